@@ -34,9 +34,9 @@ impl Server {
         let file = file.to_str().expect("UTF-8");
         let words: Vec<_> = words.iter().map(|word| word.replace("SETTINGS", file)).collect();
         let words: Vec<_> = words.iter().map(String::as_str).collect();
-        let program = Program::start(path, &words);
+        let mut program = Program::start(path, &words);
         let address = format!("127.0.0.1:{port}");
-        until_listening(port);
+        until_listening(program.child(), port);
         Some(Self { address, _program: program, _directory: directory })
     }
 

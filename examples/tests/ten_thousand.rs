@@ -84,7 +84,7 @@ impl Caller for Crowd {
                 self.replies += 1;
                 self.connect_some(registry);
             }
-            Event::Bytes(_) | Event::Lost(_) | Event::Trouble(_) => {}
+            Event::Bytes(_) | Event::Lost { .. } | Event::Trouble(_) => {}
         }
     }
 

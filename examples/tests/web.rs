@@ -199,8 +199,8 @@ fn load_generators() {
 fn foreign(program: &str, arguments: &[&str], port: u16) -> Process {
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
-    let server = Process::start(&mut command);
-    until_listening(port);
+    let mut server = Process::start(&mut command);
+    until_listening(&mut server.0, port);
     server
 }
 

@@ -3,17 +3,17 @@
 //!
 //! | module | what it is |
 //! |---|---|
-//! | [`budget`] | how much each peer may ask for, where anybody may ask |
-//! | [`password`] | passwords as they are kept: argon2 hashes |
-//! | [`store`] | a tree of files that strangers may be let into |
-//! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`echo`] | RFC 862 over TCP, UDP and Unix sockets, server and client: the template of the others |
+//! | [`chat`] | IRC: a server, its accounts, and clients |
 //! | [`http`] | HTTP/1.1: a server with files and routes, and a client |
 //! | [`nats`] | NATS: a client of its servers, requests, and the key-value store of JetStream |
 //! | [`rpc`] | JSON-RPC 2.0: calls, notifications and subscriptions, both ways on every stream |
 //! | [`torrent`] | BitTorrent: peers, trackers, and the files they share |
-//! | [`transfer`] | FTP and TFTP, into and out of such a tree |
+//! | [`transfer`] | FTP and TFTP, servers and clients, into and out of a tree of files |
 //! | [`websocket`] | WebSocket, server and client: messages both ways, as browsers speak |
+//! | [`store`] | a tree of files that strangers may be let into |
+//! | [`password`] | passwords as they are kept: argon2 hashes |
+//! | [`budget`] | how much each peer may ask for, where anybody may ask |
 //!
 //! # Depend on it
 //!
@@ -32,7 +32,7 @@
 //! - `rpc-web`: `rpc` by HTTP and by WebSocket, which are part of it (default).
 //! - `cluster`: several servers of `chat` as one network, over NATS (default).
 //! - `nkeys`: users of `nats` who are known by a key (Ed25519).
-//! - `tls`: TLS for the clients of echo, chat and NATS. Servers have it from the options of their listeners
+//! - `tls`: TLS for the clients, and FTPS on both sides. Servers have it from the options of their listeners
 //!   ([`ListenOptions`](reactor::ListenOptions)), whatever the protocol.
 //!
 //! # How a protocol is laid out
@@ -45,8 +45,7 @@
 //! - **client** is the other side;
 //! - **limits** are the bounds of each side, each with a default and the reason for it.
 //!
-//! A part that is small is one file and no folder, as in [`echo`]. TFTP has its pure parts in files beside the others:
-//! its map says which they are.
+//! A part that is small is one file and no folder, as in [`echo`].
 //!
 //! Shared state lives in the application. The loop lends it to every callback, and a protocol asks
 //! for its part of it: `impl<App: AsMut<echo::Server>> Protocol<App> for echo::Session`. A program

@@ -53,7 +53,7 @@
 //! | work that blocks, and other threads | [`Registry::offload`], [`Transport::offload`]; [`Handle`] |
 //! | use several cores | [`Loops`], a loop each; [`Registry::listen_among`] |
 //! | keep your own loop | [`Reactor::turn`], [`Reactor::next_deadline`] |
-//! | end | [`Reactor::run_until_idle`] for clients; [`Registry::shutdown`], which drains and reports |
+//! | end | [`Reactor::run_until_idle`] for clients, [`run_until_idle_for`](Reactor::run_until_idle_for) with a deadline; [`Registry::shutdown`], which drains and reports |
 //! | encrypt | the feature `tls`: `ListenOptions::tls`, `ConnectOptions::tls` |
 //! | survive strangers | [`Limits`] and [`StreamLimits`]: every bound, and the reason for it |
 //! | know what happens | [`CloseReason`] for each end; [`Stats`], [`Snapshot`] |

@@ -165,19 +165,69 @@ impl<App> Reactor<App> {
     /// If waiting for events fails, which no connection can bring about.
     #[doc(alias("run_until_complete"))]
     pub fn run_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
-        self.registry.mailbox.tell_when_alone(true);
-        let ended = self.turn_until_idle(app);
-        self.registry.mailbox.tell_when_alone(false);
-        ended
+        self.turn_until_idle(None, app)
     }
 
-    fn turn_until_idle(&mut self, app: &mut App) -> Result<Option<ShutdownReport>, LoopError> {
-        while !self.registry.is_empty() {
-            if let Turn::Finished(report) = self.turn(None, app)? {
-                return Ok(Some(report));
+    /// As [`run_until_idle`](Self::run_until_idle), but not for longer than `most`: a deadline for all that a client,
+    /// a script or a test does.
+    ///
+    /// Nothing is shut down when that has passed: `None` is returned, and what is still registered goes on with the
+    /// next turn, or ends with the reactor. [`Registry::is_empty`] says whether anything is.
+    ///
+    /// ```
+    /// use reactor::{Closed, Protocol, Reactor, Registry};
+    /// use std::time::Duration;
+    ///
+    /// struct Reader;
+    ///
+    /// impl Protocol<Option<String>> for Reader {
+    ///     fn on_close(&mut self, _: &mut Registry<Option<String>>, closed: &Closed, end: &mut Option<String>) {
+    ///         *end = Some(closed.reason.to_string());
+    ///     }
+    /// }
+    ///
+    /// // One that takes connections, and says nothing.
+    /// let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let mut reactor = Reactor::new()?;
+    /// reactor.registry().connect(silent.local_addr()?.into(), Reader)?;
+    /// let mut end = None;
+    /// reactor.run_until_idle_for(Duration::from_millis(20), &mut end)?;
+    /// assert!(end.is_none() && !reactor.registry().is_empty());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If waiting for events fails, which no connection can bring about.
+    pub fn run_until_idle_for(
+        &mut self,
+        most: Duration,
+        app: &mut App,
+    ) -> Result<Option<ShutdownReport>, LoopError> {
+        self.turn_until_idle(Some(most), app)
+    }
+
+    fn turn_until_idle(
+        &mut self,
+        most: Option<Duration>,
+        app: &mut App,
+    ) -> Result<Option<ShutdownReport>, LoopError> {
+        self.registry.mailbox.tell_when_alone(true);
+        let began = self.registry.ledger.clock.read();
+        let ended = loop {
+            let passed = self.registry.ledger.clock.read().saturating_duration_since(began);
+            let left = most.map(|most| most.saturating_sub(passed));
+            if left == Some(Duration::ZERO) || self.registry.is_empty() {
+                break Ok(None);
             }
-        }
-        Ok(None)
+            match self.turn(left, app) {
+                Ok(Turn::Running) => {}
+                Ok(Turn::Finished(report)) => break Ok(Some(report)),
+                Err(error) => break Err(error),
+            }
+        };
+        self.registry.mailbox.tell_when_alone(false);
+        ended
     }
 
     /// Turns once: waits until something is ready, a timer is due, or `timeout` has passed (`None`

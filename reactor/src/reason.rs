@@ -17,6 +17,23 @@ use crate::{Address, ConnectionId, Host};
 /// Each says what a peer sees of it on TCP: FIN, the end of everything it was sent, or RST, an error
 /// (`ECONNRESET`) that may destroy what it has not read yet. A Unix socket has no RST: there the peer sees
 /// the end, or `ECONNRESET` if it had sent something that was never read.
+///
+/// ```
+/// use reactor::{CloseReason, Closed, Protocol, Registry};
+///
+/// struct Session;
+///
+/// impl Protocol<Vec<String>> for Session {
+///     fn on_close(&mut self, _: &mut Registry<Vec<String>>, closed: &Closed, log: &mut Vec<String>) {
+///         match &closed.reason {
+///             // Both sides have said goodbye.
+///             reason if reason.is_clean() => {}
+///             CloseReason::ConnectFailed(error) => log.push(format!("nobody is there: {error}")),
+///             reason => log.push(format!("{}: {reason}", closed.peer)),
+///         }
+///     }
+/// }
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CloseReason {

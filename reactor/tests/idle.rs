@@ -83,6 +83,20 @@ fn a_shutdown_ends_it_with_a_report() {
 }
 
 #[test]
+fn it_takes_no_longer_than_it_may_and_can_go_on() {
+    let mut stage = Stage::new();
+    stage.listen(|| Probe::new("server"));
+    for _ in 0..2 {
+        let most = Duration::from_millis(2);
+        assert_eq!(stage.reactor.run_until_idle_for(most, &mut stage.log).expect("it turns"), None);
+        assert!(!stage.registry().is_empty(), "somebody listens");
+    }
+    stage.registry().shutdown(Duration::ZERO);
+    let ended = stage.reactor.run_until_idle_for(PATIENCE, &mut stage.log).expect("it turns");
+    assert!(ended.is_some() && stage.registry().is_empty());
+}
+
+#[test]
 fn listeners_and_datagram_sockets_keep_it_going() {
     let _leaks = Leaks::watch();
     let mut reactor = Reactor::<Log>::new().expect("there are descriptors");

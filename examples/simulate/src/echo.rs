@@ -273,7 +273,7 @@ impl Caller for Site {
     }
 
     fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
-        if let Event::Open | Event::Reply(_) | Event::Lost(_) = event {
+        if let Event::Open | Event::Reply(_) | Event::Lost { .. } = event {
             self.go_on(registry, id);
         }
     }

@@ -98,8 +98,12 @@ impl Program {
         }
     }
 
+    pub(crate) fn child(&mut self) -> &mut Child {
+        &mut self.process.0
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
-        self.process.0.try_wait().is_ok_and(|ended| ended.is_none())
+        self.child().try_wait().is_ok_and(|ended| ended.is_none())
     }
 
     pub(crate) fn stdin(&mut self) -> ChildStdin {

@@ -55,9 +55,9 @@ impl Vsftpd {
             empty = empty.display(),
         );
         fs::write(&config, settings).expect("it can be written");
-        let server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
+        let mut server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
         let address = format!("127.0.0.1:{port}");
-        until_listening(port);
+        until_listening(server.child(), port);
         Some(Self { _server: server, place, root, address })
     }
 }

@@ -34,8 +34,7 @@ mod limits;
 mod server;
 
 pub use client::{
-    Caller, Client, ClientId, ClientOptions, Event, Exchange, Failure, Lost, Mismatch, NotSent,
-    Reply,
+    Caller, Client, ClientId, ClientOptions, Event, Exchange, Failure, Mismatch, NotSent, Reply,
 };
 pub use limits::{ClientLimits, Limits};
 pub use server::{Counters, Refusal, Server, Session, bind, listen};

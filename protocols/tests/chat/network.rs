@@ -206,6 +206,28 @@ fn all<const N: usize>(network: &mut Network, actors: [&mut Actor; N], line: &st
     }
 }
 
+/// Two servers, and somebody on each, with these capabilities.
+fn ann_and_bob(caps: &str) -> (Network, Actor, Actor) {
+    let mut network = Network::of(2);
+    let ann = network.enters(0, "ann", caps);
+    let bob = network.enters(1, "bob", caps);
+    (network, ann, bob)
+}
+
+/// The same two in a channel, which ann has opened; both have heard all of that.
+fn ann_and_bob_in_a_room() -> (Network, Actor, Actor) {
+    let (mut network, mut ann, mut bob) = ann_and_bob("");
+    network.tells(0, &mut ann, "JOIN #room");
+    network.tells(1, &mut bob, "JOIN #room");
+    have_heard([&mut ann, &mut bob]);
+    (network, ann, bob)
+}
+
+/// The name of a batch that begins with this line.
+fn batch_of(line: &str) -> String {
+    line.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned()
+}
+
 /// What was said so far is none of what follows.
 fn have_heard<const N: usize>(actors: [&mut Actor; N]) {
     for actor in actors {
@@ -310,8 +332,7 @@ fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
     ann.hears_all();
     old.hears_all();
     network.loses(0, 1);
-    let batch = ann.hears("BATCH +* netsplit irc0.test irc1.test");
-    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    let batch = batch_of(&ann.hears("BATCH +* netsplit irc0.test irc1.test"));
     ann.hears(&format!("@batch={batch} :bob QUIT :irc0.test irc1.test"));
     ann.hears(&format!("@batch={batch} :cid QUIT :irc0.test irc1.test"));
     ann.hears(&format!("BATCH -{batch}"));
@@ -323,8 +344,7 @@ fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
     old.hears_all();
 
     network.greets(1);
-    let batch = ann.hears("BATCH +* netjoin irc0.test irc1.test");
-    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    let batch = batch_of(&ann.hears("BATCH +* netjoin irc0.test irc1.test"));
     ann.hears(&format!("@batch={batch} :bob JOIN #room * :bob the tester"));
     ann.hears(&format!("@batch={batch} :cid JOIN #room * :cid the tester"));
     ann.hears(&format!("BATCH -{batch}"));
@@ -390,11 +410,7 @@ fn whoever_keeps_a_channel_keeps_it_on_all_servers() {
 
 #[test]
 fn two_who_set_something_at_once_see_the_same_in_the_end() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    let (mut network, mut ann, mut bob) = ann_and_bob_in_a_room();
     network.tells(0, &mut ann, "MODE #room -t");
     have_heard([&mut ann, &mut bob]);
     network.says(0, &mut ann, "TOPIC #room :one");
@@ -410,10 +426,8 @@ fn two_who_set_something_at_once_see_the_same_in_the_end() {
 
 #[test]
 fn what_is_said_has_one_name_everywhere_and_is_remembered_everywhere() {
-    let mut network = Network::of(2);
     let caps = "message-tags server-time echo-message batch draft/chathistory draft/multiline";
-    let mut ann = network.enters(0, "ann", caps);
-    let mut bob = network.enters(1, "bob", caps);
+    let (mut network, mut ann, mut bob) = ann_and_bob(caps);
     network.tells(0, &mut ann, "JOIN #room");
     network.tells(1, &mut bob, "JOIN #room");
     have_heard([&mut ann, &mut bob]);
@@ -505,10 +519,8 @@ fn a_question_about_somebody_is_answered_for_all_servers() {
 
 #[test]
 fn who_is_known_to_others_is_known_to_those_on_other_servers() {
-    let mut network = Network::of(2);
     let caps = "away-notify chghost setname draft/metadata-2 draft/message-redaction message-tags";
-    let mut ann = network.enters(0, "ann", caps);
-    let mut bob = network.enters(1, "bob", caps);
+    let (mut network, mut ann, mut bob) = ann_and_bob(caps);
     has_operator(&network.stages[0]);
     network.tells(0, &mut ann, "JOIN #room");
     network.tells(1, &mut bob, "JOIN #room");
@@ -549,9 +561,7 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
 
 #[test]
 fn a_nickname_is_given_when_the_network_has_said_so() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
+    let (mut network, mut ann, mut bob) = ann_and_bob("");
     network.tells(0, &mut ann, "NICK bob");
     ann.hears("433 bob *");
     network.answer = NickAnswer::Taken;
@@ -633,11 +643,7 @@ fn of_two_of_one_name_whoever_owns_it_keeps_it() {
 
 #[test]
 fn what_comes_too_late_is_not_shown() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    let (mut network, mut ann, mut bob) = ann_and_bob_in_a_room();
     network.says(1, &mut bob, "PRIVMSG #room :wait");
     let said = std::mem::take(&mut network.under_way);
     network.tells(1, &mut bob, "PART #room");
@@ -651,9 +657,7 @@ fn what_comes_too_late_is_not_shown() {
 
 #[test]
 fn of_two_channels_of_one_name_the_older_stays_as_it_is() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
+    let (mut network, mut ann, mut bob) = ann_and_bob("");
     network.splits();
     network.tells(0, &mut ann, "JOIN #room");
     network.tells(0, &mut ann, "TOPIC #room :old");
@@ -708,9 +712,7 @@ fn an_operator_of_another_era_has_no_say_on_a_channel() {
 
 #[test]
 fn an_invitation_of_an_era_that_has_ended_opens_nothing() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
+    let (mut network, mut ann, mut bob) = ann_and_bob("");
     let mut eve = network.enters(1, "eve", "");
     network.splits();
     network.tells(0, &mut ann, "JOIN #room");
@@ -751,12 +753,7 @@ fn whether_a_channel_is_registered_the_accounts_say() {
 
 #[test]
 fn what_a_newer_version_sets_is_kept_and_is_no_mode_of_this_one() {
-    let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
-    have_heard([&mut ann, &mut bob]);
+    let (mut network, mut ann, mut bob) = ann_and_bob_in_a_room();
     for (line, item) in [
         ("MODE #room +m", "slow-mode"),
         ("MODE #room +i", "Z"),
@@ -829,8 +826,7 @@ fn who_joins_in_a_batch_is_told_of_as_if_alone() {
     network.loses(0, 1);
     ann.hears_all();
     network.greets(1);
-    let batch = ann.hears("BATCH +* netjoin irc0.test irc1.test");
-    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    let batch = batch_of(&ann.hears("BATCH +* netjoin irc0.test irc1.test"));
     ann.hears(&format!("@batch={batch} :bob JOIN #room"));
     ann.hears(&format!("@batch={batch} :bob AWAY :tea"));
     ann.hears(&format!("@batch={batch} :bob METADATA bob status * :busy"));

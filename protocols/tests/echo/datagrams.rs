@@ -63,7 +63,7 @@ fn datagrams_can_be_sent_one_after_the_other() {
     stage.world.script = vec!["again".into(); 100];
     stage.sends(client, &["again"]);
     stage.until("all is back", |world| world.replies.len() == 101);
-    assert_eq!(stage.world.losses, []);
+    assert!(stage.world.losses.is_empty());
 }
 
 #[test]
@@ -122,8 +122,7 @@ fn a_source_beyond_its_budget_is_not_answered_and_its_client_counts_the_losses()
     stage.sends(client, &["one", "two", "three"]);
     stage.until("the rest is lost", |world| world.losses.len() == 2);
     assert_eq!(stage.world.payloads(), [b"one"]);
-    let lost: Vec<u64> = stage.world.losses.iter().map(|lost| lost.sequence).collect();
-    assert_eq!(lost, [1, 2]);
+    assert_eq!(stage.world.losses, [1, 2]);
     assert_eq!(stage.world.counters().refused(Refusal::OverBudget), 2);
 }
 

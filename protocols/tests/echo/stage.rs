@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocols::echo::{
     self, Caller, Client, ClientId, ClientLimits, ClientOptions, Counters, Event, Failure, Limits,
-    Lost, NotSent, Reply, Server,
+    NotSent, Reply, Server,
 };
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
@@ -23,7 +23,8 @@ pub(crate) struct World {
     /// What came back on streams, of all clients.
     pub(crate) bytes: Vec<u8>,
     pub(crate) replies: Vec<Reply>,
-    pub(crate) losses: Vec<Lost>,
+    /// The sequence numbers of datagrams that did not come back.
+    pub(crate) losses: Vec<u64>,
     pub(crate) troubles: Vec<io::ErrorKind>,
     pub(crate) outcomes: HashMap<ClientId, Result<(), Failure>>,
     /// Payloads that are sent, one for each reply.
@@ -46,7 +47,7 @@ impl Caller for World {
             Event::Open => self.opened.push(id),
             Event::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
             Event::Reply(reply) => self.answer(registry, id, reply),
-            Event::Lost(lost) => self.losses.push(lost),
+            Event::Lost { sequence, .. } => self.losses.push(sequence),
             Event::Trouble(trouble) => self.troubles.push(trouble),
         }
     }

@@ -125,7 +125,6 @@ fn a_value_is_written_read_updated_and_deleted() {
     let purged = stage.told(|registry, done| store.purge(registry, "tea", done));
     assert_eq!((purged, stage.value(&store, "tea")), (Ok(4), Ok(None)));
     assert_eq!(client.statistics().strays, 0);
-    stage.finish();
 }
 
 #[test]
@@ -158,7 +157,6 @@ fn of_many_who_claim_a_key_at_once_one_gets_it() {
         assert_eq!(stage.count(&format!("claim {key} won")), 1);
         assert_eq!(stage.count(&format!("claim {key} there is a value already")), 7);
     }
-    stage.finish();
 }
 
 #[test]
@@ -185,7 +183,6 @@ fn what_was_deleted_or_has_ended_by_its_time_can_be_claimed_again() {
         }
     };
     assert_eq!(again, Ok(2));
-    stage.finish();
 }
 
 #[test]
@@ -213,7 +210,6 @@ fn a_watch_tells_what_is_there_and_what_changes() {
     stage.world.seen.clear();
     let _empty = stage.watch(&store, "c.>");
     stage.until_seen("caught up");
-    stage.finish();
 }
 
 #[test]
@@ -249,7 +245,6 @@ fn a_watch_has_no_gap_over_a_server_that_is_killed_and_started_again() {
         (1..=revisions.len() as u64).collect::<Vec<_>>(),
         "each once, in their order"
     );
-    stage.finish();
 }
 
 #[test]
@@ -273,7 +268,6 @@ fn a_watch_ends_when_the_bucket_is_made_anew_while_nobody_looks() {
     stage.bucket(&client, "things", &Config::default());
     stage.put(&store, "other", "of a new life");
     stage.until_seen("ended: there is ");
-    stage.finish();
 }
 
 #[test]
@@ -307,7 +301,6 @@ fn what_cannot_be_is_told_with_the_reason() {
     client.close(stage.registry());
     let closed = store.put(stage.registry(), "a", b"", |_, _, _| unreachable!());
     assert_eq!(closed, Err(KvError::Request(RequestError::Closed)));
-    stage.finish();
 }
 
 #[test]
@@ -323,7 +316,6 @@ fn a_watch_ends_where_there_is_no_jetstream() {
     stage.watch(&store, ">");
     stage.until_seen("ended: JetStream does not answer");
     assert_eq!(client.subscriptions(), 0);
-    stage.finish();
 }
 
 #[test]
@@ -337,7 +329,6 @@ fn a_watch_that_cannot_be_asked_for_leaves_nothing() {
     assert_eq!(refused, Err(KvError::Request(RequestError::Full)));
     assert_eq!(client.subscriptions(), 0);
     stage.until_seen("closed: ");
-    stage.finish();
 }
 
 #[test]
@@ -367,7 +358,6 @@ fn a_watch_waits_for_room_to_ask_again() {
     };
     stage.until_seen(&format!("{last} Put key told"));
     assert_eq!(stage.count("ended"), 0);
-    stage.finish();
 }
 
 #[test]
@@ -380,5 +370,4 @@ fn a_watch_ends_with_its_client() {
     stage.until_seen("caught up");
     client.close(stage.registry());
     stage.until_seen("ended: the client is closed");
-    stage.finish();
 }

@@ -43,7 +43,6 @@ fn what_is_published_comes_to_all_who_have_subscribed_in_its_order() {
     assert_eq!(firsts, twice);
     assert_eq!(bob.statistics().in_messages, 400);
     assert_eq!(ann.statistics().out_messages, 201);
-    stage.finish();
 }
 
 #[test]
@@ -70,7 +69,6 @@ fn headers_long_messages_and_addresses_for_answers_arrive() {
     assert_eq!(refused, Err(PublishError::TooLong { size: 1_048_577, most: 1_048_576 }));
     client.publish(stage.registry(), "a", b"").expect("it may be empty");
     stage.until_seen("(None, None, None) 0 true");
-    stage.finish();
 }
 
 #[test]
@@ -91,7 +89,6 @@ fn what_is_published_when_the_loop_shuts_down_still_arrives() {
     leaving.until("it is connected", |_| client.is_connected());
     leaving.finish();
     stage.until_seen("goodbye now");
-    stage.finish();
 }
 
 #[test]
@@ -120,7 +117,6 @@ fn of_a_group_one_member_gets_each_message() {
         assert!(stage.count(&format!("{member} jobs")) > 0, "each has some");
     }
     assert_eq!(stage.count(" jobs "), 300);
-    stage.finish();
 }
 
 #[test]
@@ -147,7 +143,6 @@ fn a_request_is_answered_or_ends_with_the_reason() {
     stage.until("all are answered", |_| asker.waiting() == 0);
     assert!((0..1_000).all(|number| stage.count(&format!("answer <{number}><{number}>")) == 1));
     assert_eq!(asker.statistics().strays, 0);
-    stage.finish();
 }
 
 #[test]
@@ -174,7 +169,6 @@ fn a_subscription_ends_after_so_many_messages_and_when_it_is_told_to() {
         (0, 0, 0)
     );
     assert!(!client.unsubscribe_after(stage.registry(), limited, 9));
-    stage.finish();
 }
 
 #[test]
@@ -209,7 +203,6 @@ fn a_server_that_is_killed_and_started_again_is_found_again() {
     // One of the limited one before, two after; and all of them by the other.
     assert_eq!(stage.count("a.limited"), 3 + 4);
     assert_eq!((client.pending(), client.waiting()), (0, 0));
-    stage.finish();
 }
 
 #[test]
@@ -235,7 +228,6 @@ fn another_server_of_the_cluster_takes_over_that_was_learned_from_the_first() {
     stage.until_seen("connected again");
     stage.publish(&client, "a", "by the second");
     stage.until_seen("a by the second");
-    stage.finish();
 }
 
 #[test]
@@ -261,7 +253,6 @@ fn who_is_not_let_in_is_told_so_once_and_for_all() {
     let mut named = options(&[]);
     named.servers = vec![format!("nats://ann:secret@127.0.0.1:{port}").parse().expect("it is one")];
     stage.connected(named);
-    stage.finish();
 }
 
 #[test]
@@ -296,7 +287,6 @@ fn a_token_lets_in_and_what_is_not_permitted_is_told_and_ends_nothing() {
     token.servers =
         vec![format!("nats://t0k%3An@127.0.0.1:{token_port}").parse().expect("it is one")];
     stage.connected(token);
-    stage.finish();
 }
 
 #[test]
@@ -322,14 +312,12 @@ fn a_slow_consumer_is_cut_off_and_comes_again() {
             stage.publish(&fast, "flood", &payload);
             stage.flush(&fast);
         }
-        stage.finish();
     });
     flooding.join().expect("it floods");
     stage.until_seen("connected again");
     assert!(stage.count("lost: ") > 0);
     stage.publish(&slow, "flood", "gently");
     stage.until_seen("flood gently");
-    stage.finish();
 }
 
 #[test]
@@ -353,7 +341,6 @@ fn a_server_in_lame_duck_mode_says_so_and_another_one_is_found() {
     stage.subscribe(&client, "a");
     stage.publish(&client, "a", "elsewhere");
     stage.until_seen("a elsewhere");
-    stage.finish();
 }
 
 #[test]
@@ -376,7 +363,6 @@ fn who_drains_hears_what_has_come_answers_it_and_is_closed() {
     stage.until("all are answered", |_| asker.waiting() == 0);
     assert_eq!((stage.count("answer done"), stage.count("closed: ")), (100, 0));
     assert!(service.publish(stage.registry(), "a", b"") == Err(PublishError::Closed));
-    stage.finish();
 }
 
 #[test]
@@ -398,5 +384,4 @@ fn a_handler_that_closes_its_client_has_published_before() {
     stage.until_seen("closed");
     stage.flush(&watcher);
     assert_eq!(stage.count("farewell bye"), 1, "what comes behind the end is for nobody");
-    stage.finish();
 }

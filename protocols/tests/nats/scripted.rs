@@ -97,7 +97,6 @@ fn who_does_not_speak_nats_is_known_by_it() {
         stage.until_seen("closed: ");
         assert_eq!((stage.count(expected), stage.count("a x")), (1, 0), "{:?}", stage.world.seen);
         stage.until_nobody_is_there();
-        stage.finish();
     }
 }
 
@@ -116,7 +115,6 @@ fn what_is_said_in_clear_where_tls_is_due_is_no_refusal() {
     let expected = "failed: the server does not speak NATS: it complains before TLS";
     assert_eq!(stage.count(expected), 4, "{:?}", stage.world.seen);
     stage.until_nobody_is_there();
-    stage.finish();
 }
 
 #[test]
@@ -132,7 +130,6 @@ fn a_server_that_is_said_to_stop_in_clear_where_tls_is_due_is_not_told() {
         client.close(stage.registry());
         stage.until_seen("closed");
         stage.until_nobody_is_there();
-        stage.finish();
     }
 }
 
@@ -158,7 +155,6 @@ fn a_request_for_which_there_is_no_timer_is_not_sent() {
     stage.until_seen("heard PUB a ");
     client.close(stage.registry());
     stage.until_seen("closed");
-    stage.finish();
 }
 
 #[test]
@@ -178,7 +174,6 @@ fn a_limit_that_comes_late_counts_what_this_connection_has_brought() {
     assert!(client.unsubscribe_after(stage.registry(), heard, 3));
     stage.until("it is over", |world| world.seen.iter().any(|line| line == "heard UNSUB 1"));
     assert_eq!(client.subscriptions(), 0);
-    stage.finish();
 }
 
 #[test]
@@ -203,7 +198,6 @@ fn a_handler_that_is_dropped_may_ask_its_client() {
         });
     }
     stage.until_seen("closed: ");
-    stage.finish();
 }
 
 #[test]
@@ -217,7 +211,6 @@ fn to_drain_again_cuts_nothing_off() {
     client.close(stage.registry());
     client.drain(stage.registry());
     stage.until_seen("closed");
-    stage.finish();
 }
 
 #[test]
@@ -231,7 +224,6 @@ fn before_there_is_a_server_a_message_may_be_as_long_as_what_is_kept() {
     let longer = vec![b'x'; 9 << 20];
     assert_eq!(client.publish(stage.registry(), "longer", &longer), Err(PublishError::Full));
     stage.until_seen("heard PUB long 2097152");
-    stage.finish();
 }
 
 #[test]
@@ -249,7 +241,6 @@ fn what_was_kept_and_is_longer_than_the_server_takes_is_not_sent() {
     stage.until_seen("dropped 2");
     assert_eq!((stage.count("heard PUB"), client.waiting(), stage.count("lost")), (1, 0, 0));
     assert_eq!((client.statistics().out_messages, client.statistics().out_bytes), (1, 1));
-    stage.finish();
 }
 
 #[test]
@@ -280,7 +271,6 @@ fn a_server_that_says_nothing_is_given_up() {
             }
         );
         stage.until_nobody_is_there();
-        stage.finish();
     }
 }
 
@@ -303,7 +293,6 @@ fn each_server_is_tried_once_and_then_it_is_over() {
     let nobody = stage.client(options(&[]));
     stage.until_seen("closed: no server is known");
     assert!(nobody.is_closed());
-    stage.finish();
 }
 
 #[test]
@@ -312,7 +301,6 @@ fn the_second_server_is_connected_to_if_the_first_is_not_there() {
     let port = listen(&mut stage, WELL);
     stage.connected(options(&[free_port(), port]));
     assert_eq!((stage.count("failed: "), stage.count("connected")), (1, 1));
-    stage.finish();
 }
 
 #[test]
@@ -330,7 +318,6 @@ fn it_is_tried_so_often_and_no_more() {
         (1, 1)
     );
     stage.until_nobody_is_there();
-    stage.finish();
 }
 
 #[test]
@@ -356,7 +343,6 @@ fn what_is_published_meanwhile_is_kept_refused_or_drops_the_oldest() {
         let heard = (0..5).filter(|number| stage.count(&format!("heard {number}")) > 0);
         assert_eq!(heard.collect::<Vec<_>>(), (first..=last).collect::<Vec<_>>());
         assert_eq!(stage.count("dropped 2"), usize::from(!is_refused));
-        stage.finish();
     }
 }
 
@@ -376,7 +362,6 @@ fn a_request_whose_time_is_over_is_not_sent_when_there_is_a_server_again() {
     assert_eq!((stage.count("heard SUB _INBOX."), stage.count("heard PUB late")), (1, 0));
     client.close(stage.registry());
     stage.until_seen("no answer: the client is closed");
-    stage.finish();
 }
 
 #[test]
@@ -435,7 +420,6 @@ fn a_server_that_does_not_read_is_not_sent_more_than_may_wait() {
     stage.world.seen.push("wake".to_owned());
     stage.until_seen("drained");
     assert_eq!(client.publish(stage.registry(), "a", &payload), Ok(()));
-    stage.finish();
 }
 
 #[test]
@@ -478,7 +462,6 @@ fn what_is_not_text_is_for_nobody_and_ends_nothing() {
         (stage.count("unreadable"), stage.count("lost"), client.statistics().strays),
         (1, 0, 1)
     );
-    stage.finish();
 }
 
 #[test]
@@ -505,7 +488,6 @@ fn everything_that_can_become_more_has_a_limit() {
     stage.until("both have ended", |world| {
         world.seen.iter().filter(|line| *line == "no answer: the client is closed").count() == 2
     });
-    stage.finish();
 }
 
 #[test]
@@ -525,5 +507,4 @@ fn what_is_no_subject_is_refused_before_it_is_sent() {
     assert_eq!((client.pending(), client.waiting(), client.subscriptions()), (0, 0, 0));
     client.close(stage.registry());
     stage.until_seen("closed");
-    stage.finish();
 }

@@ -162,13 +162,19 @@ impl Stage {
         kit::turn(&mut self.reactor, &mut self.world);
     }
 
-    /// Shuts down, and demands that nothing is left.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        kit::shut_down(&mut self.reactor, &mut self.world);
-        // A watch that lasts longer than its loop has a timer left.
-        let stats = self.reactor.stats();
-        assert_eq!((stats.connections, stats.queued_bytes), (0, 0), "{stats}");
+    /// Ends it here, before the test does.
+    pub(crate) fn finish(self) {}
+}
+
+/// The end of each test that has not failed: the loop shuts down, and nothing is left.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            kit::shut_down(&mut self.reactor, &mut self.world);
+            // A watch that lasts longer than its loop has a timer left.
+            let stats = self.reactor.stats();
+            assert_eq!((stats.connections, stats.queued_bytes), (0, 0), "{stats}");
+        }
     }
 }
 

@@ -92,5 +92,4 @@ fn the_client_of_npm_asks_and_answers_and_keeps_as_this_one_does() {
         matches!(child.0.try_wait(), Ok(Some(_)))
             && world.seen.iter().any(|line| line == "over bye")
     });
-    stage.finish();
 }

@@ -10,8 +10,8 @@ use crate::outside::{self, Process, free_port};
 pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
     let mut command = Command::new("nats-server");
     command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
-    let server = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    outside::until_listening(port);
+    let mut server = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    outside::until_listening(&mut server.0, port);
     server
 }
 

@@ -23,8 +23,6 @@ fn a_line_that_is_too_long_is_told_of_and_the_next_is_read() {
     let answer = typist.reads(&mut stage);
     assert_eq!((code(&answer), &answer["error"]["data"]), (Error::TOO_LONG, &json!(200)));
     typist.gets_nothing(&mut stage);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -35,8 +33,6 @@ fn a_frame_that_is_too_long_is_told_of_and_ends_the_connection() {
         typist.types(&mut stage, vec![b'['; 201]);
         assert_eq!(code(&typist.reads(&mut stage)), Error::TOO_LONG);
         typist.sees_the_end(&mut stage);
-        drop(typist);
-        stage.finish();
     }
 }
 
@@ -50,8 +46,6 @@ fn a_message_may_be_as_deep_as_the_limit_and_no_deeper() {
         typist.types(&mut stage, request);
         assert_eq!(code(&typist.reads(&mut stage)), expected, "{depth} in one");
     }
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -62,8 +56,6 @@ fn a_batch_may_be_as_long_as_the_limit_and_no_longer() {
     assert_eq!(typist.reads(&mut stage).as_array().map(Vec::len), Some(3));
     typist.types(&mut stage, "[1,2,3,4]");
     assert_eq!(code(&typist.reads(&mut stage)), Error::BATCH_TOO_LONG);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -81,8 +73,6 @@ fn a_result_may_be_as_long_as_the_limit_and_no_longer() {
     let answers = answers.as_array().expect("a batch");
     let refused = answers.iter().filter(|it| code(it) == Error::REPLY_TOO_LONG).count();
     assert_eq!((answers.len(), refused), (20, 17));
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -106,8 +96,6 @@ fn who_has_as_many_calls_waiting_as_he_may_is_not_read_until_one_is_answered() {
     }
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":12,"id":2}"#);
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":13,"id":3}"#);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -122,8 +110,6 @@ fn in_a_batch_the_calls_beyond_the_limit_are_refused() {
     let answers = typist.reads(&mut stage);
     assert_eq!((&answers[2]["id"], code(&answers[2])), (&json!(3), Error::BUSY));
     assert_eq!(answers.as_array().map(Vec::len), Some(3));
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -152,8 +138,6 @@ fn all_connections_together_may_have_so_many_calls_waiting() {
     let ticket = stage.world.held.remove(1);
     ticket.answer(stage.reactor.registry(), Ok(0)).expect("he waits");
     assert_eq!(other.reads(&mut stage)["id"], 3);
-    drop(other);
-    stage.finish();
 }
 
 #[test]
@@ -167,8 +151,6 @@ fn an_answer_that_takes_too_long_is_an_error_and_what_comes_later_is_dropped() {
     assert!(ticket.is_void());
     ticket.answer(stage.reactor.registry(), Ok(5)).expect("he is there");
     typist.gets_nothing(&mut stage);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -196,7 +178,6 @@ fn a_client_may_have_so_many_calls_waiting_and_so_many_bytes_of_them() {
     stage.call(&client, "greet", &long);
     stage.until("there is room again", |world| world.results.len() == 2);
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -209,5 +190,4 @@ fn parameters_that_cannot_be_sent_come_back_at_once() {
         assert!(matches!(called, Err(CallError::Params(_))), "{params}");
     }
     client.close(stage.reactor.registry());
-    stage.finish();
 }

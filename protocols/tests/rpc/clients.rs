@@ -6,6 +6,7 @@ use protocols::rpc::{CallError, ClientOptions, Dialect, Error, Framing, Limits, 
 use reactor::{Address, Backoff};
 use serde_json::{Value, json};
 
+use crate::kit;
 use crate::stage::{Over, PATIENCE, Stage, World};
 
 #[test]
@@ -27,7 +28,6 @@ fn a_client_calls_by_position_and_by_name_over_everything_and_in_both_versions()
             let refused = Err(CallError::Refused(Error::new(-32601, "Method not found")));
             assert_eq!(stage.world.results, [Ok(json!(2)), Ok(json!(["hello", 5])), refused]);
             client.close(stage.reactor.registry());
-            stage.finish();
         }
     }
 }
@@ -46,7 +46,6 @@ fn a_result_of_another_type_is_no_result() {
     stage.until("it is answered", |world| world.results.len() == 1);
     assert!(matches!(stage.world.results[0], Err(CallError::Unexpected(_))));
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -66,7 +65,6 @@ fn late(over: Over) {
     ticket.answer(stage.reactor.registry(), Ok(1)).expect("he is there");
     stage.until_seen("stray 1");
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -84,6 +82,7 @@ fn a_call_to_nobody_says_why_there_was_no_connection() {
         assert!(told.starts_with("no answer in 100ms: "), "{told}");
         assert!(told.contains("refused"), "{told}");
         client.close(stage.reactor.registry());
+        assert!(kit::everybody_goes(&mut stage.reactor, &mut stage.world), "it tries no more");
     }
 }
 
@@ -99,7 +98,6 @@ fn a_call_that_is_cancelled_is_cancelled_on_both_sides() {
     stage.until("it is", |world| world.results == [Err(CallError::Cancelled)]);
     stage.until("the server knows", |world| world.held[0].is_void());
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -126,7 +124,6 @@ fn batch(over: Over) {
     stage.until("it has ended", |_| client.remote().connection().is_none());
     let late = client.remote().batch().send(stage.reactor.registry());
     assert!(matches!(late, Err(CallError::Lost { sent: false, .. })));
-    stage.finish();
 }
 
 #[test]
@@ -150,7 +147,6 @@ fn nobody(over: Over) {
         assert_eq!(again.map_err(Err), Err(stage.world.results.remove(0)));
     }
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -172,7 +168,6 @@ fn waits(over: Over) {
     }
     stage.until("it is answered", |world| world.results == [Ok(json!(3))]);
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -213,7 +208,6 @@ fn when_the_connection_is_lost_calls_fail_or_are_sent_again_as_the_program_likes
             }
         }
         client.close(stage.reactor.registry());
-        stage.finish();
     }
 }
 
@@ -229,7 +223,6 @@ fn a_server_that_hangs_up_fails_what_waits() {
     }
     stage.until("all have failed", |world| world.results.len() == 3);
     assert!(stage.world.results.iter().all(Result::is_err), "{:?}", stage.world.results);
-    stage.finish();
 }
 
 fn persistent(over: Over, server: Address, lost: Lost) -> ClientOptions {

@@ -50,8 +50,6 @@ fn what_the_specification_leaves_open_is_decided_alike_whatever_carries_it() {
             let got = Value::Array(vec![answer["id"].clone(), said.clone()]);
             assert_eq!(got, serde_json::from_str::<Value>(expected).expect("JSON"), "{request}");
         }
-        drop(typist);
-        stage.finish();
     }
 }
 
@@ -64,8 +62,6 @@ fn ids_come_back_byte_for_byte() {
         typist.types(&mut stage, &request);
         typist.reads_text_with(&mut stage, &format!(r#""id":{id}}}"#));
     }
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -83,8 +79,6 @@ fn bytes_that_are_no_json_are_answered_and_the_next_text_is_read() {
         }
         typist.gets_nothing(&mut stage);
         assert_eq!(stage.service.counters().invalid, count as u64);
-        drop(typist);
-        stage.finish();
     }
 }
 
@@ -97,8 +91,6 @@ fn an_error_of_the_programs_own_has_its_data() {
         &mut stage,
         r#"{"jsonrpc":"2.0","error":{"code":17,"message":"no luck","data":["tried","twice"]},"id":1}"#,
     );
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -109,7 +101,6 @@ fn who_sends_no_more_gets_his_answers_all_the_same() {
     typist.ends();
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":144,"id":1}"#);
     typist.sees_the_end(&mut stage);
-    stage.finish();
 }
 
 #[test]
@@ -120,8 +111,6 @@ fn a_frame_without_a_length_is_told_of_and_ends_the_connection() {
     assert_eq!(typist.reads(&mut stage)["error"]["code"], -32700);
     typist.sees_the_end(&mut stage);
     stage.until_seen("broken: Content-Length is missing");
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -139,6 +128,4 @@ fn a_service_describes_its_methods_and_how_they_are_called() {
     assert_eq!((&params[1]["name"], &params[1]["required"]), (&"word".into(), &false.into()));
     assert_eq!(params[1]["schema"]["default"], "hello");
     assert_eq!(greet["result"]["schema"]["type"], "string");
-    drop(typist);
-    stage.finish();
 }

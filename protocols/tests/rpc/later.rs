@@ -23,8 +23,6 @@ fn answers_come_in_the_order_in_which_they_are_ready() {
     // An answer more is no answer.
     tickets[0].answer(stage.reactor.registry(), Ok(3)).expect("he is there");
     typist.gets_nothing(&mut stage);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -50,8 +48,6 @@ fn a_batch_is_answered_as_one_when_its_last_answer_is_there() {
         r#"[{"jsonrpc":"2.0","result":10,"id":1},{"jsonrpc":"2.0","result":2,"id":2},
             {"jsonrpc":"2.0","result":30,"id":3}]"#,
     );
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -65,8 +61,6 @@ fn a_call_that_is_cancelled_is_told_so_and_its_ticket_is_void() {
     let answer = typist.reads(&mut stage);
     assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!("x"), &json!(-32800)));
     assert!(stage.world.held[0].is_void());
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -92,8 +86,6 @@ fn two_calls_with_one_id_are_both_answered_and_both_cancelled() {
             assert_eq!((&answer["id"], answer["error"].is_null()), (&json!(1), round == 0));
         }
     }
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -110,8 +102,6 @@ fn progress_names_the_call_it_is_of() {
     );
     ticket.answer(stage.reactor.registry(), Ok(1)).expect("he waits");
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":1,"id":"x"}"#);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -120,8 +110,6 @@ fn work_on_a_thread_answers_when_it_is_done() {
     let mut typist = stage.typist(Framing::Lines);
     typist.types(&mut stage, r#"{"jsonrpc":"2.0","method":"square","params":[9],"id":1}"#);
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":81,"id":1}"#);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -141,6 +129,4 @@ fn a_server_calls_its_caller_back_on_the_same_connection() {
     typist.types(&mut stage, format!(r#"{{"jsonrpc":"2.0","result":"ann","id":{id}}}"#));
     stage.until_seen(&format!("stray {id}"));
     assert_eq!(stage.service.counters().strays, 1);
-    drop(typist);
-    stage.finish();
 }

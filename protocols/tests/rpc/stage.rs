@@ -217,13 +217,19 @@ impl Stage {
         kit::turn(&mut self.reactor, &mut self.world);
     }
 
-    /// Shuts down, and demands that nothing is left.
-    #[track_caller]
-    pub(crate) fn finish(mut self) {
-        kit::finish(&mut self.reactor, &mut self.world);
-        let counters = self.service.counters();
-        assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
-        assert!(self.world.news.is_empty(), "subscriptions end with their connections");
+    /// Ends it here, before the test does.
+    pub(crate) fn finish(self) {}
+}
+
+/// The end of each test that has not failed: the loop shuts down, and nothing is left.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            kit::finish(&mut self.reactor, &mut self.world);
+            let counters = self.service.counters();
+            assert_eq!((counters.open, counters.waiting), (0, 0), "{counters:?}");
+            assert!(self.world.news.is_empty(), "subscriptions end with their connections");
+        }
     }
 }
 

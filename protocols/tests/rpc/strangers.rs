@@ -77,7 +77,6 @@ fn jayson_calls_our_server() {
     let said = runs(&mut stage, node(JAYSON_CLIENT).arg(port(&server)));
     assert_eq!(said, r#"[19,19,-32601,144,[["a",3],["b",["hello",5]]]]"#);
     assert!(stage.world.seen.iter().any(|line| line == "update [5]"));
-    stage.finish();
 }
 
 const JAYSON_SERVER: &str = r#"
@@ -115,7 +114,6 @@ fn our_client_calls_jaysons_server() {
     stage.until("both are answered", |world| world.results.len() == 5);
     assert_eq!(stage.world.results[3..], [Ok(json!(2)), Ok(json!(4))]);
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 pub(crate) fn code(result: &Result<Value, CallError>) -> i64 {
@@ -176,7 +174,6 @@ fn the_library_of_language_servers_calls_and_is_called_on_one_connection() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert_eq!(stage.world.results, [Ok(json!("ann"))]);
-    stage.finish();
 }
 
 const JSONRPCCLIENT: &str = r#"
@@ -208,7 +205,6 @@ fn jsonrpcclient_reads_what_our_server_answers() {
     let said = runs(&mut stage, python(JSONRPCCLIENT).arg(port(&server)));
     assert_eq!(said, r#"[19, "hello, ann", -32601, [1, 2]]"#);
     assert!(stage.world.seen.iter().any(|line| line == "update [1, 2]"));
-    stage.finish();
 }
 
 // ── programs ────────────────────────────────────────────────────────────────────────────────
@@ -291,7 +287,6 @@ fn a_language_server_is_spoken_with_over_its_standard_input_and_output() {
     let (registry, service) = (stage.reactor.registry(), Rc::clone(&stage.service));
     let client = Client::adopt(registry, ours, Framing::ContentLength, service);
     edits(&mut stage, &client.expect("it is adopted"));
-    stage.finish();
 }
 
 #[test]
@@ -307,7 +302,6 @@ fn a_language_server_is_spoken_with_over_tcp() {
     let server = format!("127.0.0.1:{port}").parse().expect("it is an address");
     let client = stage.client(patient(server, Framing::ContentLength));
     edits(&mut stage, &client);
-    stage.finish();
 }
 
 /// A database server, which speaks version 1.0 with nothing between its texts. Over a Unix socket it would
@@ -355,7 +349,6 @@ fn a_database_that_speaks_version_one_is_asked_and_asks_back() {
     stage.call(&client, "list_dbs", &json!([]));
     stage.until("it has heard", |world| world.results.len() == 4);
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 #[test]
@@ -374,5 +367,4 @@ fn a_database_that_speaks_version_one_alone_hangs_up_on_version_two_and_the_call
         stage.world.results
     );
     client.close(stage.reactor.registry());
-    stage.finish();
 }

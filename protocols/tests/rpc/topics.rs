@@ -40,8 +40,6 @@ fn every_subscriber_is_told_in_his_own_framing_until_he_leaves() {
     assert_eq!(told, Ok(1));
     typists[1].gets(&mut stage, r#"{"jsonrpc":"2.0","method":"news","params":["second"]}"#);
     typists[0].gets_nothing(&mut stage);
-    drop(typists);
-    stage.finish();
 }
 
 #[test]
@@ -64,7 +62,6 @@ fn a_subscriber_who_does_not_read_is_dropped_with_a_reason_and_the_others_hear_e
     }
     stage.until_seen("closed: its outbox is full: more was written than the peer has taken");
     drop((deaf, awake));
-    stage.finish();
 }
 
 #[test]
@@ -93,5 +90,4 @@ fn notifications_come_in_datagrams_and_questions_are_not_answered_there() {
     let text = rpc::notification("listen", &()).expect("it is JSON");
     socket.send_to(&text, address).expect("it is sent");
     stage.until_seen("listen failed: Nobody can subscribe by a datagram");
-    stage.finish();
 }

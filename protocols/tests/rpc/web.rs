@@ -71,7 +71,6 @@ fn what_is_no_call_by_post_is_told_so_in_the_words_of_http() {
     for note in ["update [1]", "update [2]"] {
         assert!(stage.world.seen.iter().any(|line| line == note));
     }
-    stage.finish();
 }
 
 #[test]
@@ -97,8 +96,6 @@ fn requests_that_come_at_once_are_answered_in_their_order_and_later_ones_when_th
     let both = r#"[{"jsonrpc":"2.0","result":12,"id":2},{"jsonrpc":"2.0","result":0,"id":3}]"#;
     typist.gets(&mut stage, both);
     typist.gets(&mut stage, r#"{"jsonrpc":"2.0","result":144,"id":4}"#);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -111,8 +108,6 @@ fn nobody_can_be_called_back_or_subscribe_by_post() {
     }
     typist.types(&mut stage, r#"{"jsonrpc":"2.0","method":"leave","id":1}"#);
     assert_eq!(typist.reads(&mut stage)["result"], false);
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -129,7 +124,6 @@ fn a_call_whose_client_is_gone_is_void_and_makes_room() {
         assert_eq!(stage.service.counters().waiting, 0);
         let late = stage.world.held[0].answer(stage.reactor.registry(), Ok(0));
         assert!(late.is_err(), "he is gone");
-        stage.finish();
     }
 }
 
@@ -141,8 +135,6 @@ fn an_answer_that_takes_too_long_is_an_error_by_post_too() {
     typist.types(&mut stage, r#"{"jsonrpc":"2.0","method":"hold","id":1}"#);
     assert_eq!(typist.reads(&mut stage)["error"]["code"], -32006);
     assert!(stage.world.held[0].is_void());
-    drop(typist);
-    stage.finish();
 }
 
 #[test]
@@ -170,7 +162,6 @@ fn on_a_websocket_the_server_calls_back_and_tells_what_was_subscribed_to() {
         world.seen.iter().filter(|line| line.starts_with("closed: closed by ")).count() == 2
     });
     assert!(stage.reactor.registry().resume(connection).is_err());
-    stage.finish();
 }
 
 #[test]
@@ -194,7 +185,6 @@ fn a_caller_by_post_keeps_its_connection_and_says_what_the_server_says_that_is_n
     };
     assert!(why.contains("longer than 2000"), "{why}");
     client.close(stage.reactor.registry());
-    stage.finish();
 }
 
 /// A web server that has something to say to every post.
@@ -227,7 +217,6 @@ fn what_is_said_to_a_post_counts_whatever_its_status_and_a_page_says_nothing_of_
         }
         assert_eq!(stage.service.counters().strays, u64::from(text == stray));
         client.close(stage.reactor.registry());
-        stage.finish();
     }
 }
 
@@ -253,6 +242,5 @@ fn a_post_whose_connection_is_lost_fails_or_is_sent_again_as_the_program_likes()
             assert!(matches!(stage.world.results[0], Err(CallError::Lost { sent: true, .. })));
         }
         client.close(stage.reactor.registry());
-        stage.finish();
     }
 }

@@ -34,7 +34,6 @@ fn calls(name: &str, check: &mut Command, client: &mut Command, expected: &str) 
     let said = runs(&mut stage, client.arg(port(&server)));
     assert_eq!(said, expected, "{name}");
     assert!(stage.world.seen.iter().any(|line| line == "update [5]"), "{name}");
-    stage.finish();
 }
 
 const JAYSON: &str = r#"
@@ -193,7 +192,6 @@ fn our_client_calls_jaysons_server_by_http_and_by_websocket() {
         stage.until("both are answered", |world| world.results.len() == 5);
         assert_eq!(stage.world.results[3..], [Ok(json!(2)), Ok(json!(4))], "{how}");
         client.close(stage.reactor.registry());
-        stage.finish();
     }
 }
 
@@ -269,5 +267,4 @@ fn a_download_manager_fetches_from_our_web_server_and_tells_of_it_by_websocket()
     }
     // It keeps its connection to the web server for the next download, whatever the server says.
     drop(stranger);
-    stage.finish();
 }

@@ -18,6 +18,29 @@ impl<App> Registry<App> {
     /// Binds a datagram socket: UDP for an IP address, Unix for a path or a name
     /// ([`Address::Unnamed`] for one that only sends).
     ///
+    /// ```
+    /// use reactor::{Datagram, DatagramProtocol, DatagramTransport, Reactor};
+    ///
+    /// /// Sends every datagram back, or drops it where the queue is full.
+    /// struct Echo;
+    ///
+    /// impl<App> DatagramProtocol<App> for Echo {
+    ///     fn on_datagram(
+    ///         &mut self,
+    ///         socket: &mut DatagramTransport<'_, App>,
+    ///         datagram: &Datagram<'_>,
+    ///         _: &mut App,
+    ///     ) {
+    ///         let _ = socket.answer(datagram, datagram.bytes);
+    ///     }
+    /// }
+    ///
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// let socket = reactor.registry().bind_datagram("127.0.0.1:0".parse()?, Echo)?;
+    /// println!("bound to {}", reactor.registry().socket_address(socket)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`OpenError`].

@@ -61,11 +61,6 @@ impl Lines {
         Self { ceiling, state: State::Reading { searched: 0 } }
     }
 
-    /// Allows longer or shorter lines from the next on.
-    pub fn set_ceiling(&mut self, ceiling: usize) {
-        self.ceiling = ceiling;
-    }
-
     /// Takes the next line. The input must begin where the last call left it.
     ///
     /// Not in a `while let Line::Whole(..)`: that ends at a line that is [`TooLong`](Line::TooLong), and what stands

@@ -41,6 +41,27 @@ impl<App> Registry<App> {
     /// protocols, or refuse the peer with `None`. A socket that was
     /// [inherited](Self::inherit_listener) for the address is taken instead of a new one.
     ///
+    /// ```
+    /// use reactor::{ListenOptions, Protocol, Reactor};
+    /// use std::time::Duration;
+    ///
+    /// struct Session;
+    ///
+    /// impl<App> Protocol<App> for Session {}
+    ///
+    /// let mut options = ListenOptions::default();
+    /// options.limits.idle_timeout = Some(Duration::from_secs(300));
+    /// let mut reactor = Reactor::<Vec<String>>::new()?;
+    /// reactor.registry().listen_with("127.0.0.1:0".parse()?, &options, |peer, guests: &mut Vec<String>| {
+    ///     if guests.len() == 100 {
+    ///         return None;
+    ///     }
+    ///     guests.push(peer.to_string());
+    ///     Some(Box::new(Session))
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// See [`OpenError`].

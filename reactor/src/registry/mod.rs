@@ -60,6 +60,32 @@ type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App
 ///
 /// It is what [`Reactor::registry`](crate::Reactor::registry) gives between turns, and
 /// [`Transport::registry`](crate::Transport::registry) inside a callback.
+///
+/// ```
+/// use reactor::{Input, Protocol, Reactor, Transport};
+/// use std::time::Duration;
+///
+/// struct Echo;
+///
+/// impl<App> Protocol<App> for Echo {
+///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+///         transport.write(input.take_all());
+///     }
+/// }
+///
+/// let mut reactor = Reactor::<u32>::new()?;
+/// let registry = reactor.registry();
+/// let listener = registry.listen("127.0.0.1:0".parse()?, |_peer, _app| Echo)?;
+/// println!("listening on {}", registry.listener_address(listener)?);
+/// registry.after(Duration::from_millis(5), |registry, ticks: &mut u32| {
+///     *ticks += 1;
+///     registry.shutdown(Duration::from_secs(1));
+/// })?;
+/// let mut ticks = 0;
+/// println!("{}", reactor.run(&mut ticks)?);
+/// assert_eq!(ticks, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Registry<App> {
     pub(crate) ledger: Ledger,
     pub(crate) cork: Cork,

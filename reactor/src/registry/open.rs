@@ -65,6 +65,23 @@ impl<App> Registry<App> {
 
     /// As [`connect`](Self::connect), with options.
     ///
+    /// ```
+    /// use reactor::{ConnectOptions, Protocol, Reactor};
+    /// use std::time::Duration;
+    ///
+    /// struct Reader;
+    ///
+    /// impl<App> Protocol<App> for Reader {}
+    ///
+    /// let mut options = ConnectOptions::default();
+    /// options.limits.connect_timeout = Some(Duration::from_secs(5));
+    /// // Of one that says nothing for so long `on_close` tells that, too.
+    /// options.limits.read_timeout = Some(Duration::from_secs(60));
+    /// let mut reactor = Reactor::<()>::new()?;
+    /// reactor.registry().connect_with("127.0.0.1:1".parse()?, &options, Reader)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As there.

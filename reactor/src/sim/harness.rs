@@ -249,13 +249,6 @@ impl<App: 'static> Harness<App> {
         self.network.app(self.host).expect("the host is up")
     }
 
-    /// The application, to be changed.
-    #[track_caller]
-    #[must_use]
-    pub fn app_mut(&mut self) -> &mut App {
-        self.network.parts(self.host).expect("the host is up").1
-    }
-
     /// What is registered with the protocol's loop.
     #[track_caller]
     #[must_use]

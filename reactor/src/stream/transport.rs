@@ -17,6 +17,32 @@ use crate::{
 };
 
 /// One connection, lent to its protocol for the time of a callback.
+///
+/// ```
+/// use reactor::{Input, Protocol, Transport};
+///
+/// /// Says everything back in capitals, until it has said enough.
+/// struct Loud {
+///     left: usize,
+/// }
+///
+/// impl<App> Protocol<App> for Loud {
+///     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+///         let hello = format!("Hello {}\n", transport.peer());
+///         transport.write(hello.as_bytes());
+///     }
+///
+///     fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+///         let heard = input.take_all();
+///         transport.write(&heard.to_ascii_uppercase());
+///         self.left = self.left.saturating_sub(heard.len());
+///         if self.left == 0 {
+///             // What was written leaves first.
+///             transport.close();
+///         }
+///     }
+/// }
+/// ```
 pub struct Transport<'a, App> {
     id: ConnectionId,
     pub(super) stream: &'a mut Stream,
@@ -295,6 +321,29 @@ impl<'a, App> Transport<'a, App> {
 
     /// Has [`on_timer`](Protocol::on_timer) called after a delay. A key that is set already moves.
     /// Timers end with the connection.
+    ///
+    /// ```
+    /// use reactor::{Protocol, TimerKey, Transport};
+    /// use std::time::Duration;
+    ///
+    /// const LOGIN: TimerKey = TimerKey(0);
+    ///
+    /// struct Session;
+    ///
+    /// impl<App> Protocol<App> for Session {
+    ///     fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
+    ///         // Whoever logs in has it cancelled.
+    ///         transport.set_timer(LOGIN, Duration::from_secs(30));
+    ///     }
+    ///
+    ///     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, _: &mut App) {
+    ///         if key == LOGIN {
+    ///             transport.write(b"You took too long.\n");
+    ///             transport.close();
+    ///         }
+    ///     }
+    /// }
+    /// ```
     pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
         let set = self.registry.set_source_timer(self.id.0, self.stream.timers_mut(), key, after);
         if set.is_err() {

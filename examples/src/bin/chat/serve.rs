@@ -227,10 +227,7 @@ fn open(
     options: &Options,
     config: &Config,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let limits = config.settings.limits.stream_limits();
-    let proxy_protocol = options.accept_proxy.expected();
-    let UnixMode { unix_mode } = options.unix_mode;
-    let listen = ListenOptions { limits, proxy_protocol, unix_mode, ..ListenOptions::default() };
+    let listen = streams(options, config);
     let mut lines = Vec::new();
     for address in addresses(options, config)? {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--listen"))?;
@@ -257,11 +254,7 @@ fn open_tls(
         [] => vec![DEFAULT_TLS.parse()?],
         endpoints => endpoints.iter().map(first).collect::<Result<_, _>>()?,
     };
-    let limits = config.settings.limits.stream_limits();
-    let (tls, proxy_protocol) = (Some(tls.tls()), options.accept_proxy.expected());
-    let UnixMode { unix_mode } = options.unix_mode;
-    let listen =
-        ListenOptions { limits, tls, proxy_protocol, unix_mode, ..ListenOptions::default() };
+    let listen = ListenOptions { tls: Some(tls.tls()), ..streams(options, config) };
     let mut lines = Vec::new();
     for address in addresses {
         let id = chat::listen(registry, address, &listen).map_err(NotOpened::by("--tls-listen"))?;
@@ -276,10 +269,7 @@ fn open_websocket(
     options: &Options,
     config: &Config,
 ) -> Result<Vec<String>, Box<dyn Error>> {
-    let limits = config.settings.limits.stream_limits();
-    let proxy_protocol = options.accept_proxy.expected();
-    let UnixMode { unix_mode } = options.unix_mode;
-    let listen = ListenOptions { limits, proxy_protocol, unix_mode, ..ListenOptions::default() };
+    let listen = streams(options, config);
     let origins = match &options.origin[..] {
         [] => Origins::SameHost,
         origins => Origins::Only(origins.to_vec()),
@@ -292,6 +282,14 @@ fn open_websocket(
         lines.push(format!("listening for WebSocket on {}", registry.listener_address(id)?));
     }
     Ok(lines)
+}
+
+/// What is the same for every socket.
+fn streams(options: &Options, config: &Config) -> ListenOptions {
+    let limits = config.settings.limits.stream_limits();
+    let proxy_protocol = options.accept_proxy.expected();
+    let UnixMode { unix_mode } = options.unix_mode;
+    ListenOptions { limits, proxy_protocol, unix_mode, ..ListenOptions::default() }
 }
 
 /// Where to listen: as the command line says, or else the configuration, or else the default.

@@ -12,7 +12,7 @@ use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
 use examples::tls::CallTls;
 use hdrhistogram::Histogram;
-use protocols::echo::{Caller, Client, ClientId, Event, Failure, Lost, NotSent, Reply};
+use protocols::echo::{Caller, Client, ClientId, Event, Failure, NotSent, Reply};
 use reactor::{Reactor, Registry, Signal};
 
 use crate::call::Call;
@@ -208,7 +208,7 @@ impl Caller for Ping {
                 });
                 self.go_on(registry);
             }
-            Event::Lost(Lost { sequence, .. }) => {
+            Event::Lost { sequence, .. } => {
                 self.score.note_loss(sequence);
                 self.print(registry, |server| {
                     format!("nothing from {server}: seq={}", sequence + 1)

@@ -153,8 +153,8 @@ impl Caller for Send {
                 }
                 self.pump(registry);
             }
-            Event::Lost(lost) => {
-                let number = lost.sequence + 1;
+            Event::Lost { sequence, .. } => {
+                let number = sequence + 1;
                 self.call.fail(registry, format_args!("datagram {number} did not come back"));
             }
             Event::Trouble(trouble) => self.call.fail(registry, trouble),

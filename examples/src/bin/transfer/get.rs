@@ -8,7 +8,7 @@ use clap::Args;
 use crate::download::Download;
 use crate::local::name_here;
 use crate::moving::MovingOptions;
-use crate::task::{How, Task};
+use crate::task::Task;
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
 use crate::workers::{self, PacketTask, Way};
@@ -41,12 +41,6 @@ pub(crate) struct Options {
     moving: MovingOptions,
 }
 
-impl Options {
-    fn how(&self) -> How {
-        self.moving.how(self.resume)
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut sites = options.moving.sites();
     let mut fetches = Vec::new();
@@ -65,10 +59,20 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 workers.add_packet_task(site, PacketTask { way: Way::Get, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory(url, options) => {
-                workers.add(site, Task::Walk(Walk::new(remote, local, options.how())));
+                workers.add(
+                    site,
+                    Task::Walk(Walk::new(remote, local, options.moving.how(options.resume))),
+                );
             }
             Scheme::Ftp | Scheme::Ftps => {
-                workers.add(site, Task::Download(Download::new(remote, local, options.how())));
+                workers.add(
+                    site,
+                    Task::Download(Download::new(
+                        remote,
+                        local,
+                        options.moving.how(options.resume),
+                    )),
+                );
             }
         }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::local::name_there;
 use crate::moving::MovingOptions;
-use crate::task::{How, Task};
+use crate::task::Task;
 use crate::tree::{Plant, joined};
 use crate::upload::Upload;
 use crate::url::{Scheme, Url};
@@ -38,12 +38,6 @@ pub(crate) struct Options {
     moving: MovingOptions,
 }
 
-impl Options {
-    fn how(&self) -> How {
-        self.moving.how(self.resume)
-    }
-}
-
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let url = &options.url;
     if options.files.len() > 1 && !url.is_directory() {
@@ -63,10 +57,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 workers.add_packet_task(site, PacketTask { way: Way::Put, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory => {
-                tasks.push(Task::Plant(Plant::new(local, remote, options.how())));
+                tasks.push(Task::Plant(Plant::new(
+                    local,
+                    remote,
+                    options.moving.how(options.resume),
+                )));
             }
             Scheme::Ftp | Scheme::Ftps => {
-                tasks.push(Task::Upload(Upload::new(local, remote, options.how())));
+                tasks.push(Task::Upload(Upload::new(
+                    local,
+                    remote,
+                    options.moving.how(options.resume),
+                )));
             }
         }
     }

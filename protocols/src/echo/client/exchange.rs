@@ -55,15 +55,6 @@ pub struct Reply {
     pub round_trip: Duration,
 }
 
-/// A payload that did not come back in time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lost {
-    /// Which one it was, counted from zero.
-    pub sequence: u64,
-    /// What was sent.
-    pub payload: Bytes,
-}
-
 /// What came back is not what was sent. Positions are bytes of the whole stream, from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Mismatch {
@@ -121,18 +112,15 @@ impl Exchange {
         };
         let expected = &oldest.payload[self.returned..];
         let equal = common_prefix(expected, input);
-        let whole = equal == expected.len();
-        if let (false, Some(&expected), Some(&found)) =
-            (whole, expected.get(equal), input.get(equal))
-        {
-            *input = &input[equal..];
-            return Err(Mismatch::Different { at: self.position + equal as u64, expected, found });
-        }
         *input = &input[equal..];
-        self.returned += equal;
         self.position += equal as u64;
+        if let (Some(&expected), Some(&found)) = (expected.get(equal), input.first()) {
+            return Err(Mismatch::Different { at: self.position, expected, found });
+        }
+        let is_whole = equal == expected.len();
+        self.returned += equal;
         self.progress = Some(now);
-        Ok(if whole { self.take(0, now) } else { None })
+        Ok(if is_whole { self.take(0, now) } else { None })
     }
 
     /// A datagram has come back: the payload it equals, the oldest of them if there are several.
@@ -143,10 +131,9 @@ impl Exchange {
         self.take(index, now)
     }
 
-    /// The oldest payload has been waited for too long.
-    pub fn lose(&mut self) -> Option<Lost> {
-        let Sent { sequence, payload, .. } = self.remove(0)?;
-        Some(Lost { sequence, payload })
+    /// The oldest payload has been waited for too long: its sequence number, and what it was.
+    pub fn lose(&mut self) -> Option<(u64, Bytes)> {
+        self.remove(0).map(|sent| (sent.sequence, sent.payload))
     }
 
     /// How long a payload may be that is sent now.
@@ -167,18 +154,12 @@ impl Exchange {
         self.charge - self.outstanding.len() * CHARGE - self.returned
     }
 
-    /// Since when the oldest payload is waited for: since it was sent, or since the last of it came
-    /// back. `None` if nothing is on its way.
+    /// Since when something is waited for: the oldest payload, since it was sent; or if none is on its way,
+    /// what is waited for since `end`, if anything is. What came back on a stream is progress with either.
     #[must_use]
-    pub fn waiting_since(&self) -> Option<Instant> {
-        let sent = self.outstanding.front()?.at;
-        Some(self.progress.map_or(sent, |progress| progress.max(sent)))
-    }
-
-    /// When bytes last came back on a stream.
-    #[must_use]
-    pub fn progress(&self) -> Option<Instant> {
-        self.progress
+    pub fn waiting_since(&self, end: Option<Instant>) -> Option<Instant> {
+        let since = self.outstanding.front().map(|sent| sent.at).or(end)?;
+        Some(self.progress.map_or(since, |progress| progress.max(since)))
     }
 
     fn take(&mut self, index: usize, now: Instant) -> Option<Reply> {

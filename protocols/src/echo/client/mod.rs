@@ -8,14 +8,19 @@ mod failure;
 mod socket;
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reactor::{Address, CloseReason, ConnectionId, OpenError, Registry, SocketId, TimerId};
+use reactor::{
+    Address, CloseReason, ConnectOptions, ConnectionId, DatagramOptions, OpenError, Registry,
+    SocketId, StreamLimits, TimerId,
+};
 
 use super::ClientLimits;
+use socket::Socket;
 
-pub use exchange::{Exchange, Lost, Mismatch, Reply};
+pub use exchange::{Exchange, Mismatch, Reply};
 pub use failure::{Failure, NotSent};
 
 /// One conversation with an echo server, over a stream or over datagrams.
@@ -123,7 +128,12 @@ pub enum Event<'a> {
     /// A payload has come back whole.
     Reply(Reply),
     /// A datagram has not come back in time.
-    Lost(Lost),
+    Lost {
+        /// Which one it was, counted from zero.
+        sequence: u64,
+        /// What was sent.
+        payload: Bytes,
+    },
     /// The network reports that a datagram found nobody, or no way. Who knows which one it was, and
     /// whether the next will do better.
     Trouble(io::ErrorKind),
@@ -163,12 +173,30 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = socket::connect(registry, server, options)?;
+        let ClientOptions { limits: ClientLimits { window, timeout }, .. } = options;
+        // Everything that may be on its way fits below the high mark, so that the client is always read.
+        let defaults = StreamLimits::default();
+        let limits = StreamLimits {
+            outbox_high: defaults.outbox_high.max(*window),
+            outbox: defaults.outbox.max(*window),
+            connect_timeout: Some(*timeout),
+            close_timeout: *timeout,
+            ..defaults
+        };
+        let connect = ConnectOptions {
+            from: options.from.clone(),
+            limits,
+            #[cfg(feature = "tls")]
+            tls: options.tls.clone(),
+            ..ConnectOptions::default()
+        };
+        let id = registry.connect_with(server, &connect, Socket)?;
         Ok(Self::new(ClientId::Stream(id), &options.limits))
     }
 
-    /// Binds a socket that sends its datagrams to a server and hears from nobody else; for the rest
-    /// as [`connect`](Self::connect).
+    /// Binds a socket that sends its datagrams to a server and hears from nobody else: at any free port,
+    /// and for a Unix server without a name, unless one is given. For the rest as
+    /// [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -178,7 +206,13 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let id = socket::bind(registry, server, options)?;
+        let from = options.from.clone().unwrap_or_else(|| match server.socket_addr() {
+            Some(SocketAddr::V4(_)) => Address::Ip((Ipv4Addr::UNSPECIFIED, 0).into()),
+            Some(SocketAddr::V6(_)) => Address::Ip((Ipv6Addr::UNSPECIFIED, 0).into()),
+            None => Address::Unnamed,
+        });
+        let bind = DatagramOptions { peer: Some(server), ..DatagramOptions::default() };
+        let id = registry.bind_datagram_with(from, &bind, Socket)?;
         Ok(Self::new(ClientId::Datagrams(id), &options.limits))
     }
 
@@ -207,7 +241,20 @@ impl Client {
         if !self.arm(registry) {
             return Err(NotSent::NoTimer(payload));
         }
-        socket::send(registry, self.id, &payload)?;
+        match self.id {
+            ClientId::Stream(_) if payload.is_empty() => return Err(NotSent::Empty(payload)),
+            ClientId::Stream(id) => match registry.send(id, payload.clone()) {
+                Ok(_) => {}
+                Err(_) => return Err(NotSent::Ended(payload)),
+            },
+            ClientId::Datagrams(id) => match registry.send_to(id, &payload, None) {
+                Ok(()) => {}
+                Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(NotSent::WindowFull(payload));
+                }
+                Err(error) => return Err(NotSent::Refused { payload, error }),
+            },
+        }
         Ok(self.exchange.handle_sent(payload, registry.now()))
     }
 
@@ -288,7 +335,10 @@ impl Client {
 
     /// Time has passed: a stream may have failed, or a datagram may be lost. To be called until there
     /// is `None`.
-    fn handle_timeout<App: Caller>(&mut self, registry: &mut Registry<App>) -> Option<Lost> {
+    fn handle_timeout<App: Caller>(
+        &mut self,
+        registry: &mut Registry<App>,
+    ) -> Option<(u64, Bytes)> {
         let (now, since) = (registry.now(), self.waiting_since()?);
         if now.saturating_duration_since(since) < self.timeout {
             self.arm(registry);
@@ -329,10 +379,8 @@ impl Client {
 
     /// Since when something is waited for: the oldest payload, or the peer's end.
     fn waiting_since(&self) -> Option<Instant> {
-        self.exchange.waiting_since().or(match self.state {
-            State::Ending { since } => {
-                Some(self.exchange.progress().map_or(since, |last| last.max(since)))
-            }
+        self.exchange.waiting_since(match self.state {
+            State::Ending { since } => Some(since),
             State::Talking | State::Closing | State::Failed(_) => None,
         })
     }
@@ -343,8 +391,9 @@ fn on_time<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientI
     if let Some(client) = app.client(id) {
         client.timer = None;
     }
-    while let Some(lost) = app.client(id).and_then(|client| client.handle_timeout(registry)) {
-        app.on_event(registry, id, Event::Lost(lost));
+    let late = |registry: &mut _, app: &mut App| app.client(id)?.handle_timeout(registry);
+    while let Some((sequence, payload)) = late(registry, app) {
+        app.on_event(registry, id, Event::Lost { sequence, payload });
     }
     if let Some(client) = app.client(id) {
         client.settle(registry);

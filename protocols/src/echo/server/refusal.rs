@@ -13,9 +13,8 @@
 //! address to listen on is a loopback one unless somebody chooses otherwise. A reply is as long as
 //! what it replies to, so nothing is ever amplified.
 
-use std::fmt;
-
 use reactor::Address;
+use thiserror::Error;
 
 use crate::budget::Spent;
 
@@ -23,19 +22,24 @@ use crate::budget::Spent;
 /// the day (865), character generator (864), time (868), DNS (1035), TFTP (1350) and NTP (5905).
 const REPLY_PORTS: [u16; 8] = [7, 13, 17, 19, 37, 53, 69, 123];
 
-/// Why a datagram is not answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a datagram is not answered; it prints as a few words for a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Refusal {
     /// There is nobody to answer: a Unix socket without a name, or UDP port zero (RFC 768).
+    #[error("without a return address")]
     NoReturnAddress,
     /// It claims to come from a service that answers whatever it is sent.
+    #[error("from a reply port")]
     ReplyPort,
     /// It claims to come from this very socket, or from the same port number of another machine,
     /// where an echo server like this one may sit.
+    #[error("from our own port")]
     OwnPort,
     /// Its source has spent its budget.
+    #[error("over budget")]
     OverBudget,
     /// Its source is new, and the table of sources is full of others that are spending.
+    #[error("from too many sources")]
     TooManySources,
 }
 
@@ -76,18 +80,5 @@ impl From<Spent> for Refusal {
             Spent::Source => Self::OverBudget,
             Spent::Table => Self::TooManySources,
         }
-    }
-}
-
-/// A few words for a table: "from a reply port".
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoReturnAddress => "without a return address",
-            Self::ReplyPort => "from a reply port",
-            Self::OwnPort => "from our own port",
-            Self::OverBudget => "over budget",
-            Self::TooManySources => "from too many sources",
-        })
     }
 }

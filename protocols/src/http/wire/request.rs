@@ -178,17 +178,6 @@ impl<'a> Request<'a> {
         let asked = self.fields.get("upgrade")?;
         (!self.meaning.is_old && self.fields.lists("connection", "upgrade")).then_some(asked)
     }
-
-    /// A copy as the crate `http` has it, with a body of one's own. `None` for what it does not take.
-    #[must_use]
-    pub fn to_http<B>(&self, body: B) -> Option<http::Request<B>> {
-        let mut request = http::Request::new(body);
-        *request.method_mut() = self.method.parse().ok()?;
-        *request.uri_mut() = self.target.as_str().parse().ok()?;
-        *request.version_mut() = self.version();
-        *request.headers_mut() = self.fields.to_map();
-        Some(request)
-    }
 }
 
 impl Meaning {

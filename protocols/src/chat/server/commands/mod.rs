@@ -2,7 +2,8 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `registration` | `PASS`, `NICK`, `USER`, `PING`, `PONG`, `QUIT`: who somebody is |
+//! | `registration` | `PASS`, `USER`, `PING`, `PONG`, `QUIT`: the way in, and the way out |
+//! | `nick` | `NICK`: who may have a nickname, and where two want the same one |
 //! | `capabilities` | `CAP`: what a client understands |
 //! | `sasl` | `AUTHENTICATE`: who somebody can prove to be |
 //! | `accounts` | `REGISTER`, `VERIFY`: logging in and out |
@@ -36,6 +37,7 @@ mod metadata_events;
 mod modes;
 mod monitor;
 mod multiline;
+mod nick;
 mod operators;
 mod posting;
 mod queries;
@@ -66,9 +68,9 @@ pub(super) use markers::read_on;
 pub(super) use messages::{Speech, say_on, say_to_user};
 pub(super) use metadata::{Owner, set_value};
 pub(super) use metadata_events::changed as tell_value;
+pub(super) use nick::{announce as announce_user, enforce_nick, rename};
 pub(super) use operators::{remove_user, set_host, tell_wallops};
 pub(super) use redaction::take_back;
-pub(super) use registration::{announce as announce_user, enforce_nick, rename};
 pub(super) use users::{set_away, set_real_name};
 
 /// Logs a user out, and tells whoever has to know.
@@ -139,7 +141,7 @@ commands! {
     "MONITOR" 1 Registered monitor::monitor, "MONITOR +|- nick[,...], or C, L, S: be told who comes and goes";
     "MOTD" 0 Registered queries::motd, "MOTD: the message of the day";
     "NAMES" 0 Registered lists::names, "NAMES #channel[,...]: who is on a channel";
-    "NICK" 0 Anybody registration::nick, "NICK nick: take a nickname";
+    "NICK" 0 Anybody nick::nick, "NICK nick: take a nickname";
     "NICKSERV" 0 Registered services::nickserv, "NICKSERV ...: see NS";
     "NOTICE" 0 Registered messages::notice, "NOTICE target[,...] :text: say something that is not answered";
     "NS" 0 Registered services::nickserv, "NS REGISTER|IDENTIFY|LOGOUT|SET|GHOST|GROUP|INFO|DROP ...: your account";

@@ -53,7 +53,7 @@ use super::wire::packet::{Code, Packet, Pairs};
 use receiving::{Arrival, Receiving};
 use retransmission::Retransmission;
 use sending::{Acknowledged, Sending};
-use window_resend::{Resend, WindowResend};
+use window_resend::WindowResend;
 
 pub use retransmission::Patience;
 
@@ -431,17 +431,6 @@ impl Transfer {
         }
     }
 
-    /// A window has not been acknowledged for a while.
-    fn resend_window(&mut self) {
-        if let Flow::Sending(sending) = &mut self.flow {
-            match self.window_resend.handle_timeout() {
-                Some(Resend::LastBlock) => sending.send_last_again(),
-                Some(Resend::Window) => sending.go_back(),
-                None => {}
-            }
-        }
-    }
-
     /// How many bytes the next block has, all but the last, if one is wanted.
     #[must_use]
     pub fn wanted(&self) -> Option<usize> {
@@ -492,17 +481,6 @@ impl Transfer {
             Phase::Over => None,
             Phase::Dallying { until } => Some(until),
             _ => [self.clock.due(), self.window_due()].into_iter().flatten().min(),
-        }
-    }
-
-    fn window_due(&self) -> Option<Instant> {
-        match (&self.phase, &self.flow) {
-            (Phase::Moving, Flow::Sending(sending))
-                if sending.has_windows() && sending.is_waiting() =>
-            {
-                self.window_resend.due(self.clock.pace(sending.unacknowledged()))
-            }
-            _ => None,
         }
     }
 

@@ -13,6 +13,33 @@
 
 use std::time::{Duration, Instant};
 
+use super::{Flow, Phase, Transfer};
+
+impl Transfer {
+    /// When a window is to be sent again, or asked about, if it is not acknowledged before.
+    pub(super) fn window_due(&self) -> Option<Instant> {
+        match (&self.phase, &self.flow) {
+            (Phase::Moving, Flow::Sending(sending))
+                if sending.has_windows() && sending.is_waiting() =>
+            {
+                self.window_resend.due(self.clock.pace(sending.unacknowledged()))
+            }
+            _ => None,
+        }
+    }
+
+    /// A window has not been acknowledged for a while.
+    pub(super) fn resend_window(&mut self) {
+        if let Flow::Sending(sending) = &mut self.flow {
+            match self.window_resend.handle_timeout() {
+                Some(Resend::LastBlock) => sending.send_last_again(),
+                Some(Resend::Window) => sending.go_back(),
+                None => {}
+            }
+        }
+    }
+}
+
 /// How it stands with the oldest block that is not acknowledged.
 ///
 /// ```text
@@ -39,7 +66,7 @@ enum State {
 
 /// What is sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Resend {
+enum Resend {
     /// The last block that was sent goes again.
     LastBlock,
     /// Everything that is not acknowledged goes again.
@@ -118,7 +145,7 @@ impl WindowResend {
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called.
-    pub(super) fn due(&self, pace: Pace) -> Option<Instant> {
+    fn due(&self, pace: Pace) -> Option<Instant> {
         let wait = match self.state {
             State::Calm | State::Asked | State::GoneBack => pace.silence(),
             State::Doubtful => pace.doubt(),
@@ -129,7 +156,7 @@ impl WindowResend {
     }
 
     /// It has come due.
-    pub(super) fn handle_timeout(&mut self) -> Option<Resend> {
+    fn handle_timeout(&mut self) -> Option<Resend> {
         let (state, resend) = match self.state {
             State::Calm => (State::Asked, Resend::LastBlock),
             State::GoneBack => (State::AskedAgain, Resend::LastBlock),
