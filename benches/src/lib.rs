@@ -12,7 +12,7 @@
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
 //!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server,
-//!   bin/rpc-server, bin/web-server   the children
+//!   bin/rpc-server, bin/web-server, bin/nats-client   the children
 //!
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
@@ -29,6 +29,7 @@
 //! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers. [`calls`]: servers of
 //!   JSON-RPC.
 //! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
+//! - [`nats`]: clients of NATS, and the `nats-server` that they, or our chat servers, are connected to.
 //! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
 //! - [`transfers`]: servers of files, over FTP and TFTP.
 //! - `secure`: servers that speak TLS, and `secured`, their clients: with the feature `tls` only, as the loop is
@@ -83,6 +84,7 @@ pub mod idle;
 pub mod load;
 pub mod memory;
 pub mod messages;
+pub mod nats;
 pub mod offered;
 pub mod parts;
 pub mod ping;

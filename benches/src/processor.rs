@@ -31,6 +31,14 @@ pub fn start_apart<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
     started
 }
 
+/// Starts something that is not measured: where the load is, away from what is.
+pub fn start_with_load<T>(start: impl FnOnce() -> Result<T>) -> Result<T> {
+    if let [first, _, ..] = everywhere()? {
+        sched_setaffinity(None, &only(*first))?;
+    }
+    start()
+}
+
 /// The processors this program was allowed before it chose among them.
 fn everywhere() -> Result<&'static [usize]> {
     static EVERYWHERE: OnceLock<Vec<usize>> = OnceLock::new();

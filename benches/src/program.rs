@@ -175,8 +175,8 @@ impl Server {
         }
     }
 
-    /// Of its process, and of those that it has started.
-    fn processor_time(&self) -> Result<Duration> {
+    /// Processor time so far, of its process and of those that it has started.
+    pub fn processor_time(&self) -> Result<Duration> {
         let pid = self.pid().as_raw_nonzero().get();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
         let children = children.unwrap_or_default();
@@ -222,11 +222,29 @@ impl Running {
         Ok(Self { server, _directory: Some(directory), _behind: None })
     }
 
+    /// The same with files that it may read.
+    #[must_use]
+    pub fn with_files(self, directory: TempDir) -> Self {
+        Self { _directory: Some(directory), ..self }
+    }
+
     /// The same, before another one, which ends with it.
     #[must_use]
     pub fn before(self, behind: Running) -> Self {
         Self { _behind: Some(Box::new(behind)), ..self }
     }
+}
+
+/// Node, and where a library of npm's is that is installed for everybody.
+pub(crate) fn node_library(name: &str) -> Result<(Program, PathBuf)> {
+    let node = Program::installed("node", "--version", "v")?;
+    let root = Command::new("npm").args(["root", "--global"]).output();
+    let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    let library = Path::new(&root.unwrap_or_default()).join(name);
+    if !library.join("package.json").is_file() {
+        return Err(format!("{name} is not installed (npm install --global {name})").into());
+    }
+    Ok((node, library))
 }
 
 /// An address that nobody listens at: for programs that cannot choose a port by themselves. That somebody else

@@ -87,8 +87,7 @@ impl User {
 
     /// Waits until it has heard everything that was said so far.
     pub fn catch_up(&mut self) -> Result {
-        self.say("PING :done")?;
-        self.hear(" PONG ")
+        self.ask("PING :done", " PONG ").map(drop)
     }
 
     /// Its connection, if it has heard all that has come.
@@ -104,8 +103,15 @@ impl User {
         Ok(self.stream.get_mut().write_all(format!("{line}\r\n").as_bytes())?)
     }
 
+    /// Says something, and reads until a line has this in it, which it is given.
+    pub fn ask(&mut self, question: &str, part: &str) -> Result<&str> {
+        self.say(question)?;
+        self.hear(part)?;
+        Ok(self.line.trim_end())
+    }
+
     /// Reads until a line has this in it.
-    fn hear(&mut self, part: &str) -> Result {
+    pub fn hear(&mut self, part: &str) -> Result {
         while !self.next_line()?.contains(part) {}
         Ok(())
     }

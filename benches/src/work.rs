@@ -45,7 +45,7 @@ impl Spent {
     fn time(&self, clock: Clock) -> Duration {
         match clock {
             Clock::Wall => self.wall,
-            Clock::Processor => self.processor,
+            Clock::Processor | Clock::Client => self.processor,
         }
     }
 }
@@ -65,6 +65,8 @@ pub enum Clock {
     Wall,
     /// The processor time of the server: its load is saturated sooner than it is.
     Processor,
+    /// The processor time of a client, where that is measured.
+    Client,
 }
 
 impl fmt::Display for Clock {
@@ -72,6 +74,7 @@ impl fmt::Display for Clock {
         formatter.pad(match self {
             Self::Wall => "time",
             Self::Processor => "server's processor time",
+            Self::Client => "client's processor time",
         })
     }
 }

@@ -1,44 +1,64 @@
-//! How many messages of 64 bytes a client publishes, and hears, in a second of its processor's time: this project's, and
-//! async-nats on one thread of tokio. `compare` runs both, and the one of npm, beside one `nats-server`.
+//! `async-nats-client ADDRESS`: async-nats, on one thread of tokio. What it is asked, `benches/src/nats` says; it prints
+//! `listening on ADDRESS` when it is connected to that server.
 
 #![forbid(unsafe_code)]
 
-mod asynchronous;
-mod ours;
-
 use std::env;
+use std::error::Error;
 
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
+use async_nats::{Client, ConnectOptions, Subscriber};
+use futures_util::StreamExt;
+use tokio::runtime::Builder;
 
-const SUBJECT: &str = "bench.a";
-const PAYLOAD: [u8; 64] = [b'x'; 64];
+type Result<T = ()> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
-fn main() {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [who, what, count, url] = &*words else {
-        panic!("expected ours|async-nats pub|sub COUNT URL");
-    };
-    let count = count.parse().expect("a number");
-    match (&**who, &**what) {
-        ("ours", "pub") => ours::publish(count, url),
-        ("ours", "sub") => ours::subscribe(count, url),
-        ("async-nats", "pub") => asynchronous::publish(count, url),
-        ("async-nats", "sub") => asynchronous::subscribe(count, url),
-        _ => panic!("expected ours|async-nats pub|sub COUNT URL"),
+const PAYLOAD: &[u8] = &[b'x'; 64];
+
+fn main() -> Result {
+    let address = env::args().nth(1).ok_or("expected the address of a server")?;
+    Builder::new_current_thread().enable_all().build()?.block_on(serve(address))
+}
+
+async fn serve(address: String) -> Result {
+    // Room for all, so that none is dropped.
+    let options = ConnectOptions::new().subscription_capacity(1 << 20);
+    let client = options.connect(format!("nats://{address}")).await?;
+    let heard = client.subscribe("bench.heard").await?;
+    let orders = client.subscribe("bench.publish").await?;
+    client.flush().await?;
+    println!("listening on {address}");
+    let hearing = tokio::spawn(hear(client.clone(), heard));
+    publish(client, orders).await?;
+    hearing.await?
+}
+
+/// Counts messages; one that has an address for answers asks how many there were.
+async fn hear(client: Client, mut heard: Subscriber) -> Result {
+    let mut count = 0;
+    while let Some(message) = heard.next().await {
+        match message.reply {
+            Some(reply) => {
+                client.publish(reply, count.to_string().into()).await?;
+                count = 0;
+            }
+            None if message.payload.len() == PAYLOAD.len() => count += 1,
+            None => return Err("it is another message".into()),
+        }
     }
+    Ok(())
 }
 
-/// Microseconds of the processor, this process's and the system's for it.
-fn processor_time() -> i64 {
-    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("it is ours");
-    (usage.user_time() + usage.system_time()).num_microseconds()
-}
-
-fn report(name: &str, count: u64, began: i64) {
-    let used = (processor_time() - began).max(1) as f64 / 1e6;
-    println!(
-        "{name}: {:.1} million messages a second of processor time",
-        count as f64 / used / 1e6
-    );
+/// Publishes as many as it is asked to, and answers when the server has them.
+async fn publish(client: Client, mut orders: Subscriber) -> Result {
+    while let Some(order) = orders.next().await {
+        let count: u64 = std::str::from_utf8(&order.payload)?.parse()?;
+        for _ in 0..count {
+            client.publish("bench.published", PAYLOAD.into()).await?;
+        }
+        client.flush().await?;
+        if let Some(reply) = order.reply {
+            client.publish(reply, count.to_string().into()).await?;
+        }
+    }
+    Ok(())
 }

@@ -55,7 +55,7 @@ impl Options {
             self.subject.is_empty()
                 || self.subject.iter().any(|part| subject.name.starts_with(part))
         };
-        counts::all().into_iter().filter(is_wanted).collect()
+        counts::possible().into_iter().filter(is_wanted).collect()
     }
 
     fn wants_peer(&self, name: &str) -> bool {

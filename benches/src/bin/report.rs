@@ -16,18 +16,21 @@ use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, callers, chats, datagrams, descriptors, program, rooms, servers, webs};
+use benches::{
+    Result, callers, chats, datagrams, descriptors, groups, nats, program, rooms, servers, webs,
+};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// The programs that the sections start.
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     servers::PROGRAM,
     rooms::PROGRAM,
     datagrams::PROGRAM,
     chats::PROGRAM,
     webs::PROGRAM,
     callers::PROGRAM,
+    nats::PROGRAM,
 ];
 
 /// Those that come with the feature `tls`.
@@ -112,6 +115,11 @@ fn run() -> Result {
     if !wanted.is_empty() {
         program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
         descriptors::raise_limit()?;
+    }
+    if wanted.iter().any(|section| section.name == groups::nats::NAME)
+        && let Err(error) = nats::build()
+    {
+        eprintln!("async-nats takes part as it was built before, or not at all: {error}");
     }
     let bar = progress(&wanted);
     for section in wanted {

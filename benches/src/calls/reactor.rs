@@ -10,13 +10,13 @@ use crate::servers::Place;
 use crate::servers::reactor::run;
 
 pub(super) fn serve_lines(place: Place) -> Result {
-    run(Topic::new("news"), |registry| {
+    run(Topic::new("news"), |registry, _| {
         rpc::listen(registry, place.address.into(), &ServerOptions::default(), service())
     })
 }
 
 pub(super) fn serve_http(place: Place) -> Result {
-    run(Topic::new("news"), |registry| {
+    run(Topic::new("news"), |registry, _| {
         rpc::listen_http(registry, place.address.into(), &ListenOptions::default(), service())
     })
 }

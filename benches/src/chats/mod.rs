@@ -1,12 +1,14 @@
-//! Chat servers, as child processes: ours, and ngircd where it is installed.
+//! Chat servers, as child processes: ours, one or several, and ngircd where it is installed.
 //!
 //! Neither slows anybody down: what is measured is how fast they can be, not how fast they let strangers
 //! be.
 
+pub mod network;
 mod ngircd;
 mod reactor;
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
@@ -56,7 +58,16 @@ impl fmt::Display for Chat {
     }
 }
 
+/// What makes a server of ours one of several.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// Where the `nats-server` is.
+    pub nats: SocketAddr,
+    /// What it is called.
+    pub name: String,
+}
+
 /// Serves with ours at `place` until the process ends, and prints where once it listens.
-pub fn serve(place: Place) -> Result {
-    reactor::serve(place)
+pub fn serve(place: Place, node: Option<Node>) -> Result {
+    reactor::serve(place, node)
 }

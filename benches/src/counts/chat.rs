@@ -7,7 +7,6 @@ use crate::audience::Seats;
 use crate::channel::Channel;
 use crate::chats::{self, Chat};
 use crate::program::Program;
-use crate::servers::Peer;
 
 const MEMBERS: usize = 1_000;
 
@@ -18,7 +17,7 @@ const DELIVERIES: usize = 100_000;
 pub(super) fn subjects() -> Vec<Subject> {
     let ours = Runner::new(Chat::Reactor, |instrument, deliveries| {
         let server = Program::named(chats::PROGRAM)?.start_under(instrument)?;
-        let mut channel = Channel::gather(server.address(), MEMBERS)?;
+        let mut channel = Channel::gather(|_| server.address(), MEMBERS)?;
         channel.publish((deliveries / MEMBERS) as u64)?;
         server.stop()
     });
@@ -29,14 +28,7 @@ pub(super) fn subjects() -> Vec<Subject> {
         program: chats::PROGRAM,
         units: DELIVERIES,
         round: MEMBERS,
-        runners: vec![ruler(), ours],
+        // It knows nothing of chat.
+        runners: vec![fan_out::ruler(Seats { members: MEMBERS, stalled: 0 }), ours],
     }]
-}
-
-/// A raw epoll loop that sends lines to as many, and knows nothing of chat.
-fn ruler() -> Runner {
-    let seats = Seats { members: MEMBERS, stalled: 0 };
-    Runner::new(Peer::Epoll, move |instrument, deliveries| {
-        fan_out::run(Peer::Epoll, seats, instrument, deliveries)
-    })
 }

@@ -16,8 +16,15 @@ pub(super) fn subjects() -> Vec<Subject> {
     MEMBERS.map(|members| subject(Seats { members, stalled: 0 })).into()
 }
 
+/// A raw epoll loop, for those who do more for the same deliveries.
+pub(super) fn ruler(seats: Seats) -> Runner {
+    Runner::new(Peer::Epoll, move |instrument, deliveries| {
+        run(Peer::Epoll, seats, instrument, deliveries)
+    })
+}
+
 /// A room that delivers so much, to everybody who has a seat.
-pub(super) fn run(room: Peer, seats: Seats, instrument: Command, deliveries: usize) -> Result {
+fn run(room: Peer, seats: Seats, instrument: Command, deliveries: usize) -> Result {
     let server = audience::program(room, seats)?.start_under(instrument)?;
     let mut audience = Audience::gather(server.address(), seats)?;
     audience.publish((deliveries / seats.members) as u64)?;

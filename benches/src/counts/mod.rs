@@ -8,6 +8,7 @@ mod chat;
 mod datagrams;
 mod echo;
 mod fan_out;
+mod network;
 mod rpc;
 mod web;
 
@@ -17,6 +18,7 @@ use std::rc::Rc;
 
 use crate::Result;
 use crate::cost::Measure;
+use crate::nats::broker;
 
 /// One form of work whose cost is counted.
 #[derive(Debug, Clone)]
@@ -55,12 +57,25 @@ pub fn all() -> Vec<Subject> {
         fan_out::subjects(),
         datagrams::subjects(),
         chat::subjects(),
+        network::subjects(),
         rpc::subjects(),
         web::subjects(),
     ]
     .into_iter()
     .flatten()
     .collect()
+}
+
+/// The same, without those for which a program is missing, which is said.
+pub fn possible() -> Vec<Subject> {
+    let mut subjects = all();
+    if !broker::is_installed() {
+        eprintln!(
+            "LEFT OUT: lines from one chat server to another, as nats-server is not installed"
+        );
+        subjects.retain(|subject| !subject.name.starts_with(network::NAME));
+    }
+    subjects
 }
 
 impl Subject {

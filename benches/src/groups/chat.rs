@@ -18,7 +18,8 @@ pub fn group() -> Group {
                 bytes to each of as many, and knows nothing of users, channels or their modes. Then a \
                 whole network, all of whose channels talk at once: what one user costs in memory who has \
                 registered, what it costs to let one in and have it join, and how long what is said takes \
-                to each who hears it, counted from when it was due. (ngircd takes part where it is \
+                to each who hears it, counted from when it was due. Between the two, the same channel on three of our \
+                servers, which are one network over a `nats-server`. (ngircd takes part where it is \
                 installed.)",
         shown: "a line to 1000 users on a channel",
         cases: vec![case()],

@@ -9,6 +9,7 @@ pub mod echo;
 pub mod fan_out;
 pub mod loops;
 pub mod messages;
+pub mod nats;
 pub mod parts;
 pub mod timers;
 #[cfg(feature = "tls")]
@@ -30,6 +31,7 @@ pub fn all() -> Vec<Group> {
         parts::group(),
         codecs::group(),
         chat::group(),
+        nats::group(),
         web::group(),
         #[cfg(feature = "tls")]
         tls::group(),

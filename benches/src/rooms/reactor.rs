@@ -21,7 +21,7 @@ pub(super) fn serve(place: Place) -> Result {
     let limits = StreamLimits { outbox_high: BEHIND, ..StreamLimits::default() };
     let options =
         ListenOptions { stream: stream_options(place), limits, ..ListenOptions::default() };
-    run(Room::default(), |registry| {
+    run(Room::default(), |registry, _| {
         registry.listen_with(place.address.into(), &options, |_, _| Some(Box::new(Member)))
     })
 }

@@ -21,12 +21,12 @@ pub(super) fn serve_web(directory: &Path, place: Place) -> Result {
         path => files.serve(path, request, exchange),
     }));
     let options = options(directory)?;
-    run((), |registry| server::listen(registry, place.address.into(), &options, &site))
+    run((), |registry, _| server::listen(registry, place.address.into(), &options, &site))
 }
 
 pub(super) fn serve_echo(directory: &Path, place: Place) -> Result {
     let options = options(directory)?;
-    run(Server::default(), |registry| echo::listen(registry, place.address.into(), &options))
+    run(Server::default(), |registry, _| echo::listen(registry, place.address.into(), &options))
 }
 
 fn options(directory: &Path) -> Result<ListenOptions> {

@@ -13,7 +13,7 @@ use crate::Result;
 
 pub(super) fn serve(place: Place) -> Result {
     let options = ListenOptions { stream: stream_options(place), ..ListenOptions::default() };
-    run(Server::default(), |registry| echo::listen(registry, place.address.into(), &options))
+    run(Server::default(), |registry, _| echo::listen(registry, place.address.into(), &options))
 }
 
 /// On so many loops, each on a thread of its own.
@@ -38,10 +38,10 @@ pub(super) fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
 /// Runs a loop of ours with what it listens with, and says where.
 pub(crate) fn run<App: 'static, E: Into<Box<dyn Error + Send + Sync>>>(
     mut app: App,
-    listen: impl FnOnce(&mut Registry<App>) -> Result<ListenerId, E>,
+    listen: impl FnOnce(&mut Registry<App>, &mut App) -> Result<ListenerId, E>,
 ) -> Result {
     let mut reactor = Reactor::<App>::new()?;
-    let listener = listen(reactor.registry()).map_err(Into::into)?;
+    let listener = listen(reactor.registry(), &mut app).map_err(Into::into)?;
     announce(reactor.registry().listener_address(listener)?)?;
     reactor.run(&mut app)?;
     Ok(())

@@ -30,14 +30,14 @@ pub(super) fn serve_file(place: Place) -> Result {
 
 fn serve_site(place: Place, site: Site<()>) -> Result {
     let site = Rc::new(site);
-    run((), |registry| {
+    run((), |registry, _| {
         server::listen(registry, place.address.into(), &ListenOptions::default(), &site)
     })
 }
 
 pub(super) fn serve_socket(place: Place) -> Result {
     let endpoint = Endpoint::default();
-    run((), |registry| {
+    run((), |registry, _| {
         let options = ListenOptions::default();
         websocket::listen(registry, place.address.into(), &options, &endpoint, |_, _, _| Ok(Echo))
     })

@@ -21,7 +21,7 @@ fn each(work: impl Fn(SocketAddr) -> Result) -> Result {
 
 #[test]
 fn every_user_on_a_channel_hears_every_line() -> Result {
-    each(|address| Channel::gather(address, 20)?.publish(100))
+    each(|address| Channel::gather(|_| address, 20)?.publish(100))
 }
 
 #[test]

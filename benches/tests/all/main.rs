@@ -5,6 +5,7 @@ mod chats;
 mod datagrams;
 mod groups;
 mod messages;
+mod nats;
 mod report;
 mod rooms;
 #[cfg(feature = "tls")]

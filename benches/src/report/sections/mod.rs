@@ -6,6 +6,7 @@ mod crowd;
 mod latency;
 mod memory;
 mod neighbours;
+mod network;
 #[cfg(feature = "tls")]
 mod secure;
 mod timed;
@@ -63,7 +64,7 @@ pub fn all(scale: Scale) -> Vec<Section> {
         tls.contests.push(secure::contest(scale));
     }
     if let Some(chat) = sections.iter_mut().find(|section| section.name == "chat") {
-        chat.contests.extend([chat::contest(scale), town::contest(scale)]);
+        chat.contests.extend([chat::contest(scale), network::contest(scale), town::contest(scale)]);
         chat.drawings.extend(town::drawings(scale));
     }
     sections.extend([latency::section(scale), neighbours::section(scale), memory::section(scale)]);

@@ -771,8 +771,8 @@ impl<E: Carried> Cluster<E> {
 
     /// Those that this version knows.
     fn read(&mut self, effects: &Effects<'_>) -> Vec<E> {
-        let known: Vec<E> =
-            effects.iter().filter_map(|it| serde_json::from_str(it.get()).ok()).collect();
+        let mut known = Vec::with_capacity(effects.len());
+        known.extend(effects.iter().filter_map(|it| serde_json::from_str(it.get()).ok()));
         self.counters.unknown += (effects.len() - known.len()) as u64;
         known
     }

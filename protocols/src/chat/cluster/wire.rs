@@ -82,9 +82,14 @@ impl<'a> Envelope<'a> {
 
     /// `None` if it cannot be written, which is so of no type there is.
     pub(super) fn write(&self) -> Option<Vec<u8>> {
-        serde_json::to_vec(self).ok()
+        let mut payload = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut payload, self).ok()?;
+        Some(payload)
     }
 }
+
+/// Bytes of most messages, which bear one line that was said.
+const USUAL: usize = 768;
 
 /// The subjects of a network.
 #[derive(Clone, Debug)]
@@ -99,12 +104,12 @@ impl Subjects {
 
     /// What a node says to all.
     pub(super) fn of_node(&self, node: &NodeName) -> String {
-        format!("chat.{}.node.{node}", self.network)
+        ["chat.", self.network.as_str(), ".node.", node.as_str()].concat()
     }
 
     /// What is said to a node alone.
     pub(super) fn to_node(&self, node: &NodeName) -> String {
-        format!("chat.{}.to.{node}", self.network)
+        ["chat.", self.network.as_str(), ".to.", node.as_str()].concat()
     }
 
     /// What all say to all.

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::line::MessageId;
 use crate::chat::wire::node::NodeName;
+use crate::chat::wire::text::as_text;
 use crate::chat::wire::timestamp::Timestamp;
 
 /// An effect, and who is to be told.
@@ -43,8 +44,7 @@ pub enum To {
 ///
 /// It begins with a digit, so that no nickname is like it; a user who loses its nickname to another is called so
 /// (as in TS6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserId {
     pub(super) life: u64,
     pub(super) serial: u64,
@@ -61,10 +61,10 @@ pub struct Happened {
 
 /// Something that a user did or became, after all checks; or what another node is asked to do.
 ///
-/// As JSON, an object each. Fields that are not known are ignored, and what is not known at all is
-/// [`Unknown`](Self::Unknown), so that nodes of two versions get on.
+/// As JSON, an object each, with its kind as its only name: so it is read in one go. Fields that are not known are
+/// ignored; whoever carries effects skips those whose kind is not known here, so that nodes of two versions get on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "effect", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Effect {
     /// What the node is called among servers.
@@ -279,9 +279,6 @@ pub enum Effect {
         /// What.
         text: String,
     },
-    /// Something that this version does not know.
-    #[serde(other)]
-    Unknown,
 }
 
 /// A user, as its home introduces it.
@@ -416,19 +413,7 @@ impl FromStr for UserId {
     }
 }
 
-impl TryFrom<String> for UserId {
-    type Error = NotAUserId;
-
-    fn try_from(text: String) -> Result<Self, NotAUserId> {
-        text.parse()
-    }
-}
-
-impl From<UserId> for String {
-    fn from(id: UserId) -> Self {
-        id.to_string()
-    }
-}
+as_text!(UserId);
 
 impl Effect {
     /// Whether a snapshot tells it too: not so of what is said once and gone, and of requests.
@@ -445,8 +430,7 @@ impl Effect {
             | Self::Redact { .. }
             | Self::Read { .. }
             | Self::Kill { .. }
-            | Self::Wallops { .. }
-            | Self::Unknown => false,
+            | Self::Wallops { .. } => false,
             _ => true,
         }
     }
@@ -464,19 +448,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_effect_is_one_object_and_what_is_not_known_is_skipped() {
+    fn an_effect_is_one_object_and_what_is_not_known_of_it_is_skipped() {
         let user = UserId { life: 0xab, serial: 7 };
         let effect = Effect::Away { user, text: None };
         let json = serde_json::to_string(&effect).expect("it can be written");
-        assert_eq!(json, r#"{"effect":"away","user":"0000000ab-7"}"#);
+        assert_eq!(json, r#"{"away":{"user":"0000000ab-7"}}"#);
         assert_eq!(serde_json::from_str::<Effect>(&json).expect("it can be read"), effect);
-        for newer in [r#"{"effect":"dance","steps":3}"#, r#"{"effect":"dance"}"#] {
-            assert_eq!(
-                serde_json::from_str::<Effect>(newer).expect("it is skipped"),
-                Effect::Unknown
-            );
+        for newer in [r#"{"dance":{"steps":3}}"#, r#""dance""#] {
+            assert!(serde_json::from_str::<Effect>(newer).is_err(), "whoever carries it skips it");
         }
-        let more = r#"{"effect":"away","user":"0000000ab-7","mood":"good"}"#;
+        let more = r#"{"away":{"user":"0000000ab-7","mood":"good"}}"#;
         assert_eq!(serde_json::from_str::<Effect>(more).expect("it can be read"), effect);
         for wrong in ["", "ab-7", "0ab", "0x-1"] {
             assert_eq!(wrong.parse::<UserId>(), Err(NotAUserId), "{wrong}");

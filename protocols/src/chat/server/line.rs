@@ -14,17 +14,16 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::chat::wire::builder::{Builder, WriteError};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::Tags;
+use crate::chat::wire::text::as_text;
 use crate::chat::wire::timestamp::Timestamp;
 
 /// The name of a message (IRCv3 message-ids): which life of which server it is from, and the how-many-eth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MessageId {
     /// A random number; in a network, behind what stands for the node.
     pub(super) life: u64,
@@ -52,19 +51,7 @@ impl FromStr for MessageId {
     }
 }
 
-impl TryFrom<String> for MessageId {
-    type Error = NotAMessageId;
-
-    fn try_from(text: String) -> Result<Self, NotAMessageId> {
-        text.parse()
-    }
-}
-
-impl From<MessageId> for String {
-    fn from(id: MessageId) -> Self {
-        id.to_string()
-    }
-}
+as_text!(MessageId);
 
 /// One line, and what may be said about it in tags.
 #[derive(Clone, Debug, Default)]

@@ -6,6 +6,7 @@
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
 //! | `node` | what the servers of a network call each other |
+//! | `text` | values that are strings in JSON |
 //! | `framing` | how lines go out, on a stream and on a WebSocket |
 //! | `other_protocol` | who does not speak IRC at all |
 
@@ -18,4 +19,5 @@ pub mod message;
 pub(super) mod node;
 pub mod numeric;
 pub(super) mod other_protocol;
+pub(super) mod text;
 pub mod timestamp;

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+use super::text::as_text;
 
 /// The name of a server within its network: 1 to 32 letters, digits, `-` and `_`, so that it is a word of a subject and
 /// of a key in NATS as it stands.
@@ -18,8 +19,7 @@ use thiserror::Error;
 /// assert!("fra.1".parse::<NodeName>().is_err());
 /// # Ok::<(), protocols::chat::InvalidNodeName>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeName(Arc<str>);
 
 /// It is no name of a node.
@@ -60,19 +60,7 @@ impl FromStr for NodeName {
     }
 }
 
-impl TryFrom<String> for NodeName {
-    type Error = InvalidNodeName;
-
-    fn try_from(text: String) -> Result<Self, InvalidNodeName> {
-        Self::new(&text)
-    }
-}
-
-impl From<NodeName> for String {
-    fn from(node: NodeName) -> Self {
-        node.0.as_ref().to_owned()
-    }
-}
+as_text!(NodeName);
 
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +82,7 @@ mod tests {
     fn a_name_is_a_word_in_nats_also_when_it_comes_from_there() {
         let longest = "n".repeat(MOST);
         for text in ["a", "Fra-1_x", &longest] {
-            assert_eq!(NodeName::new(text).map(String::from), Ok(text.to_owned()));
+            assert_eq!(NodeName::new(text).map(|it| it.to_string()), Ok(text.to_owned()));
         }
         for text in ["", "a.b", "a b", "*", ">", "é", &format!("{longest}n")] {
             assert_eq!(NodeName::new(text), Err(InvalidNodeName(text.to_owned())));

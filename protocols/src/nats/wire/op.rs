@@ -106,6 +106,8 @@ impl Publication<'_> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let Self { subject, reply, headers, payload } = *self;
         let verb: &[u8] = if headers.is_some() { b"HPUB " } else { b"PUB " };
+        // What it takes but for headers and a reply, so that a first one alone has its room at once.
+        out.reserve(verb.len() + subject.len() + payload.len() + 32);
         out.extend_from_slice(verb);
         out.extend_from_slice(subject);
         content(out, reply, headers, payload);

@@ -1,0 +1,98 @@
+//! Several of our servers that are one network over a `nats-server`.
+
+use std::net::SocketAddr;
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::PROGRAM;
+use crate::nats::broker::Broker;
+use crate::program::{Program, Server};
+use crate::user::User;
+use crate::{PATIENCE, Result};
+
+/// How users are numbered who only look who is there: as nobody else is.
+const LOOKING: usize = 20_000;
+
+/// The servers, each of which knows all the others.
+#[derive(Debug)]
+pub struct Network {
+    nodes: Vec<Server>,
+    broker: Broker,
+}
+
+impl Network {
+    /// Starts so many servers.
+    pub fn start(nodes: usize) -> Result<Self> {
+        let broker = Broker::start()?;
+        let nodes = (0..nodes).map(|number| node(&broker, number)?.start());
+        Self { nodes: nodes.collect::<Result<_>>()?, broker }.once_united()
+    }
+
+    /// Starts two, the first of them under an instrument.
+    pub fn start_under(instrument: Command) -> Result<Self> {
+        let broker = Broker::start()?;
+        let nodes = vec![node(&broker, 0)?.start_under(instrument)?, node(&broker, 1)?.start()?];
+        Self { nodes, broker }.once_united()
+    }
+
+    /// The servers.
+    #[must_use]
+    pub fn nodes(&self) -> &[Server] {
+        &self.nodes
+    }
+
+    /// Where a server listens.
+    #[must_use]
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].address()
+    }
+
+    /// What is between them.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Messages that each server was sent by NATS, and those that it has published there.
+    pub fn messages(&self) -> Result<Vec<[u64; 2]>> {
+        let connections = self.broker.connections()?;
+        let of = |number| {
+            let name = format!("chat {}", name(number));
+            let connection = connections.iter().find(|connection| connection.name == name);
+            connection.map(|it| [it.out_msgs, it.in_msgs])
+        };
+        let all = (0..self.nodes.len()).map(of).collect::<Option<_>>();
+        Ok(all.ok_or("a server is not connected to NATS")?)
+    }
+
+    /// Ends the first one by SIGTERM, and then the rest.
+    pub fn stop(self) -> Result {
+        self.nodes.into_iter().try_for_each(Server::stop)
+    }
+
+    /// Waits until each has heard of all the others.
+    fn once_united(self) -> Result<Self> {
+        let all = format!(" on {} servers", self.nodes.len());
+        for (number, node) in self.nodes.iter().enumerate() {
+            let mut user = User::register(node.address(), LOOKING + number)?;
+            let began = Instant::now();
+            while !user.ask("LUSERS", " 251 ")?.ends_with(&all) {
+                if began.elapsed() > PATIENCE {
+                    return Err("the servers do not find each other".into());
+                }
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        Ok(self)
+    }
+}
+
+fn node(broker: &Broker, number: usize) -> Result<Program> {
+    let node = name(number);
+    Ok(Program::named(PROGRAM)?.with("--nats").with(broker.address()).with("--node").with(node))
+}
+
+fn name(number: usize) -> String {
+    format!("node{number}")
+}

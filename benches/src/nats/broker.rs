@@ -1,0 +1,89 @@
+//! `nats-server`, where it is installed.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::Result;
+use crate::load::connect;
+use crate::program::{Program, Running, Server, free_address};
+
+/// Whether there is one.
+#[must_use]
+pub fn is_installed() -> bool {
+    program().is_ok()
+}
+
+/// A `nats-server`, with JetStream.
+#[derive(Debug)]
+pub struct Broker {
+    running: Running,
+    monitor: SocketAddr,
+}
+
+/// What it has sent to a client, and what has come from it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Connection {
+    /// What the client is called.
+    #[serde(default)]
+    pub name: String,
+    /// Messages that it was sent.
+    pub out_msgs: u64,
+    /// Messages that it has published.
+    pub in_msgs: u64,
+}
+
+#[derive(Deserialize)]
+struct Connections {
+    connections: Vec<Connection>,
+}
+
+impl Broker {
+    /// Starts it on any port of loopback.
+    pub fn start() -> Result<Self> {
+        let (directory, address, monitor) = (TempDir::new()?, free_address()?, free_address()?);
+        let program = program()?
+            .with("--addr")
+            .with(address.ip())
+            .with("--port")
+            .with(address.port())
+            .with("--http_port")
+            .with(monitor.port())
+            .with("--jetstream")
+            .with("--store_dir")
+            .with(directory.path().display())
+            .with("--log")
+            .with(directory.path().join("log").display());
+        let running = Running::start_at(directory, &program, address)?;
+        Ok(Self { running, monitor })
+    }
+
+    /// Where clients connect to.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.running.server.address()
+    }
+
+    /// Its process.
+    #[must_use]
+    pub fn server(&self) -> &Server {
+        &self.running.server
+    }
+
+    /// Its connections, as its monitor tells them.
+    pub fn connections(&self) -> Result<Vec<Connection>> {
+        let mut stream: TcpStream = connect(self.monitor)?;
+        stream.write_all(b"GET /connz HTTP/1.0\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (_, body) = answer.split_once("\r\n\r\n").ok_or("the monitor says nothing")?;
+        let Connections { connections } = serde_json::from_str(body)?;
+        Ok(connections)
+    }
+}
+
+fn program() -> Result<Program> {
+    Program::installed("nats-server", "--version", "nats-server: v")
+}
