@@ -55,6 +55,11 @@ impl Clients {
     /// Connects them one after the other, each with one message echoed, so that the server does the
     /// same every time.
     pub fn connect(address: SocketAddr, load: Load) -> Result<Self> {
+        Self::connect_to(&[address], load)
+    }
+
+    /// As [`connect`](Self::connect), to each of these in turns.
+    pub fn connect_to(addresses: &[SocketAddr], load: Load) -> Result<Self> {
         let bytes = load.bytes_in_flight()?;
         let mut clients = Self {
             load,
@@ -63,8 +68,8 @@ impl Clients {
             reply: vec![0; bytes],
             sent: 0,
         };
-        for _ in 0..load.connections {
-            clients.add(address)?;
+        for address in addresses.iter().cycle().take(load.connections) {
+            clients.add(*address)?;
         }
         Ok(clients)
     }

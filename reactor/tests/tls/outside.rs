@@ -286,3 +286,25 @@ print(heard.decode().strip(), version)
     stage.until_closed("server");
     assert_eq!(stage.log.of("server"), ["open", "data 6", CLOSED]);
 }
+
+/// As `inetd` starts it: its own side is the standard input and output.
+#[test]
+fn stunnel_puts_tls_on_and_takes_it_off() {
+    if !is_there("stunnel4", "-version", "stunnel 5") {
+        return;
+    }
+    let props = Props::new();
+    let mut stage = Stage::new();
+    let address = answering(&mut stage, &props);
+    let configuration = format!(
+        "syslog = no\ndebug = err\nclient = yes\nconnect = {address}\nCAfile = root.pem\n\
+         verifyChain = yes\ncheckHost = localhost\nsni = localhost\n"
+    );
+    fs::write(props.folder.path().join("stunnel.conf"), configuration).expect("there is room");
+    let mut command = props.command("stunnel4");
+    command.arg("stunnel.conf");
+    let output = tell(&mut stage, command, b"hello\n");
+    assert_eq!(printed(&output), "you said hello\n");
+    stage.until_closed("server");
+    assert_eq!(stage.log.of("server"), ["open", "data 6", CLOSED]);
+}

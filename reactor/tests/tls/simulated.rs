@@ -207,6 +207,78 @@ fn whatever_goes_wrong_below_tls_no_end_is_told_that_is_none() {
     println!("{}", simulation.search(0..30).unwrap_or_else(|failure| panic!("{failure}")));
 }
 
+/// Begins a handshake, and says nothing more.
+struct Stuck;
+
+impl Protocol<Talks> for Stuck {
+    fn on_open(&mut self, transport: &mut Transport<'_, Talks>, _: &mut Talks) {
+        // The head of a record, whose rest would be a ClientHello.
+        transport.write(&[22, 3, 1, 2, 0]);
+    }
+
+    fn on_data(&mut self, _: &mut Transport<'_, Talks>, input: &mut Input<'_>, _: &mut Talks) {
+        input.take_all();
+    }
+
+    fn on_end(&mut self, transport: &mut Transport<'_, Talks>, _: &mut Talks) {
+        transport.close();
+    }
+}
+
+/// With the limits as they are by default: 1,024 at one time, 10 s for each.
+#[test]
+fn a_thousand_handshakes_that_never_finish_are_gone_by_their_deadline_and_harm_nobody() {
+    let (server, client) = keys();
+    let mut network = Network::from_seed(1);
+    let tls = server.with_tickets(0);
+    let there = network.host("server", move |registry| {
+        let any = Address::Ip(([0, 0, 0, 0], PORT).into());
+        registry.listen_with(any, &with_tls(&tls), |_, _| Some(Box::new(Echo)))?;
+        Ok(())
+    });
+    let address = network.address(there, PORT);
+    let crowd = address.clone();
+    network.host("crowd", move |registry| {
+        for (when, how_many) in [(0, 1_000), (4, 100)] {
+            let address = crowd.clone();
+            registry.after(Duration::from_secs(when), move |registry, _| {
+                for _ in 0..how_many {
+                    registry.connect(address.clone(), Stuck).expect("it begins");
+                }
+            })?;
+        }
+        Ok(Talks::default())
+    });
+    // One comes among the thousand, and one when they have gone.
+    let speakers = network.host("speakers", move |registry| {
+        for when in [1, 20] {
+            let (address, options) = (address.clone(), to_tls(client.clone()));
+            registry.after(Duration::from_secs(when), move |registry, _| {
+                let speaker = Speaker { said: 0, starts: None };
+                registry.connect_with(address, &options, speaker).expect("it begins");
+            })?;
+        }
+        Ok(Talks::default())
+    });
+    let state = |network: &Network| {
+        let stats = network.stats(there).expect("it is up");
+        let talks = network.app(speakers).expect("they are up");
+        assert_eq!(talks.wrong, None);
+        let whole = |it: &&Heard| it.ended && it.bytes == TEXT;
+        let whole = talks.heard.values().filter(whole).count();
+        (stats.connections, stats.refused_handshakes, whole)
+    };
+    network.run_for(Duration::from_millis(3_900)).expect("it runs");
+    assert_eq!(state(&network), (1_000, 0, 1));
+    // There is room for 24 of the hundred.
+    network.run_for(Duration::from_secs(2)).expect("it runs");
+    assert_eq!(state(&network), (1_024, 76, 1));
+    network.run_for(Duration::from_secs(13)).expect("it runs");
+    assert_eq!(state(&network), (0, 76, 1));
+    network.run_for(Duration::from_secs(10)).expect("it runs");
+    assert_eq!(state(&network), (0, 76, 2));
+}
+
 #[test]
 fn the_same_seed_is_the_same_run_though_the_keys_are_others() {
     for seed in 0..3 {
