@@ -1,6 +1,7 @@
 //! Blocks go where they belong, come back, and are known again after a restart.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -160,6 +161,27 @@ fn what_is_not_there_is_missing_and_not_wrong() {
 }
 
 #[test]
+fn many_pieces_are_verified_at_once_until_somebody_has_heard_enough() {
+    let scene = Scene::new(five_files());
+    let disk = scene.disk();
+    [1, 3].into_iter().for_each(|piece| scene.write(&disk, piece));
+    let mut right = [None; 5];
+    let told = |piece: u32, is_right| {
+        right[piece as usize] = Some(is_right);
+        ControlFlow::Continue(())
+    };
+    disk.verify_all([0, 1, 3], told).expect("nothing fails");
+    assert_eq!(right, [Some(false), Some(true), None, Some(true), None]);
+    let mut told = 0;
+    let enough = |_, _| {
+        told += 1;
+        ControlFlow::Break(())
+    };
+    disk.verify_all(0..5, enough).expect("nothing fails");
+    assert_eq!(told, 1);
+}
+
+#[test]
 fn a_block_that_the_torrent_does_not_have_is_refused() {
     let scene = Scene::new(five_files());
     let disk = scene.disk();
@@ -191,7 +213,12 @@ fn nothing_is_made_where_nothing_may_be_written() {
     assert!(matches!(disk.write_now(0, 0, b"x"), Err(DiskError::Missing { .. })));
     assert_eq!(fs::read_dir(scene.folder.path()).expect("a folder").count(), 0);
     let nowhere = Disk::open(Arc::clone(&scene.info), scene.path("nowhere"), options);
-    assert!(matches!(nowhere, Err(DiskError::Missing { .. })));
+    assert!(matches!(nowhere, Err(DiskError::NoFolder { .. })));
+    let file = scene.folder.path().join("file");
+    fs::write(&file, b"a file").expect("there is room");
+    let in_its_place = Disk::open(Arc::clone(&scene.info), file, DiskOptions::default());
+    let why = in_its_place.expect_err("it is no folder").to_string();
+    assert!(why.ends_with(": not a directory"), "{why}");
 }
 
 #[test]

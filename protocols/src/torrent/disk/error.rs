@@ -24,6 +24,12 @@ pub enum DiskError {
         /// What was to be read.
         path: PathBuf,
     },
+    /// There is no such folder to look into.
+    #[error("there is no folder {}", path.display())]
+    NoFolder {
+        /// What it was to be.
+        path: PathBuf,
+    },
     /// The torrent has no such piece, or the piece no such block.
     #[error("there is no such block")]
     NoBlock,

@@ -28,7 +28,15 @@ impl Folder {
             Access::ReadWrite => std::fs::create_dir_all(path),
         };
         let opened = make().and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
-        let root = opened.map_err(|error| DiskError::of(path.to_owned(), error))?;
+        let root = opened.map_err(|error| {
+            let path = path.to_owned();
+            match error.kind() {
+                ErrorKind::NotFound => DiskError::NoFolder { path },
+                // A file is in the folder's place.
+                ErrorKind::AlreadyExists => DiskError::of(path, ErrorKind::NotADirectory.into()),
+                _ => DiskError::of(path, error),
+            }
+        })?;
         Ok(Self { root, options })
     }
 

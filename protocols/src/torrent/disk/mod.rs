@@ -21,7 +21,8 @@
 //! | [`Disk::verify`] | [`Disk::verify_now`] | whether a piece is what the torrent says |
 //! | [`Disk::remember`] | [`Disk::remember_now`] | writes down which pieces are there, for the next start |
 //! | – | [`Disk::resume`] | what was written down, and what of it has to be verified anew |
-//! | – | [`Disk::hash_all`] | all pieces, to make a torrent or to check one |
+//! | – | [`Disk::verify_all`] | whether many pieces are, by all processors: to check a torrent, or to know what is there |
+//! | – | [`Disk::hash_all`] | the hashes of all pieces, to make a torrent |
 //! | – | [`Disk::file`] | a file's handle, to send from it without a copy |
 //!
 //! Where a write fails nothing is lost: the block comes back with the reason, and [`DiskError::Full`] can be tried
@@ -35,7 +36,7 @@
 //! | `files` | the files that are open: so many and no more |
 //! | `calls` | what the loop asks for |
 //! | `record` | what is written down for the next start |
-//! | `sweep` | all pieces, by several threads |
+//! | `sweep` | many pieces, by several threads |
 //! | `error` | what can go wrong |
 
 use std::fs::File;
@@ -216,7 +217,11 @@ impl Disk {
     ///
     /// What the system says of a file that is there.
     pub fn verify_now(&self, piece: u32) -> Result<bool, DiskError> {
-        match self.hash_now(piece) {
+        self.is_right(piece, self.hash_now(piece))
+    }
+
+    fn is_right(&self, piece: u32, hash: Result<[u8; 20], DiskError>) -> Result<bool, DiskError> {
+        match hash {
             Ok(hash) => Ok(self.info().piece_hash(piece) == Some(hash)),
             Err(DiskError::Missing { .. }) => Ok(false),
             Err(error) => Err(error),

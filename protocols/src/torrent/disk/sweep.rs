@@ -1,8 +1,8 @@
-//! Every piece there is, hashed by several threads: to make a torrent, and to check one.
+//! Many pieces, hashed by several threads: to make a torrent, to check one, and to know what is there of it.
 
 use std::ops::ControlFlow;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use super::{Disk, DiskError};
@@ -16,13 +16,44 @@ const MOST_THREADS: usize = 8;
 impl Disk {
     /// Hashes all pieces, as many at once as there are processors, and tells of each when it is done: about in their
     /// order, but not quite. It ends early if it is told to break. It blocks until then, and belongs on no loop.
-    pub fn hash_all(
+    pub fn hash_all(&self, told: impl FnMut(u32, Result<[u8; 20], DiskError>) -> ControlFlow<()>) {
+        self.sweep(0..self.info().pieces(), told);
+    }
+
+    /// Verifies these pieces, as many at once as there are processors, and tells of each whether it is what the torrent says;
+    /// one that is not there is not. It ends early if it is told to break. It blocks until then, and belongs on no loop.
+    ///
+    /// # Errors
+    ///
+    /// What the system says of a file that is there. Of the pieces that are left nothing is told then.
+    pub fn verify_all<P>(
         &self,
+        pieces: P,
+        mut told: impl FnMut(u32, bool) -> ControlFlow<()>,
+    ) -> Result<(), DiskError>
+    where
+        P: IntoIterator<Item = u32>,
+        P::IntoIter: Send,
+    {
+        let mut verified = Ok(());
+        self.sweep(pieces.into_iter(), |piece, hash| match self.is_right(piece, hash) {
+            Ok(is_right) => told(piece, is_right),
+            Err(error) => {
+                verified = Err(error);
+                ControlFlow::Break(())
+            }
+        });
+        verified
+    }
+
+    fn sweep(
+        &self,
+        pieces: impl Iterator<Item = u32> + Send,
         mut told: impl FnMut(u32, Result<[u8; 20], DiskError>) -> ControlFlow<()>,
     ) {
         let threads =
             thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
-        let next = AtomicU32::new(0);
+        let next = Mutex::new(pieces);
         let (sender, hashed) = sync_channel(threads);
         thread::scope(|scope| {
             for _ in 0..threads {
@@ -36,13 +67,10 @@ impl Disk {
     }
 
     /// Hashes whichever piece is next, until there is none or nobody listens.
-    fn hash_some(&self, next: &AtomicU32, sender: &SyncSender<Hashed>) {
-        loop {
-            let piece = next.fetch_add(1, Ordering::Relaxed);
-            if piece >= self.info().pieces() || sender.send((piece, self.hash_now(piece))).is_err()
-            {
-                return;
-            }
-        }
+    fn hash_some(&self, next: &Mutex<impl Iterator<Item = u32>>, sender: &SyncSender<Hashed>) {
+        let next = || next.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(piece) = next()
+            && sender.send((piece, self.hash_now(piece))).is_ok()
+        {}
     }
 }

@@ -3,7 +3,8 @@
 //! ```text
 //!   interested peers, by what they give (by what they take, when there is nothing left to give us)
 //!   ├─────────── slots - 1: unchoked ────────────┼── one by turn:  unchoked ──┼── choked ───
-//!                thought over every 10 s             another every 30 s
+//!                thought over every 10 s             another every 30 s; every 10 s while
+//!                                                    somebody has not had a turn yet
 //! ```
 //!
 //! While a slot is free nobody waits for a round: who becomes interested is unchoked at once. And nobody's choke
@@ -75,11 +76,14 @@ impl Torrent {
         let mut chosen = self.ranked(|peer| peer.upload.is_interested);
         let rest = chosen.split_off(chosen.len().min(self.limits.slots.saturating_sub(1)));
         let stays = self.choking.by_turn.filter(|peer| rest.contains(peer));
-        let another = self.choking.rounds % STAYS == 1;
+        let is_new = |peer: &PeerKey| {
+            self.peers.get(peer).is_some_and(|peer| peer.upload.changed().is_none())
+        };
+        // Who has had nothing yet has nothing to give yet either, so there each turn is short.
+        let another = self.choking.rounds % STAYS == 1 || rest.iter().any(is_new);
         self.choking.by_turn = match stays.filter(|_| !another) {
             Some(peer) => Some(peer),
-            // Who has waited for the longest; who never had a turn comes first.
-            None => rest.iter().copied().min_by_key(|peer| self.peers.get(peer)?.upload.changed()),
+            None => self.longest_waiting(&rest),
         };
         chosen.extend(self.choking.by_turn);
         let dropped = self.peers.iter().filter(|(key, peer)| {
@@ -89,6 +93,15 @@ impl Torrent {
         let dropped: Vec<_> = dropped.map(|(key, _)| *key).collect();
         dropped.into_iter().for_each(|key| self.set_choked(key, true, now));
         self.unchoke(&chosen, now);
+    }
+
+    /// Of these who has waited for the longest; who never had a turn comes first, and who is being sent something last.
+    fn longest_waiting(&self, peers: &[PeerKey]) -> Option<PeerKey> {
+        let waits = |peer: &PeerKey| {
+            let upload = &self.peers.get(peer)?.upload;
+            Some((!upload.is_choked, upload.changed()))
+        };
+        peers.iter().copied().min_by_key(waits)
     }
 
     /// Those peers, the best first. Among equals chance decides: if it were who came first, everybody would prefer the

@@ -6,6 +6,8 @@ use std::time::Instant;
 use super::rarity::Rarity;
 use super::{BLOCK, Bitfield, Geometry, PeerKey};
 
+/// So many times as late as otherwise a block is that may come twice although many have.
+const VERY_LATE: u32 = 4;
 /// At most so many peers are asked for the same block, at the end.
 pub(super) const COPIES: usize = 3;
 
@@ -150,14 +152,19 @@ impl Pieces {
         self.open.get(&piece)
     }
 
-    /// Whether one more block may be asked of a second peer, so that it may come twice: a 32nd of all may, and where
-    /// that is used up one at a time, so that no peer can hold up the end.
-    pub(super) fn may_ask_again(&self) -> bool {
+    /// How many times as late as otherwise a block has to be until it may be asked of a second peer, so that it may come
+    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, so that no peer can hold up
+    /// the end.
+    pub(super) fn lateness_to_ask_again(&self) -> Option<u32> {
         let all = self.geometry.length().div_ceil(u64::from(BLOCK));
-        let most = (all / 32).saturating_sub(u64::from(self.superfluous)).max(1);
+        let most = (all / 32).max(1).saturating_sub(u64::from(self.superfluous));
         let asked = self.open.values().flat_map(Open::asked);
         let again = asked.filter(|(_, by, _)| by.iter().flatten().count() > 1);
-        (again.count() as u64) < most
+        match again.count() as u64 {
+            again if again < most => Some(1),
+            0 => Some(VERY_LATE),
+            _ => None,
+        }
     }
 
     /// Bytes of the pieces that are open or being checked.

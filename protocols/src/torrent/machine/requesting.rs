@@ -84,9 +84,10 @@ impl Torrent {
     /// The last block, since its sender comes to it last; and only if this peer will be much sooner than those who
     /// were asked before.
     fn pick_again(&self, key: PeerKey, now: Instant) -> Option<At> {
-        let may = self.is_near_the_end() && self.pieces.may_ask_again();
+        let may = self.is_near_the_end();
         let peer = self.peers.get(&key).filter(|_| may)?;
-        let soon = self.limits.impatience + peer.download.time_left() * 2;
+        let impatience = self.limits.impatience * self.pieces.lateness_to_ask_again()?;
+        let soon = impatience + peer.download.time_left() * 2;
         let is_late = |by: &[Option<PeerKey>]| {
             let mut asked = by.iter().flatten().filter_map(|peer| self.peers.get(peer));
             asked.all(|peer| peer.download.time_left() >= soon)
@@ -99,7 +100,7 @@ impl Torrent {
             open.asked().map(move |(index, by, since)| (piece, index, by, since))
         });
         let may = blocks.filter(|(_, _, by, since)| {
-            let is_old = now.saturating_duration_since(*since) >= self.limits.impatience;
+            let is_old = now.saturating_duration_since(*since) >= impatience;
             is_old && by.contains(&None) && !by.contains(&Some(key)) && is_late(*by)
         });
         may.last().map(|(piece, index, ..)| (piece, index))

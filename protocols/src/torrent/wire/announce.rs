@@ -296,9 +296,17 @@ pub fn parse_scrape(text: &[u8]) -> Result<Vec<(InfoHash, Counts)>, NoAnswer> {
             leechers: count("incomplete"),
         }
     };
-    let known =
-        files.entries().filter_map(|(key, file)| Some((key.try_into().ok()?, counts(file))));
+    let known = files.entries().filter_map(|(key, file)| Some((hash_of(key)?, counts(file))));
     Ok(known.collect())
+}
+
+/// A hash, also if its bytes were taken for letters of Latin-1 and written as UTF-8: npm's bittorrent-tracker (9.19) does.
+fn hash_of(key: &[u8]) -> Option<InfoHash> {
+    let as_letters = || {
+        let letters = std::str::from_utf8(key).ok()?.chars().take(21);
+        letters.map(|letter| u8::try_from(letter).ok()).collect::<Option<Vec<u8>>>()
+    };
+    key.try_into().ok().or_else(|| as_letters()?.as_slice().try_into().ok())
 }
 
 /// What a tracker says of torrents.
@@ -525,6 +533,12 @@ mod tests {
         read.reverse();
         assert_eq!(read, torrents);
         assert_eq!(parse_scrape(b"de"), Err(NoAnswer::Missing("files")));
+        // The bytes 128 to 147, taken for letters.
+        let letters: String = (128..148).map(char::from).collect();
+        let text = format!("d5:filesd40:{letters}d8:completei7eeee");
+        let hash = InfoHash::from(std::array::from_fn(|at| 128 + at as u8));
+        let counts = Counts { seeders: 7, ..Counts::default() };
+        assert_eq!(parse_scrape(text.as_bytes()), Ok(vec![(hash, counts)]));
         let asked = format!(
             "info_hash={}&x=1&info_hash=short&info_hash={}",
             "a".repeat(20),

@@ -292,6 +292,30 @@ fn the_one_by_turn_gives_way_and_nobody_changes_twice_in_ten_seconds() {
     assert_eq!(served.len(), 8, "everybody has a turn");
 }
 
+/// The slot for newcomers does not stay with who was sent something from the beginning.
+#[test]
+fn who_gives_no_more_makes_room_for_who_waits() {
+    let mut stage = Stage::limited(100, &[0], Limits { slots: 2, ..Limits::default() });
+    for peer in [ANN, BOB, EVE] {
+        stage.meet(peer, true, &Message::HaveNone);
+        stage.hear(peer, &Message::Interested);
+    }
+    let unchoked = |stage: &Stage, peer| stage.torrent.peer(peer).is_some_and(|it| !it.is_choked);
+    let (mut gives, mut waited) = (true, 0);
+    for second in 0..300 {
+        // The best has a place of its own; the others take turns.
+        gives &= second < 60 || unchoked(&stage, EVE);
+        for _ in 0..if gives { 2 } else { 0 } {
+            let _ = stage.receive(BOB, block(1, 0));
+        }
+        let _ = stage.receive(ANN, block(1, 0));
+        stage.wait(1);
+        waited = if unchoked(&stage, EVE) { 0 } else { waited + 1 };
+        assert!(waited < 50, "it waits for {waited} s");
+    }
+    assert!(!gives);
+}
+
 #[test]
 fn who_gives_is_given_to() {
     let mut stage = Stage::limited(100, &[0], Limits { slots: 2, ..Limits::default() });
