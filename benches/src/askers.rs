@@ -25,6 +25,16 @@ pub struct Asking {
 }
 
 impl Asking {
+    /// Says what is said first, and has one question answered; how long the answer is.
+    pub fn begin(&self, stream: &mut TcpStream) -> Result<usize> {
+        if !self.preface.is_empty() {
+            stream.write_all(self.preface)?;
+            read_until(stream, b"\r\n\r\n")?;
+        }
+        stream.write_all(self.question)?;
+        read_until(stream, self.ending)
+    }
+
     /// Questions of a round.
     #[must_use]
     pub fn round(&self) -> usize {
@@ -49,12 +59,7 @@ impl Askers {
         let mut length = 0;
         for _ in 0..asking.connections {
             let mut stream = connect(address)?;
-            if !asking.preface.is_empty() {
-                stream.write_all(asking.preface)?;
-                read_until(&mut stream, b"\r\n\r\n")?;
-            }
-            stream.write_all(asking.question)?;
-            length = read_until(&mut stream, asking.ending)?;
+            length = asking.begin(&mut stream)?;
             streams.push(stream);
         }
         let batch = asking.question.repeat(asking.depth);

@@ -1,12 +1,12 @@
-//! What an idle connection costs a server in memory, having echoed one message.
+//! What an idle connection costs a server in memory, having been answered once.
 
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use rustix::process::Pid;
 use socket2::{Domain, Socket, Type};
 
+use crate::askers::Asking;
 use crate::{Result, memory};
 
 /// Connections from one source address, well below the ports it has.
@@ -24,14 +24,19 @@ pub struct Growth {
 }
 
 impl Growth {
-    /// Measures the server with this address and process.
-    pub fn measure(server: SocketAddr, pid: Pid, connections: usize) -> Result<Self> {
+    /// Measures the server with this address and process, which is asked so, once on each connection.
+    pub fn measure(
+        server: SocketAddr,
+        pid: Pid,
+        asking: &Asking,
+        connections: usize,
+    ) -> Result<Self> {
         // The first connection makes the server touch what it needs once: code, scratch buffers.
-        let _first = connect_and_echo(server, 0)?;
+        let _first = connect_and_ask(server, asking, 0)?;
         let before = memory::resident(pid)?;
         let mut idle = Vec::with_capacity(connections);
         for index in 0..connections {
-            idle.push(connect_and_echo(server, index)?);
+            idle.push(connect_and_ask(server, asking, index)?);
         }
         Ok(Self { before, after: memory::resident(pid)?, connections })
     }
@@ -42,8 +47,8 @@ impl Growth {
     }
 }
 
-/// Connects from one of the addresses of loopback, and waits for the echo of one message.
-fn connect_and_echo(server: SocketAddr, index: usize) -> Result<TcpStream> {
+/// Connects from one of the addresses of loopback, and waits for one answer.
+fn connect_and_ask(server: SocketAddr, asking: &Asking, index: usize) -> Result<TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.bind(&SocketAddr::from((source(index), 0)).into())?;
     // It ends by a reset, and its port is free for the next server's connections at once.
@@ -52,8 +57,7 @@ fn connect_and_echo(server: SocketAddr, index: usize) -> Result<TcpStream> {
     socket.connect(&server.into())?;
     let mut stream = TcpStream::from(socket);
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
-    stream.write_all(&[b'i'; 64])?;
-    stream.read_exact(&mut [0; 64])?;
+    asking.begin(&mut stream)?;
     Ok(stream)
 }
 

@@ -8,10 +8,12 @@ use crate::webs::{PROGRAM, Web};
 
 const REQUESTS: usize = 19_200;
 
+const HELLOS: &[Web] = &[Web::Epoll, Web::Mio, Web::Reactor, Web::Hyper];
+
 pub(super) fn subjects() -> Vec<Subject> {
     vec![
-        subject("web.hello", "Hello, World!", (64, 1), &[Web::Mio, Web::Reactor, Web::Hyper]),
-        subject("web.hello", "Hello, World!", (64, 16), &[Web::Mio, Web::Reactor, Web::Hyper]),
+        subject("web.hello", "Hello, World!", (64, 1), HELLOS),
+        subject("web.hello", "Hello, World!", (64, 16), HELLOS),
         subject("web.file", "a file of 1 KiB", (64, 1), &[Web::ReactorFile]),
         subject(
             "web.socket",

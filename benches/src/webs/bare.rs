@@ -1,5 +1,5 @@
-//! A bare mio loop and httparse: the least that answers a request it has understood, and the ruler for the
-//! others.
+//! A bare loop and httparse: the least that answers a request it has understood, and the ruler for the others. Over
+//! epoll itself, and over mio.
 //!
 //! No limits, no deadlines, no second look at what httparse lets pass, and a Date that never changes.
 
@@ -10,18 +10,28 @@ use slab::Slab;
 
 use crate::Result;
 use crate::servers::duty::{Drain, Duty};
-use crate::servers::{Place, SCRATCH, mio};
+use crate::servers::{Place, SCRATCH, epoll, mio};
 
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
       Content-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\nHello, World!";
 
 pub(super) fn serve(place: Place) -> Result {
-    mio::serve(Hello { scratch: vec![0; SCRATCH] }, place)
+    mio::serve(Hello::default(), place)
+}
+
+pub(super) fn serve_by_epoll(place: Place) -> Result {
+    epoll::serve(Hello::default(), place)
 }
 
 /// The same answer on all connections, with one buffer.
 struct Hello {
     scratch: Vec<u8>,
+}
+
+impl Default for Hello {
+    fn default() -> Self {
+        Self { scratch: vec![0; SCRATCH] }
+    }
 }
 
 impl Duty for Hello {

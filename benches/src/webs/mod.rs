@@ -1,8 +1,8 @@
 //! Web servers that answer every request with "Hello, World!", a file, or over WebSocket with what they were
 //! sent: one file a peer.
 
+mod bare;
 mod hyper;
-mod mio;
 pub(crate) mod nginx;
 mod reactor;
 mod tungstenite;
@@ -32,7 +32,9 @@ const FILE: usize = 1024;
 /// Who serves what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Web {
-    /// A bare mio loop, httparse, and an answer that is always the same: the ruler of the first.
+    /// A raw epoll loop, httparse, and an answer that is always the same: the ruler of the first.
+    Epoll,
+    /// The same over a bare mio loop.
     Mio,
     /// The web server of the protocols: ours.
     Reactor,
@@ -55,6 +57,7 @@ impl Web {
     #[must_use]
     pub fn peer(self) -> &'static str {
         match self {
+            Self::Epoll => "epoll",
             Self::Mio => "mio",
             Self::Reactor | Self::ReactorFile | Self::ReactorSocket => "reactor",
             Self::Hyper => "hyper",
@@ -88,7 +91,7 @@ impl Web {
             ending: HELLO.as_bytes(),
         };
         match self {
-            Self::Mio | Self::Reactor | Self::Hyper | Self::Nginx => asking,
+            Self::Epoll | Self::Mio | Self::Reactor | Self::Hyper | Self::Nginx => asking,
             Self::NginxFile | Self::ReactorFile => {
                 Asking { question: FOR_FILE, ending: &[b'x'; FILE], ..asking }
             }
@@ -132,7 +135,8 @@ impl fmt::Display for Web {
 /// Serves at `place` until the process ends, and prints where once it listens.
 pub fn serve(web: Web, place: Place) -> Result {
     match web {
-        Web::Mio => mio::serve(place),
+        Web::Epoll => bare::serve_by_epoll(place),
+        Web::Mio => bare::serve(place),
         Web::Reactor => reactor::serve_hello(place),
         Web::ReactorFile => reactor::serve_file(place),
         Web::ReactorSocket => reactor::serve_socket(place),
