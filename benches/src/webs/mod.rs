@@ -1,10 +1,12 @@
 //! Web servers that answer every request with "Hello, World!", a file, or over WebSocket with what they were
 //! sent: one file a peer.
 
+#[cfg(feature = "peers")]
 mod hyper;
 mod mio;
 pub(crate) mod nginx;
 mod reactor;
+#[cfg(feature = "peers")]
 mod tungstenite;
 
 use std::fmt;
@@ -136,8 +138,12 @@ pub fn serve(web: Web, place: Place) -> Result {
         Web::Reactor => reactor::serve_hello(place),
         Web::ReactorFile => reactor::serve_file(place),
         Web::ReactorSocket => reactor::serve_socket(place),
+        #[cfg(feature = "peers")]
         Web::Hyper => hyper::serve(place),
+        #[cfg(feature = "peers")]
         Web::TungsteniteSocket => tungstenite::serve(place),
+        #[cfg(not(feature = "peers"))]
+        Web::Hyper | Web::TungsteniteSocket => Err(crate::WITHOUT_PEERS.into()),
         Web::Nginx | Web::NginxFile => Err("nginx is a program by itself".into()),
     }
 }
