@@ -84,6 +84,8 @@ fn lists_are_told_completed_and_bounded() {
     let (mut ann, mut bob) = ann_and_bob(&stage);
     ann.says("MODE #a +bb EVE *!*@192.0.2.*");
     ann.hears(":ann MODE #a +bb EVE!*@* *!*@192.0.2.*");
+    ann.says("MODE #a +b tab\t*");
+    ann.hears("696 #a b * :That is no mask");
     ann.says("MODE #a +b one!more@here");
     ann.hears("478 #a b :Channel list is full");
     ann.says("MODE #a +b eve!*@*");

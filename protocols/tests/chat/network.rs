@@ -226,6 +226,17 @@ fn name(at: usize) -> NodeName {
     NodeName::new(&format!("n{at}")).expect("a name")
 }
 
+/// Whoever knows the password is one.
+fn has_operator(stage: &Stage) {
+    stage.server(|server| {
+        let password = chat::Password::Plain("secret".to_owned());
+        let (name, host) = ("root".to_owned(), "*@*".to_owned());
+        let operators = vec![chat::Operator { name, password, host }];
+        let settings = Settings { operators, ..server.settings().clone() };
+        server.rehash(settings)
+    });
+}
+
 fn as_json(effects: &[Effect]) -> Vec<Effect> {
     let json = serde_json::to_string(effects).expect("they can be written");
     serde_json::from_str(&json).expect("they can be read")
@@ -259,6 +270,30 @@ fn what_is_said_on_one_server_is_heard_on_all() {
     network.tells(1, &mut bob, "NAMES #room");
     bob.is_called("rob");
     bob.hears_at_last("353 = #room :@ann");
+}
+
+#[test]
+fn whox_has_no_address_for_who_is_elsewhere_by_a_name() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "");
+    let _bob = network.enters(1, "bob", "");
+    has_operator(&network.stages[0]);
+    network.tells(0, &mut ann, "OPER root secret");
+    ann.hears_at_last(":ann MODE ann +o");
+    ann.hears_all();
+    network.tells(0, &mut ann, "WHO bob %ni");
+    ann.hears("354 127.0.0.1 bob");
+    ann.hears("315 *");
+    let snapshot = network.stages[1].server(|server| server.snapshot());
+    let json = serde_json::to_string(&snapshot).expect("it can be written");
+    let json = json.replace(r#""real_host":"127.0.0.1""#, r#""real_host":"localhost""#);
+    network.loses(0, 1);
+    network.stages[0].acts(|server, registry| {
+        let snapshot = serde_json::from_str(&json).expect("it can be read");
+        server.replace(registry, &name(1), snapshot);
+    });
+    network.tells(0, &mut ann, "WHO bob %ni");
+    ann.hears("354 255.255.255.255 bob");
 }
 
 #[test]
@@ -474,13 +509,7 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
     let caps = "away-notify chghost setname draft/metadata-2 draft/message-redaction message-tags";
     let mut ann = network.enters(0, "ann", caps);
     let mut bob = network.enters(1, "bob", caps);
-    network.stages[0].server(|server| {
-        let password = chat::Password::Plain("secret".to_owned());
-        let (name, host) = ("root".to_owned(), "*@*".to_owned());
-        let operators = vec![chat::Operator { name, password, host }];
-        let settings = Settings { operators, ..server.settings().clone() };
-        server.rehash(settings)
-    });
+    has_operator(&network.stages[0]);
     network.tells(0, &mut ann, "JOIN #room");
     network.tells(1, &mut bob, "JOIN #room");
     network.tells(0, &mut ann, "METADATA * SUB status");

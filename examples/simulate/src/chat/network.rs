@@ -382,8 +382,9 @@ fn serve_as(
     nats.limits.ping_interval = Duration::from_secs(2);
     // Where all that is drawn is zero, the addresses for answers would be those of the others.
     nats.inbox_prefix = format!("_INBOX_{name}");
-    let options =
-        cluster::Options { nats, node: name.parse()?, limits: cluster::Limits::default() };
+    // Clocks are set by hours here, and what comes of that has to be the same on all all the same.
+    let limits = cluster::Limits { clock_refusal: Duration::MAX, ..cluster::Limits::default() };
+    let options = cluster::Options { nats, node: name.parse()?, limits };
     cluster::join(registry, &mut server, options)?;
     Ok(server)
 }

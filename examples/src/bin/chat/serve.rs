@@ -179,6 +179,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     listening.extend(open_tls(reactor.registry(), options, &config, tls.as_ref())?);
     listening.extend(open_websocket(reactor.registry(), options, &config)?);
     let mut membership = None;
+    server.begin(reactor.registry());
     if let Some(node) = &config.cluster {
         let (line, joined) = cluster::join(reactor.registry(), &mut server, node)?;
         listening.push(line);

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::bucket::Found;
 use super::claims::{Claims, Holder};
 use super::limits::Limits;
-use super::machine::{Carried, Cluster, Gone, Output};
+use super::machine::{Carried, Clock, Cluster, Gone, Output};
 use crate::chat::server::{
     Claim, Effect, Event, NickRequest, Outgoing, Server, To, share_accounts,
 };
@@ -91,12 +91,13 @@ pub fn join<App: AsMut<Server> + 'static>(
     let client = Client::connect(registry, nats, me.clone().on_event());
     let bucket = KeyValue::new(&client, &format!("chat-{network}-nicks"), limits.ask)?;
     share_accounts(registry, app, &client, &format!("chat-{network}-accounts"))?;
-    let epoch = Timestamp::of(registry.wall_clock()).millis();
+    let epoch = clock(registry);
     let cluster = Cluster::new(network, node.clone(), epoch, limits);
     for subject in cluster.subjects() {
         let me = me.clone();
         client.subscribe(registry, &subject, move |registry, app, message| {
             me.with(registry, app, |driver, registry, _| {
+                driver.set_clock(registry);
                 driver.cluster.handle_message(registry.now(), message.payload);
             });
         })?;
@@ -116,6 +117,7 @@ pub fn join<App: AsMut<Server> + 'static>(
     // Nobody was told anything yet that would have set it.
     let _ = me.0.set(Rc::downgrade(&driver));
     let server = app.as_mut();
+    server.begin(registry);
     server.join_cluster(node);
     let membership = Membership { client, me };
     let reporter = Rc::clone(&driver);
@@ -226,6 +228,11 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             nats::Event::Connected { server, .. } => {
                 let now = registry.now();
                 (self.up_since, self.failed) = (Some(now), None);
+                self.set_clock(registry);
+                let most = self.client.server_info().max_payload;
+                if most > 0 {
+                    self.cluster.set_payload(most);
+                }
                 self.cluster.handle_connected(now);
                 self.find_bucket(registry, app);
                 let nats = server.to_string();
@@ -251,9 +258,24 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             nats::Event::Closed { error: Some(error) } if !is_end(error) => {
                 tell(registry, app, &Event::Alone { why: &error.to_string() });
             }
-            nats::Event::ShuttingDown => self.cluster.leave(),
+            nats::Event::ShuttingDown => self.say_goodbye(registry, app),
             _ => {}
         }
+    }
+
+    /// Those who are here go too, and need not see the others go.
+    fn say_goodbye(&mut self, registry: &mut Registry<App>, app: &mut App) {
+        self.take(app.as_mut());
+        self.cluster.leave();
+        while let Some(output) = self.cluster.poll_output() {
+            if let Output::Publish { .. } = output {
+                self.handle_output(registry, app, output);
+            }
+        }
+    }
+
+    fn set_clock(&mut self, registry: &Registry<App>) {
+        self.cluster.set_clock(clock(registry));
     }
 
     /// Does what there is to do, until there is nothing.
@@ -296,9 +318,28 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             }
             Output::Lost { node, how } => {
                 app.as_mut().lost(registry, &node);
-                let is_silent = matches!(how, Gone::Silent(_));
+                let is_silent = match how {
+                    Gone::Silent(_) => true,
+                    Gone::Goodbye | Gone::Anew => false,
+                    // That is told of this node, or of the clock.
+                    Gone::Left | Gone::Refused => return,
+                };
                 tell(registry, app, &Event::NodeLost { node: &node, is_silent });
             }
+            Output::Clock { node, clock } => {
+                let node = &node;
+                let event = match clock {
+                    Clock::Right => Event::ClockRight { node },
+                    Clock::Wrong { by, is_ahead } => {
+                        Event::ClockWrong { node, by, is_ahead, is_refused: false }
+                    }
+                    Clock::Refused { by, is_ahead } => {
+                        Event::ClockWrong { node, by, is_ahead, is_refused: true }
+                    }
+                };
+                tell(registry, app, &event);
+            }
+            Output::TooMuch { bytes } => tell(registry, app, &Event::TooMuchToTell { bytes }),
             Output::Asked { node } => {
                 let snapshot = app.as_mut().snapshot();
                 self.cluster.answer(&node, &snapshot);
@@ -382,6 +423,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
     fn handle_time(&mut self, registry: &mut Registry<App>, app: &mut App) {
         self.timer = None;
         let now = registry.now();
+        self.set_clock(registry);
         self.cluster.handle_time(now);
         match self.is_found {
             Found::Again(at) if at <= now && self.cluster.is_up() => {
@@ -394,6 +436,10 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             _ => {}
         }
     }
+}
+
+fn clock<App>(registry: &Registry<App>) -> u64 {
+    Timestamp::of(registry.wall_clock()).millis()
 }
 
 /// Whether it is this loop that ends, and nothing that anybody has to be told.

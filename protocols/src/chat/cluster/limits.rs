@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of a node. All nodes of a network want the same `silence`.
+/// The limits of a node. The nodes of a network need not have the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     // ── how long ────────────────────────────────────────────────────────────────────────────
@@ -12,7 +12,8 @@ pub struct Limits {
     /// Default 2 s: with a hundred nodes it is fifty short messages a second for each.
     pub heartbeat: Duration,
 
-    /// The silence after which a node is lost, and its users quit.
+    /// The silence after which a node is lost, and its users quit. It is three of that node's own heartbeats at least,
+    /// which may be slower than those of this one.
     ///
     /// Default 10 s: five heartbeats, and longer than a client of NATS takes to find its server again (4 s at most
     /// between two tries).
@@ -23,10 +24,22 @@ pub struct Limits {
     /// Default 1 s: an answer takes a way to NATS and back for both, and the time in which the other one looks.
     pub listen: Duration,
 
-    /// After how long a node is asked again for a snapshot, or the rest of one.
+    /// After how long a node is asked again for a snapshot, or the rest of one; then after twice as long, up to `silence`.
     ///
     /// Default 2 s.
     pub ask: Duration,
+
+    /// How far another node's clock may be from this one's until operators are told.
+    ///
+    /// Default 30 s: as networks of IRC servers have it. Clocks that are kept (NTP) are within a second, and no heartbeat is
+    /// on its way for that long.
+    pub clock_warning: Duration,
+
+    /// How far another node's clock may be from this one's until both are apart, as if they could not hear each other. Of
+    /// two channels the older one wins, so that a clock that is far behind would take all of them.
+    ///
+    /// Default 5 minutes: as networks of IRC servers have it.
+    pub clock_refusal: Duration,
 
     // ── how much ────────────────────────────────────────────────────────────────────────────
     /// Other nodes that are known; what further ones say is not read, and counted.
@@ -47,10 +60,17 @@ pub struct Limits {
     /// network there is.
     pub held: usize,
 
-    /// Bytes of a snapshot. One that is longer is dropped, and its node is not seen.
+    /// Bytes of a snapshot. One that is longer is not sent, and dropped if it comes: its node is not seen.
     ///
     /// Default 64 MiB: a node of a hundred thousand users.
     pub snapshot: usize,
+
+    /// Bytes a second of snapshots that this node sends, to all who ask together: who asks waits until what went to others
+    /// has had its time.
+    ///
+    /// Default 16 MiB: a tenth of a network of 1 Gbit/s and more. All of a hundred nodes that ask a node of a thousand users
+    /// (half a megabyte) in one moment have it in three seconds.
+    pub answers: usize,
 }
 
 impl Limits {
@@ -70,10 +90,13 @@ impl Default for Limits {
             silence: Duration::from_secs(10),
             listen: Duration::from_secs(1),
             ask: Duration::from_secs(2),
+            clock_warning: Duration::from_secs(30),
+            clock_refusal: Duration::from_secs(300),
             nodes: 100,
             message: 64 * 1024,
             held: 8 * 1024 * 1024,
             snapshot: 64 * 1024 * 1024,
+            answers: 16 * 1024 * 1024,
         }
     }
 }

@@ -9,8 +9,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::answers::Answers;
 use super::limits::Limits;
-use super::peer::{Part, Peer, Verdict};
+use super::peer::{self, Life, Part, Peer, Verdict};
 use super::wire::{Body, Effects, Envelope, Subjects};
 use crate::chat::wire::node::NodeName;
 
@@ -74,6 +75,13 @@ pub struct Cluster<E> {
     direct: u64,
     link: Link,
     peers: BTreeMap<NodeName, Peer<E>>,
+    /// Nodes whose clock is not right, as far as this one's is.
+    clocks: BTreeMap<NodeName, Clock>,
+    /// What this node's clock shows, if it was told.
+    clock: Option<u64>,
+    answers: Answers,
+    /// Bytes that NATS takes in a message.
+    payload: usize,
     outputs: VecDeque<Output<E>>,
     counters: Counters,
     limits: Limits,
@@ -138,6 +146,18 @@ pub enum Output<E> {
         /// The node.
         node: NodeName,
     },
+    /// The clock of another node is not what it was in comparison with this one's.
+    Clock {
+        /// The node.
+        node: NodeName,
+        /// How it is.
+        clock: Clock,
+    },
+    /// What this node owns is more than others would take: it is not sent, and they do not see this node. It is told once.
+    TooMuch {
+        /// Bytes of it.
+        bytes: usize,
+    },
     /// A node of the same name is on the network, and was there before: this one is alone now, until that is gone.
     Yielded,
     /// That other one is gone, and this one is on the network.
@@ -151,6 +171,33 @@ pub enum Gone {
     Goodbye,
     /// It has not been heard for so long.
     Silent(Duration),
+    /// It has begun a new life, and all of the one before has ended.
+    Anew,
+    /// Its clock is too far from this node's.
+    Refused,
+    /// It is this node that has gone.
+    Left,
+}
+
+/// How the clock of another node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// As this one's.
+    Right,
+    /// Farther from it than [`Limits::clock_warning`].
+    Wrong {
+        /// How far.
+        by: Duration,
+        /// Whether it is ahead of this one's.
+        is_ahead: bool,
+    },
+    /// Farther from it than [`Limits::clock_refusal`]: what the node says is not heard until that is mended.
+    Refused {
+        /// How far.
+        by: Duration,
+        /// Whether it is ahead of this one's.
+        is_ahead: bool,
+    },
 }
 
 /// What a node has counted.
@@ -165,9 +212,10 @@ pub struct Counters {
     pub unwritten: u64,
     /// Messages of nodes beyond [`Limits::nodes`].
     pub crowded: u64,
-    /// Messages of others that were dropped, since more than [`Limits::held`] came before a snapshot. What was said to this
-    /// node alone is lost then.
+    /// Messages of others that were dropped, since more than [`Limits::held`] came before a snapshot.
     pub dropped: u64,
+    /// Messages of others to this node alone, with private lines and requests, that have not come. They do not come again.
+    pub missed: u64,
     /// How often others were asked for snapshots.
     pub asked: u64,
     /// Effects of others that were applied, those of snapshots not counted.
@@ -204,6 +252,10 @@ impl<E: Carried> Cluster<E> {
             direct: 0,
             link: Link::New,
             peers: BTreeMap::new(),
+            clocks: BTreeMap::new(),
+            clock: None,
+            answers: Answers::default(),
+            payload: 1024 * 1024,
             outputs: VecDeque::new(),
             counters: Counters::default(),
             limits,
@@ -211,6 +263,17 @@ impl<E: Carried> Cluster<E> {
     }
 
     // ── what comes ──────────────────────────────────────────────────────────────────────────
+
+    /// What this node's clock shows: milliseconds since 1970. To be said before anything that comes, and before
+    /// [`handle_time`](Self::handle_time); who does not say it compares no clocks.
+    pub fn set_clock(&mut self, millis: u64) {
+        self.clock = Some(millis);
+    }
+
+    /// How many bytes NATS takes in a message: 1 MiB, unless it says something else.
+    pub fn set_payload(&mut self, bytes: usize) {
+        self.payload = bytes;
+    }
 
     /// There is a connection to NATS, and [what is to be heard](Self::subjects) is subscribed to.
     pub fn handle_connected(&mut self, now: Instant) {
@@ -255,13 +318,14 @@ impl<E: Carried> Cluster<E> {
         match self.link {
             Link::Up(beat) if beat <= now => {
                 self.link = Link::Up(now + self.limits.heartbeat);
-                self.say_to_all(Body::Here);
+                self.beat();
             }
             Link::Listening(until) if until <= now => self.rise(now),
             Link::Yielded(until) if until <= now => self.succeed(now),
             _ => {}
         }
         self.ask_who_is_due(now);
+        self.answer_next(now);
     }
 
     // ── what is done here ───────────────────────────────────────────────────────────────────
@@ -285,8 +349,9 @@ impl<E: Carried> Cluster<E> {
     {
         for piece in self.pieces(effects) {
             self.direct += 1;
+            let nth = self.peers.get_mut(node).map(Peer::say);
             let effects = piece.iter().map(|it| &**it).collect();
-            self.say_to(node, Body::Direct { number: self.direct, effects });
+            self.say_to(node, Body::Direct { number: self.direct, nth, effects });
         }
     }
 
@@ -300,6 +365,15 @@ impl<E: Carried> Cluster<E> {
         if pieces.is_empty() {
             pieces.push(Vec::new());
         }
+        let bytes = pieces.iter().flatten().map(|it| bytes_of(it)).sum();
+        self.answers.note_sent(bytes, self.limits.answers);
+        let is_too_much = bytes > self.limits.snapshot;
+        if self.answers.note_too_much(is_too_much) {
+            self.outputs.push_back(Output::TooMuch { bytes });
+        }
+        if is_too_much {
+            return;
+        }
         let count = pieces.len();
         for (index, piece) in pieces.iter().enumerate() {
             let effects = piece.iter().map(|it| &**it).collect();
@@ -307,11 +381,12 @@ impl<E: Carried> Cluster<E> {
         }
     }
 
-    /// Says goodbye: the others let this node's users quit at once. It is alone then, for good unless it is
-    /// [connected](Self::handle_connected) again.
+    /// Says goodbye: the others let this node's users quit at once, and all others are gone for this one. It is alone then,
+    /// for good unless it is [connected](Self::handle_connected) again.
     pub fn leave(&mut self) {
         self.say_to_all(Body::Gone);
         self.link = Link::New;
+        self.lose_all();
     }
 
     // ── what comes of it ────────────────────────────────────────────────────────────────────
@@ -328,12 +403,15 @@ impl<E: Carried> Cluster<E> {
             Link::New | Link::Away => None,
             Link::Listening(at) | Link::Up(at) | Link::Yielded(at) => Some(at),
         };
-        let silent = self.peers.values().map(|peer| peer.heard + self.limits.silence).min();
-        let asks = match self.link {
-            Link::Up(_) => self.peers.values().filter_map(Peer::next_ask).min(),
-            _ => None,
+        let limits = &self.limits;
+        let silent = self.peers.values().map(|peer| peer.heard + peer.patience(limits)).min();
+        let (asks, answers) = match self.link {
+            Link::Up(_) => {
+                (self.peers.values().filter_map(Peer::next_ask).min(), self.answers.next())
+            }
+            _ => (None, None),
         };
-        [own, silent, asks].into_iter().flatten().min()
+        [own, silent, asks, answers].into_iter().flatten().min()
     }
 
     // ── questions ───────────────────────────────────────────────────────────────────────────
@@ -404,18 +482,32 @@ impl<E: Carried> Cluster<E> {
             );
             format!("node {}: {how}, heard {silent:.1} s ago", it.node)
         }));
+        lines.extend(self.clocks.iter().map(|(node, clock)| format!("node {node}: {clock}")));
         lines.join("\n")
     }
 }
 
 impl fmt::Display for Counters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { unreadable, unknown, unwritten, crowded, dropped, asked, applied } = self;
+        let Self { unreadable, unknown, unwritten, crowded, dropped, missed, asked, applied } =
+            self;
         write!(
             f,
             "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
-             {crowded} of too many nodes, {dropped} too many at once; {unknown} effects not known, {unwritten} not written"
+             {crowded} of too many nodes, {dropped} too many at once, {missed} to this node alone missed; {unknown} effects not known, {unwritten} not written"
         )
+    }
+}
+
+impl fmt::Display for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (by, is_ahead, and_so) = match *self {
+            Self::Right => return f.write_str("its clock is right"),
+            Self::Wrong { by, is_ahead } => (by, is_ahead, ""),
+            Self::Refused { by, is_ahead } => (by, is_ahead, ", so that it is not heard"),
+        };
+        let side = if is_ahead { "ahead of" } else { "behind" };
+        write!(f, "its clock is {} s {side} this one's{and_so}", by.as_secs())
     }
 }
 
@@ -442,7 +534,8 @@ impl<E: Carried> Cluster<E> {
         if envelope.epoch == self.epoch {
             return;
         }
-        let until = now + self.limits.silence;
+        let beat = Duration::from_millis(envelope.beat.unwrap_or_default());
+        let until = now + peer::patience(beat, &self.limits);
         let is_later = envelope.epoch < self.epoch;
         match (self.link, &envelope.body) {
             (Link::New | Link::Away, _) | (Link::Listening(_), Body::Gone) => {}
@@ -463,9 +556,19 @@ impl<E: Carried> Cluster<E> {
             (Link::Up(_), _) => {
                 self.say_to_all(Body::Gone);
                 self.link = Link::Yielded(until);
+                self.lose_all();
                 self.outputs.push_back(Output::Yielded);
             }
         }
+    }
+
+    /// This node hears nobody any more.
+    fn lose_all(&mut self) {
+        let shown = std::mem::take(&mut self.peers).into_iter().filter(|(_, peer)| peer.is_shown());
+        let lost = shown.map(|(node, _)| Output::Lost { node, how: Gone::Left });
+        self.outputs.extend(lost);
+        self.clocks.clear();
+        self.answers.forget();
     }
 
     /// When nobody looked at the time for long, nobody has heard the others either: it is not they who were silent.
@@ -478,9 +581,9 @@ impl<E: Carried> Cluster<E> {
     }
 
     fn lose_silent(&mut self, now: Instant) {
-        let silence = self.limits.silence;
-        let outputs = &mut self.outputs;
-        self.peers.retain(|node, peer| {
+        let Self { peers, outputs, limits, .. } = self;
+        peers.retain(|node, peer| {
+            let silence = peer.patience(limits);
             let is_silent = peer.heard + silence <= now;
             if is_silent && peer.is_shown() {
                 outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Silent(silence) });
@@ -505,51 +608,127 @@ impl<E: Carried> Cluster<E> {
     // ── what others say ─────────────────────────────────────────────────────────────────────
 
     fn handle_envelope(&mut self, now: Instant, envelope: Envelope<'_>, payload: &[u8]) {
-        let Envelope { from, epoch, sequence, body } = envelope;
+        let Envelope { from, epoch, sequence, beat, clock, told, body } = envelope;
         match body {
             Body::Gone => return self.handle_gone(from, epoch),
             // It is no matter of this node's.
             Body::Who => return,
-            Body::Part { index, count, effects } => {
-                let bytes = payload.len();
-                let effects = self.read(&effects);
-                let part = Part { sequence, index, count, bytes, effects };
-                return self.handle_part(now, from, epoch, part);
-            }
             _ => {}
         }
-        let limits = &self.limits;
-        if !self.peers.contains_key(&from) && self.peers.len() >= limits.nodes {
+        if !self.has_place(&from) {
             self.counters.crowded += 1;
             return;
         }
-        let peer = self.peers.entry(from.clone()).or_insert_with(|| Peer::new(epoch, now));
+        if !self.may_be_heard(&from, clock) || !self.meet(now, &from, epoch, &body) {
+            return;
+        }
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        if let Some(beat) = beat {
+            peer.note_beat(Duration::from_millis(beat));
+        }
+        if let Body::Part { index, count, effects } = body {
+            let bytes = effects.iter().map(|it| bytes_of(it)).sum();
+            let effects = self.read(&effects);
+            return self.handle_part(now, from, Part { sequence, index, count, bytes, effects });
+        }
         let verdict = match &body {
-            Body::Effects(_) => peer.handle_effects(now, epoch, sequence, limits),
-            _ => peer.handle_mark(now, epoch, sequence, limits),
+            Body::Effects(_) => peer.handle_effects(now, sequence),
+            _ => peer.handle_mark(now, sequence),
         };
         match (body, verdict) {
             (Body::Effects(effects), Verdict::Take) => self.apply(&from, &effects, |_| true),
-            (Body::Direct { number, effects }, Verdict::Take) if peer.is_new(number) => {
-                self.apply(&from, &effects, |_| true);
+            (Body::Direct { number, nth, effects }, Verdict::Take) => {
+                if let Some(missing) = peer.handle_direct(now, number, nth) {
+                    self.counters.missed += missing;
+                    self.apply(&from, &effects, |_| true);
+                }
             }
             (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => {
-                self.counters.dropped += peer.hold(payload, limits) as u64;
+                self.counters.dropped += peer.hold(payload, &self.limits) as u64;
+            }
+            (Body::Here, Verdict::Take) => {
+                let told = told.get(&self.name).copied();
+                self.counters.missed += told.map_or(0, |told| peer.miss_direct(now, told));
             }
             (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here),
-            (Body::Ask, Verdict::Take | Verdict::Hold) => {
-                self.outputs.push_back(Output::Asked { node: from });
-            }
+            (Body::Ask, Verdict::Take | Verdict::Hold) => self.answers.ask(from),
             _ => {}
         }
         self.ask_who_is_due(now);
+        self.answer_next(now);
+    }
+
+    /// Whether there are not too many nodes for another one.
+    fn has_place(&self, node: &NodeName) -> bool {
+        let is_known = self.peers.contains_key(node) || self.clocks.contains_key(node);
+        is_known || self.peers.len().max(self.clocks.len()) < self.limits.nodes
+    }
+
+    /// Whether the clock of a node lets it be heard. If it does no more, the node is lost. Who is about to be right has to
+    /// come half of the way, so that operators are not told with each heartbeat.
+    fn may_be_heard(&mut self, node: &NodeName, clock: Option<u64>) -> bool {
+        let known = self.clocks.get(node).copied().unwrap_or(Clock::Right);
+        let is_refused = |clock| matches!(clock, Clock::Refused { .. });
+        let (Some(theirs), Some(ours)) = (clock, self.clock) else { return !is_refused(known) };
+        let (by, is_ahead) = (Duration::from_millis(theirs.abs_diff(ours)), theirs > ours);
+        let Limits { clock_warning, clock_refusal, .. } = self.limits;
+        let is_beyond = |bound: Duration, was| by > if was { bound / 2 } else { bound };
+        let clock = if is_beyond(clock_refusal, is_refused(known)) {
+            Clock::Refused { by, is_ahead }
+        } else if is_beyond(clock_warning, known != Clock::Right) {
+            Clock::Wrong { by, is_ahead }
+        } else {
+            Clock::Right
+        };
+        if std::mem::discriminant(&clock) != std::mem::discriminant(&known) {
+            self.outputs.push_back(Output::Clock { node: node.clone(), clock });
+        }
+        if clock == Clock::Right {
+            self.clocks.remove(node);
+        } else {
+            self.clocks.insert(node.clone(), clock);
+        }
+        if is_refused(clock) && self.peers.remove(node).is_some_and(|peer| peer.is_shown()) {
+            self.outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Refused });
+        }
+        !is_refused(clock)
+    }
+
+    /// A node says something, which may be its first; whether it counts.
+    fn meet(&mut self, now: Instant, node: &NodeName, epoch: u64, body: &Body<'_>) -> bool {
+        if !self.peers.contains_key(node) {
+            // Nobody has asked for that.
+            if let Body::Part { .. } = body {
+                return false;
+            }
+            self.peers.insert(node.clone(), Peer::new(epoch, now));
+        }
+        let Some(peer) = self.peers.get_mut(node) else { return false };
+        let life = peer.live(now, epoch, &self.limits);
+        if life == (Life::Next { was_shown: true }) {
+            self.outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Anew });
+        }
+        life != Life::Past
+    }
+
+    /// Has the next who waits for a snapshot answered, if it is its turn.
+    fn answer_next(&mut self, now: Instant) {
+        if let Link::Up(_) = self.link
+            && let Some(node) = self.answers.poll(now)
+        {
+            self.outputs.push_back(Output::Asked { node });
+        }
     }
 
     fn handle_gone(&mut self, node: NodeName, epoch: u64) {
-        let Some(peer) = self.peers.get(&node) else { return };
+        let Some(peer) = self.peers.get(&node) else {
+            self.clocks.remove(&node);
+            return;
+        };
         if epoch < peer.epoch {
             return;
         }
+        self.clocks.remove(&node);
         let is_shown = peer.is_shown();
         self.peers.remove(&node);
         if is_shown {
@@ -557,9 +736,10 @@ impl<E: Carried> Cluster<E> {
         }
     }
 
-    fn handle_part(&mut self, now: Instant, node: NodeName, epoch: u64, part: Part<E>) {
+    fn handle_part(&mut self, now: Instant, node: NodeName, part: Part<E>) {
         let Some(peer) = self.peers.get_mut(&node) else { return };
-        let Some(complete) = peer.handle_part(now, epoch, part, &self.limits) else { return };
+        let epoch = peer.epoch;
+        let Some(complete) = peer.handle_part(now, part, &self.limits) else { return };
         let snapshot = complete.effects;
         let is_first = complete.shown.is_none();
         self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
@@ -604,20 +784,21 @@ impl<E: Carried> Cluster<E> {
     where
         E: 'a,
     {
+        let longest = self.payload.saturating_sub(AROUND);
         let (mut pieces, mut room) = (Vec::new(), 0_usize);
         for effect in effects {
             let raw = match to_raw_value(effect) {
-                Ok(raw) if raw.get().len() <= LONGEST => raw,
+                Ok(raw) if raw.get().len() < longest => raw,
                 _ => {
                     self.counters.unwritten += 1;
                     continue;
                 }
             };
-            let length = raw.get().len() + 1;
+            let length = bytes_of(&raw);
             match pieces.last_mut() {
                 Some(piece) if length <= room => Vec::push(piece, raw),
                 _ => {
-                    room = self.limits.message.max(length);
+                    room = self.limits.message.min(longest).max(length);
                     pieces.push(vec![raw]);
                 }
             }
@@ -642,14 +823,37 @@ impl<E: Carried> Cluster<E> {
         }
     }
 
+    /// Says to all that this node is there, and to whom it has said something alone.
+    fn beat(&mut self) {
+        let told = self.peers.iter_mut().filter_map(|(node, peer)| {
+            let told = peer.poll_said()?;
+            Some((node.clone(), told))
+        });
+        let told = told.collect();
+        let subject = self.subjects.of_node(&self.name);
+        self.write(subject, Body::Here, told);
+    }
+
     fn send(&mut self, subject: String, body: Body<'_>) {
+        self.write(subject, body, BTreeMap::new());
+    }
+
+    fn write(&mut self, subject: String, body: Body<'_>, told: BTreeMap<NodeName, u64>) {
         let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
-        match (Envelope { from, epoch, sequence, body }).write() {
+        let is_short = matches!(body, Body::Effects(_) | Body::Direct { .. });
+        let beat = u64::try_from(self.limits.heartbeat.as_millis()).ok().filter(|_| !is_short);
+        let clock = self.clock.filter(|_| !is_short);
+        match (Envelope { from, epoch, sequence, beat, clock, told, body }).write() {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
             None => self.counters.unwritten += 1,
         }
     }
 }
 
-/// Bytes of one effect: with what is around it, it is to fit into what NATS takes where nobody has changed that (1 MiB).
-const LONGEST: usize = 1024 * 1024 - 1024;
+/// Bytes of an effect in a message.
+fn bytes_of(effect: &RawValue) -> usize {
+    effect.get().len() + 1
+}
+
+/// Bytes of what is around the effects of a message, at most.
+const AROUND: usize = 1024;

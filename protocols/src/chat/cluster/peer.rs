@@ -1,7 +1,7 @@
 //! What is known of one other node: how far it was followed, or what is missing of it.
 
 use std::cmp::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::limits::Limits;
 
@@ -20,10 +20,33 @@ use super::limits::Limits;
 pub(super) struct Peer<E> {
     pub(super) epoch: u64,
     pub(super) heard: Instant,
-    /// The number of the last that it has said to this node alone.
-    direct: u64,
+    /// How often it says that it is there, if it has told so.
+    beat: Duration,
+    /// The numbers of the last that it has said to this node alone: among all such, and among those for this node.
+    direct: (u64, Option<u64>),
+    /// How much was said to it alone, and with how many heartbeats it is still to be told so.
+    said: (u64, u8),
     state: State<E>,
 }
+
+/// Whose word it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Life {
+    /// That of a life which has ended.
+    Past,
+    Present,
+    /// It begins one, and was shown or not until now.
+    Next {
+        was_shown: bool,
+    },
+}
+
+/// Heartbeats of a node that may be lost before it is.
+const MISSED: u32 = 3;
+/// What is slower is taken for this, so that whoever says too much is lost at last.
+const SLOWEST: Duration = Duration::from_secs(60);
+/// Heartbeats with which a node is told how much was said to it: as many as there are in a silence.
+const REPEATED: u8 = 5;
 
 #[derive(Debug)]
 enum State<E> {
@@ -35,8 +58,9 @@ enum State<E> {
 struct Asking<E> {
     /// What has been shown of it, if anything was: all up to there. A snapshot of what was before is none.
     shown: Option<u64>,
-    /// When it is asked again.
+    /// When it is asked again, and how long it is waited then.
     again: Instant,
+    pause: Duration,
     parts: Parts<E>,
     /// What it has said meanwhile.
     held: Vec<Vec<u8>>,
@@ -87,20 +111,45 @@ pub(super) struct Complete<E> {
 
 impl<E> Peer<E> {
     pub(super) fn new(epoch: u64, now: Instant) -> Self {
-        Self { epoch, heard: now, direct: 0, state: State::Asking(Asking::new(None, now)) }
+        Self {
+            epoch,
+            heard: now,
+            beat: Duration::ZERO,
+            direct: (0, None),
+            said: (0, 0),
+            state: State::Asking(Asking::new(None, now)),
+        }
+    }
+
+    /// It says something, in that life. The latest counts. Another one begins with a larger epoch; with a smaller one, by a
+    /// clock that was set back, if nothing is heard of the one before any more.
+    pub(super) fn live(&mut self, now: Instant, epoch: u64, limits: &Limits) -> Life {
+        let is_silent = self.heard + 2 * self.beat.max(limits.heartbeat) <= now;
+        match epoch.cmp(&self.epoch) {
+            Ordering::Less if !is_silent => return Life::Past,
+            Ordering::Equal => {
+                self.heard = now;
+                return Life::Present;
+            }
+            Ordering::Less | Ordering::Greater => {}
+        }
+        let was_shown = self.is_shown();
+        *self = Self { said: self.said, beat: self.beat, ..Self::new(epoch, now) };
+        Life::Next { was_shown }
+    }
+
+    /// It says that it is there so often.
+    pub(super) fn note_beat(&mut self, beat: Duration) {
+        self.beat = beat.min(SLOWEST);
+    }
+
+    /// The silence after which it is lost.
+    pub(super) fn patience(&self, limits: &Limits) -> Duration {
+        patience(self.beat, limits)
     }
 
     /// It has published that, for all.
-    pub(super) fn handle_effects(
-        &mut self,
-        now: Instant,
-        epoch: u64,
-        sequence: u64,
-        limits: &Limits,
-    ) -> Verdict {
-        if !self.lives(now, epoch, limits) {
-            return Verdict::Ignore;
-        }
+    pub(super) fn handle_effects(&mut self, now: Instant, sequence: u64) -> Verdict {
         match &mut self.state {
             State::Asking(_) => Verdict::Hold,
             State::Following { sequence: last } if sequence <= *last => Verdict::Ignore,
@@ -113,16 +162,7 @@ impl<E> Peer<E> {
     }
 
     /// It had come so far when it said something else.
-    pub(super) fn handle_mark(
-        &mut self,
-        now: Instant,
-        epoch: u64,
-        sequence: u64,
-        limits: &Limits,
-    ) -> Verdict {
-        if !self.lives(now, epoch, limits) {
-            return Verdict::Ignore;
-        }
+    pub(super) fn handle_mark(&mut self, now: Instant, sequence: u64) -> Verdict {
         match self.state {
             State::Asking(_) => Verdict::Hold,
             State::Following { sequence: last } if sequence <= last => Verdict::Take,
@@ -130,11 +170,46 @@ impl<E> Peer<E> {
         }
     }
 
-    /// Whether what it said to this node alone has not come before.
-    pub(super) fn is_new(&mut self, number: u64) -> bool {
-        let is_new = number > self.direct;
-        self.direct = self.direct.max(number);
-        is_new
+    /// It has said something to this node alone. If that has not come before: how much before it has not come at all. Then
+    /// its picture is doubted, as of whom one does not hear all.
+    pub(super) fn handle_direct(
+        &mut self,
+        now: Instant,
+        number: u64,
+        nth: Option<u64>,
+    ) -> Option<u64> {
+        if number <= self.direct.0 {
+            return None;
+        }
+        self.direct.0 = number;
+        Some(nth.map_or(0, |nth| {
+            let missing = self.miss_direct(now, nth.saturating_sub(1));
+            self.direct.1 = Some(nth);
+            missing
+        }))
+    }
+
+    /// So much has it said to this node alone; how much of it has not come.
+    pub(super) fn miss_direct(&mut self, now: Instant, told: u64) -> u64 {
+        // When this node had not heard of it yet, that was for nobody.
+        let missing = self.direct.1.map_or(0, |last| told.saturating_sub(last));
+        self.direct.1 = Some(told);
+        if missing > 0 && matches!(self.state, State::Following { .. }) {
+            self.miss(now);
+        }
+        missing
+    }
+
+    /// Something is said to it alone: as the how-manieth.
+    pub(super) fn say(&mut self) -> u64 {
+        self.said = (self.said.0 + 1, REPEATED);
+        self.said.0
+    }
+
+    /// How much was said to it alone, if that is to be told with this heartbeat.
+    pub(super) fn poll_said(&mut self) -> Option<u64> {
+        self.said.1 = self.said.1.checked_sub(1)?;
+        Some(self.said.0)
     }
 
     /// Keeps what it has said until its snapshot is there; how many messages had to be dropped for that.
@@ -143,8 +218,7 @@ impl<E> Peer<E> {
         let mut dropped = 0;
         asking.held_bytes += payload.len();
         if asking.held_bytes > limits.held {
-            // The snapshot will be of before that, so a gap is seen, and it is asked again. What was said to this node
-            // alone has no number there, and is lost.
+            // The snapshot will be of before that, so a gap is seen, and it is asked again.
             dropped = std::mem::take(&mut asking.held).len();
             asking.held_bytes = payload.len();
         }
@@ -156,13 +230,9 @@ impl<E> Peer<E> {
     pub(super) fn handle_part(
         &mut self,
         now: Instant,
-        epoch: u64,
         part: Part<E>,
         limits: &Limits,
     ) -> Option<Complete<E>> {
-        if !self.lives(now, epoch, limits) {
-            return None;
-        }
         let State::Asking(asking) = &mut self.state else { return None };
         if asking.shown.is_some_and(|shown| part.sequence < shown) {
             return None;
@@ -185,11 +255,13 @@ impl<E> Peer<E> {
         Some(complete)
     }
 
-    /// Whether it is to be asked for a snapshot now. If so, it is asked again after a while.
+    /// Whether it is to be asked for a snapshot now. If so, it is asked again after a while, which is longer each time: what
+    /// it has may be too much to be sent.
     pub(super) fn poll_ask(&mut self, now: Instant, limits: &Limits) -> bool {
         match &mut self.state {
             State::Asking(asking) if asking.again <= now => {
-                asking.again = now + limits.ask;
+                asking.pause = (2 * asking.pause).clamp(limits.ask, limits.silence.max(limits.ask));
+                asking.again = now + asking.pause;
                 true
             }
             _ => false,
@@ -227,24 +299,6 @@ impl<E> Peer<E> {
         }
     }
 
-    /// Whether it says this in the life that counts: the latest. Another one begins here, with a larger epoch; with a
-    /// smaller one, by a clock that was set back, if nothing is heard of the one before any more.
-    fn lives(&mut self, now: Instant, epoch: u64, limits: &Limits) -> bool {
-        let is_silent = self.heard + 2 * limits.heartbeat <= now;
-        match epoch.cmp(&self.epoch) {
-            Ordering::Less if !is_silent => return false,
-            Ordering::Equal => {}
-            Ordering::Less | Ordering::Greater => {
-                let shown = self.is_shown().then_some(0);
-                self.epoch = epoch;
-                self.direct = 0;
-                self.state = State::Asking(Asking::new(shown, now));
-            }
-        }
-        self.heard = now;
-        true
-    }
-
     /// Something is missing.
     fn miss(&mut self, now: Instant) -> Verdict {
         self.state = State::Asking(Asking::new(self.followed(), now));
@@ -252,9 +306,15 @@ impl<E> Peer<E> {
     }
 }
 
+/// The silence after which a node is lost that says so often that it is there.
+pub(super) fn patience(beat: Duration, limits: &Limits) -> Duration {
+    limits.silence.max(MISSED * beat.min(SLOWEST))
+}
+
 impl<E> Asking<E> {
     fn new(shown: Option<u64>, now: Instant) -> Self {
-        Self { shown, again: now, parts: Parts::new(0, 0), held: Vec::new(), held_bytes: 0 }
+        let (pause, parts) = (Duration::ZERO, Parts::new(0, 0));
+        Self { shown, again: now, pause, parts, held: Vec::new(), held_bytes: 0 }
     }
 }
 

@@ -57,8 +57,12 @@ impl Stage {
 
     /// A node that begins a life, and is connected.
     fn start(&mut self, node: &str) {
+        self.start_with(node, self.limits.clone());
+    }
+
+    fn start_with(&mut self, node: &str, limits: Limits) {
         self.lives += 1;
-        let limits = Limits { listen: Duration::ZERO, ..self.limits.clone() };
+        let limits = Limits { listen: Duration::ZERO, ..limits };
         let node = Node {
             cluster: Cluster::new(name("Tea"), name(node), self.lives, limits),
             owns: BTreeSet::new(),
@@ -246,8 +250,13 @@ impl Node {
                 match how {
                     Gone::Goodbye => format!("{node} says goodbye"),
                     Gone::Silent(_) => format!("{node} is silent"),
+                    Gone::Anew => format!("{node} begins anew"),
+                    Gone::Refused => format!("{node} is refused"),
+                    Gone::Left => format!("{node} is left"),
                 }
             }
+            Output::Clock { node, clock } => format!("{node}: {clock}"),
+            Output::TooMuch { bytes } => format!("{bytes} bytes are too much"),
             Output::Yielded => "yielded".to_owned(),
             Output::Succeeded => "succeeded".to_owned(),
             Output::Publish { .. } | Output::Asked { .. } => unreachable!("they are done at once"),
@@ -319,11 +328,73 @@ fn a_long_snapshot_goes_in_parts_and_is_asked_for_again_if_one_is_lost() {
 #[test]
 fn a_snapshot_beyond_all_measure_is_not_kept() {
     let limits = Limits { message: 64, snapshot: 1_000, ..Limits::default() };
-    let mut stage = Stage::with_limits(&["a"], limits);
-    (0..50).for_each(|number| stage.does("a", &format!("+user-{number}")));
-    stage.start("b");
-    stage.wait(5 * SECOND);
+    let mut stage = Stage::new(&["a"]);
+    (0..100).for_each(|number| stage.does("a", &format!("+user-{number}")));
+    stage.start_with("b", limits);
+    stage.wait(60 * SECOND);
     assert_eq!(stage.told(), ["a: b [] for the first time"]);
+    // And it is asked for less and less often.
+    assert!((5..10).contains(&stage.counters("b").asked), "{}", stage.counters("b"));
+}
+
+#[test]
+fn a_snapshot_that_nobody_would_take_is_not_sent_and_that_is_told_once() {
+    let limits = Limits { message: 64, snapshot: 1_000, ..Limits::default() };
+    let mut stage = Stage::with_limits(&["a"], limits);
+    (0..100).for_each(|number| stage.does("a", &format!("+user-{number}")));
+    stage.start("b");
+    stage.settle();
+    let told = ["a: 1090 bytes are too much", "a: b [] for the first time"];
+    let sorted = |mut told: Vec<String>| {
+        told.sort();
+        told
+    };
+    assert_eq!(sorted(stage.told()), told);
+    stage.wait(60 * SECOND);
+    assert_eq!(stage.told(), [""; 0]);
+    // When it is less it is sent.
+    (0..50).for_each(|number| stage.does("a", &format!("-user-{number}")));
+    stage.wait(20 * SECOND);
+    assert_eq!(stage.is_equal(), Ok(()));
+}
+
+#[test]
+fn many_who_ask_at_once_are_answered_one_after_the_other() {
+    // Four kilobytes take four seconds.
+    let limits = Limits { answers: 1_000, ..Limits::default() };
+    let mut stage = Stage::with_limits(&["a"], limits);
+    stage.does("a", &format!("+{}", "x".repeat(4_000)));
+    let others = ["b", "c", "d"];
+    others.iter().for_each(|name| stage.start_with(name, Limits::default()));
+    let know = |stage: &mut Stage| {
+        let a = name("a");
+        others.iter().filter(|other| stage.node(other).picture.contains_key(&a)).count()
+    };
+    stage.settle();
+    assert_eq!(know(&mut stage), 1);
+    // Whoever asks again meanwhile has no second place.
+    stage.wait(5 * SECOND);
+    assert_eq!(know(&mut stage), 2);
+    stage.wait(4 * SECOND);
+    assert_eq!(know(&mut stage), 3);
+    stage.wait(60 * SECOND);
+    assert_eq!(stage.is_equal(), Ok(()));
+}
+
+#[test]
+fn effects_go_in_messages_that_nats_takes() {
+    let mut stage = two();
+    stage.node("a").cluster.set_payload(4_096);
+    (0..5).for_each(|at| stage.does("a", &format!("+{}", at.to_string().repeat(2_000))));
+    stage.does("a", &format!("+{}", "x".repeat(4_000)));
+    stage.settle();
+    assert_eq!((stage.counters("a").unwritten, stage.node("b").picture[&name("a")].len()), (1, 5));
+    stage.start("c");
+    while stage.node("c").picture.len() < 2 {
+        stage.settle();
+        let longest = stage.node("c").inbox.iter().map(Vec::len).max();
+        assert!(longest.is_none_or(|longest| longest <= 4_096));
+    }
 }
 
 // ── what is missing ─────────────────────────────────────────────────────────────────────────────
@@ -373,6 +444,39 @@ fn what_is_said_to_one_is_behind_what_was_done_before_and_comes_once() {
     stage.node("b").inbox.push_back(twice);
     stage.settle();
     assert_eq!(stage.told(), [""; 0]);
+}
+
+#[test]
+fn what_was_said_to_one_and_is_lost_is_counted_and_its_speakers_picture_is_doubted() {
+    let mut stage = two();
+    stage.tells("a", "b", "one");
+    stage.settle();
+    stage.tells("a", "b", "two");
+    stage.tells("a", "b", "three");
+    stage.node("b").inbox.clear();
+    stage.tells("a", "b", "four");
+    stage.settle();
+    assert_eq!(stage.told(), ["b: a one", "b: a four", "b: a []"]);
+    assert_eq!((stage.counters("b").missed, stage.counters("b").asked), (2, 2));
+    // If nothing follows, the next heartbeat shows it, even if one or two are lost.
+    stage.tells("a", "b", "five");
+    for _ in 0..3 {
+        stage.node("b").inbox.clear();
+        stage.now += 2 * SECOND;
+        stage.tick();
+    }
+    stage.settle();
+    assert_eq!(stage.told(), ["b: a []"]);
+    assert_eq!((stage.counters("b").missed, stage.counters("b").asked), (3, 3));
+    // What was said to those who were before, or to others, is nothing that is missed.
+    stage.start("b");
+    stage.start("c");
+    stage.settle();
+    stage.tells("a", "c", "psst");
+    stage.tells("a", "b", "six");
+    stage.wait(20 * SECOND);
+    assert_eq!((stage.counters("b").missed, stage.counters("c").missed), (0, 0));
+    assert_eq!((stage.counters("b").asked, stage.counters("c").asked), (2, 2));
 }
 
 #[test]
@@ -431,11 +535,11 @@ fn who_says_goodbye_is_gone_at_once() {
     stage.node("a").cluster.leave();
     stage.carry_out("a");
     stage.settle();
-    assert_eq!(stage.told(), ["b: a says goodbye"]);
+    assert_eq!(stage.told(), ["a: b is left", "b: a says goodbye"], "and so is everybody for it");
     assert!(!stage.node("a").cluster.is_up());
     stage.does("a", "+ann");
     stage.wait(20 * SECOND);
-    assert_eq!(stage.told(), ["a: b is silent"]);
+    assert_eq!(stage.told(), [""; 0]);
     assert_eq!(stage.node("b").cluster.nodes().count(), 0);
 }
 
@@ -452,8 +556,68 @@ fn a_node_that_lives_anew_takes_the_place_of_its_former_life() {
     stage.settle();
     stage.node("b").inbox.push_back(late);
     stage.settle();
-    assert_eq!(stage.told(), ["a: b [] for the first time", r#"b: a ["+ada"]"#]);
+    let told =
+        ["b: a begins anew", "a: b [] for the first time", r#"b: a ["+ada"] for the first time"#];
+    assert_eq!(stage.told(), told);
     assert_eq!(stage.is_equal(), Ok(()));
+}
+
+#[test]
+fn who_waits_for_less_than_the_others_heartbeat_does_not_lose_them() {
+    let mut stage = Stage::new(&["a"]);
+    stage.start_with("b", Limits::with_silence(SECOND));
+    stage.settle();
+    stage.told();
+    stage.wait(60 * SECOND);
+    assert_eq!(stage.told(), [""; 0]);
+    // Three heartbeats of that one are lost, and then it is.
+    stage.disconnect("a");
+    stage.wait(5 * SECOND);
+    assert_eq!(stage.told(), [""; 0]);
+    stage.wait(SECOND);
+    assert_eq!(stage.told(), ["b: a is silent"]);
+}
+
+/// What `b` hears of `a`: that it is there, and when it says that is.
+fn hears_clock(stage: &mut Stage, clock: u64) {
+    let here = format!(
+        r#"{{"from":"a","epoch":1,"sequence":0,"beat":2000,"clock":{clock},"body":"here"}}"#
+    );
+    let now = stage.now;
+    stage.node("b").cluster.handle_message(now, here.as_bytes());
+    stage.carry_out("b");
+}
+
+#[test]
+fn a_clock_that_is_wrong_is_told_and_one_that_is_very_wrong_is_not_followed() {
+    let mut stage = two();
+    let right = 1_764_378_000_000;
+    stage.node("b").cluster.set_clock(right);
+    for (clock, told) in [
+        (right + 29_000, None),
+        (right + 31_000, Some("b: a: its clock is 31 s ahead of this one's")),
+        (right + 29_000, None),
+        (right - 16_000, None),
+        (right - 14_000, Some("b: a: its clock is right")),
+        (right - 31_000, Some("b: a: its clock is 31 s behind this one's")),
+        (right - 31_000, None),
+    ] {
+        hears_clock(&mut stage, clock);
+        assert_eq!(stage.told(), told.into_iter().collect::<Vec<_>>(), "{clock}");
+    }
+    hears_clock(&mut stage, 0);
+    let told = [
+        "b: a: its clock is 1764378000 s behind this one's, so that it is not heard",
+        "b: a is refused",
+    ];
+    assert_eq!(stage.told(), told);
+    // Nor what it says without a clock.
+    stage.does("a", "+ann");
+    stage.wait(60 * SECOND);
+    assert_eq!((stage.told(), stage.node("b").cluster.nodes().count()), (Vec::new(), 0));
+    hears_clock(&mut stage, right);
+    stage.settle();
+    assert_eq!(stage.told(), ["b: a: its clock is right", r#"b: a ["+ann"] for the first time"#]);
 }
 
 #[test]
@@ -520,8 +684,14 @@ fn who_has_yielded_succeeds_when_the_other_is_silent_or_gone() {
     assert_eq!(twin.poll_output(), Some(Output::Succeeded));
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
     // It was only slow: both are up, and the one with the larger epoch yields. Its goodbye is a matter of the moment.
+    let part = br#"{"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1,"effects":[]}}}"#;
+    twin.handle_message(now, br#"{"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
+    twin.handle_message(now, part);
+    while twin.poll_output().is_some() {}
     twin.handle_message(now, HERE);
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says goodbye");
+    // It would not hear of the others any more.
+    assert_eq!(twin.poll_output(), Some(Output::Lost { node: name("b"), how: Gone::Left }));
     assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));
     twin.handle_message(now, GONE);
     assert_eq!((twin.is_up(), twin.poll_output()), (true, Some(Output::Succeeded)));

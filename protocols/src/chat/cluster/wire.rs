@@ -14,6 +14,11 @@
 //! ```json
 //! {"from":"fra","epoch":1764378000000,"sequence":17,"body":{"effects":[{"quit":{"user":"fra-1","reason":"Bye"}}]}}
 //! ```
+//!
+//! What a version does not know it does not read, and what an earlier one does not say is taken for not known: so nodes of
+//! several versions are one network while they are replaced one by one.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -26,6 +31,16 @@ pub(super) struct Envelope<'a> {
     pub(super) from: NodeName,
     pub(super) epoch: u64,
     pub(super) sequence: u64,
+    /// How often it says that it is there, in milliseconds. This and what follows is said only with what says no more than
+    /// that it is there, and with parts of snapshots.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) beat: Option<u64>,
+    /// What its clock shows: milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) clock: Option<u64>,
+    /// The last [`nth`](Body::Direct) of those to whom it has said something alone lately.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) told: BTreeMap<NodeName, u64>,
     #[serde(borrow)]
     pub(super) body: Body<'a>,
 }
@@ -41,9 +56,12 @@ pub(super) enum Body<'a> {
     Here,
     #[serde(borrow)]
     Effects(Effects<'a>),
-    /// Its number, among all that this node has said to one alone, and the effects.
+    /// Its number, among all that this node has said to one alone, and among what it has said to this one; none in
+    /// earlier versions.
     Direct {
         number: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nth: Option<u64>,
         #[serde(borrow)]
         effects: Effects<'a>,
     },

@@ -1,6 +1,7 @@
 //! What happens on a server, for its log: who, and why.
 
 use std::fmt;
+use std::time::Duration;
 
 use reactor::Address;
 
@@ -141,6 +142,27 @@ pub enum Event<'a> {
         /// Whether it has not said goodbye.
         is_silent: bool,
     },
+    /// The clock of another node is not right, as far as this one's is.
+    ClockWrong {
+        /// Which.
+        node: &'a NodeName,
+        /// How far it is from this one's.
+        by: Duration,
+        /// Whether it is ahead.
+        is_ahead: bool,
+        /// Whether it is so far that neither hears the other until that is mended.
+        is_refused: bool,
+    },
+    /// It is right again.
+    ClockRight {
+        /// Which.
+        node: &'a NodeName,
+    },
+    /// What this node owns is more than others would take: they do not see it.
+    TooMuchToTell {
+        /// Bytes of it.
+        bytes: usize,
+    },
     /// Another server of the network is called as this one: this one goes on by itself until that is gone.
     NameInUse {
         /// How.
@@ -204,6 +226,9 @@ impl Event<'_> {
             | Self::Alone { .. }
             | Self::NodeJoined { .. }
             | Self::NodeLost { .. }
+            | Self::ClockWrong { .. }
+            | Self::ClockRight { .. }
+            | Self::TooMuchToTell { .. }
             | Self::NameInUse { .. }
             | Self::NameFree { .. }
             | Self::NoClaims { .. }
@@ -245,6 +270,23 @@ impl fmt::Display for Event<'_> {
             Self::NodeJoined { node } => write!(f, "node {node} is there"),
             Self::NodeLost { node, is_silent: true } => write!(f, "node {node} is lost: silence"),
             Self::NodeLost { node, is_silent: false } => write!(f, "node {node} has left"),
+            Self::ClockWrong { node, by, is_ahead, is_refused } => {
+                let side = if *is_ahead { "ahead of" } else { "behind" };
+                let and_so =
+                    if *is_refused { ": the two are apart until that is mended" } else { "" };
+                write!(
+                    f,
+                    "the clock of node {node} is {} s {side} this one's{and_so}",
+                    by.as_secs()
+                )
+            }
+            Self::ClockRight { node } => write!(f, "the clock of node {node} is right again"),
+            Self::TooMuchToTell { bytes } => {
+                write!(
+                    f,
+                    "no other node sees this one: its {bytes} bytes of users and channels are too many"
+                )
+            }
             Self::NameInUse { node } => {
                 write!(f, "alone: another server of the network is called {node}")
             }

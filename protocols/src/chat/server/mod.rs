@@ -39,6 +39,7 @@ mod counters;
 mod effect;
 mod event;
 mod history;
+mod kept;
 mod keys;
 mod label;
 mod leaving;
@@ -70,7 +71,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use reactor::{Address, ConnectionId};
+use reactor::{Address, ConnectionId, Registry};
 
 pub use counters::Counters;
 pub use effect::{
@@ -202,6 +203,20 @@ impl Server {
         self.log = Some(Box::new(log));
     }
 
+    /// Begins its life, of which it tells since when it lasts. If nobody says so it begins when the first connects.
+    pub fn begin<App: AsMut<Self> + 'static>(&mut self, registry: &mut Registry<App>) {
+        self.begin_now(registry);
+    }
+
+    fn begin_now(&mut self, network: &mut dyn Network) {
+        if self.started.is_none() {
+            let life = network.random() as u32;
+            let at = Timestamp::of(network.wall_clock());
+            self.started = Some(Started { at, instant: network.now(), life });
+            self.date_permanent_channels(at);
+        }
+    }
+
     /// Says where `REHASH` gets the settings from. Without a loader it only says that it did.
     pub fn set_loader(&mut self, loader: Loader) {
         self.loader = Some(loader);
@@ -325,12 +340,7 @@ impl Server {
         peer: &Address,
         framing: Framing,
     ) -> Result<UserKey, &'static str> {
-        if self.started.is_none() {
-            let life = network.random() as u32;
-            let at = Timestamp::of(network.wall_clock());
-            self.started = Some(Started { at, instant: network.now(), life });
-            self.date_permanent_channels(at);
-        }
+        self.begin_now(network);
         if !self.accounts.is_known() {
             return Err(self.turn_away(peer, "the network's accounts are not known yet: try again"));
         }

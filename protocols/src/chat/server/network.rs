@@ -31,6 +31,10 @@ pub(super) trait Network {
     /// There is something for the other nodes of the network: has that called which takes it, when nothing is on the
     /// stack.
     fn tell_news(&mut self, on_news: Rc<dyn Any>);
+    /// Counts a connection as behind, until it has taken nearly all that is queued for it, or is gone.
+    fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>);
+    /// Has users of lost nodes who have yet to quit go on doing so after this time.
+    fn go_on_leaving(&mut self, after: Duration);
     /// The time this turn began.
     fn now(&self) -> Instant;
     /// The time of day.

@@ -1,6 +1,7 @@
 //! The loop as the server sees it, and the call that opens a socket for clients.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -76,6 +77,21 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         // It was given for this application; for another one there is nobody to tell.
         if let Ok(on_news) = on_news.downcast::<OnNews<App>>() {
             self.defer(move |registry, app| on_news.call(registry, app));
+        }
+    }
+
+    fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>) {
+        let counted = Rc::clone(behind);
+        let has_read = move |_: &mut Self, _: &mut App, _| counted.set(counted.get() - 1);
+        if self.when_drained(reader, has_read).is_ok() {
+            behind.set(behind.get() + 1);
+        }
+    }
+
+    fn go_on_leaving(&mut self, after: Duration) {
+        let go_on = |registry: &mut Self, app: &mut App| app.as_mut().let_more_leave(registry);
+        if self.after(after, go_on).is_err() {
+            self.defer(go_on);
         }
     }
 

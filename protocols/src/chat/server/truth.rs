@@ -82,7 +82,9 @@ impl Server {
                 }
             }
             Kind::Channel => {
-                let Some(channel) = self.channels.named(key.name.as_str()) else { return };
+                let Some(channel) = self.channels.named(key.name.as_str()) else {
+                    return self.note_kept(&key.name);
+                };
                 let is_registered = self.accounts.channel(key.name.as_str()).is_some();
                 self.set_registered(channel, is_registered);
                 // Modes were changed on two servers at one time, and are the same on both by now.

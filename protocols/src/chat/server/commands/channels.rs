@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use crate::chat::server::Server;
 use crate::chat::server::changes::{Set, TOPIC};
 use crate::chat::server::channels::{Channel, List, Topic};
 use crate::chat::server::context::{Context, cut};
 use crate::chat::server::effect::{Effect, Happened};
+use crate::chat::server::kept;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::Line;
 use crate::chat::server::modes::{Flags, Status};
@@ -19,7 +21,7 @@ use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 use crate::chat::wire::numeric::Numeric;
 
-use super::{accounts, channel_modes, kept_modes, lists, markers, metadata_events, posting};
+use super::{accounts, channel_modes, lists, markers, metadata_events, posting};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(ctx: &mut Context<'_>, message: &Message<'_>) {
@@ -72,7 +74,8 @@ fn open(ctx: &mut Context<'_>, name: ChannelName) -> (ChannelKey, Status) {
     ctx.server.channels[channel].latest = latest;
     match registered {
         Some(registered) => {
-            kept_modes::restore(ctx, channel, &registered);
+            let Server { channels, settings, .. } = &mut *ctx.server;
+            kept::restore(&mut channels[channel], &registered, &settings.name);
             (channel, Status::NONE)
         }
         None => (channel, Status::OPERATOR),
@@ -114,7 +117,7 @@ pub(in crate::chat::server) fn enter(ctx: &mut Context<'_>, key: ChannelKey, sta
     ctx.user_mut().invitations.retain(|invitation| *invitation != used);
     ctx.user_mut().channels.push(key);
     ctx.server.channels[key].join(ctx.me, &ctx.server.users[ctx.me], status);
-    ctx.server.note_join(key, ctx.me, status);
+    ctx.server.note_join(key, ctx.me, status, ctx.clock);
     show_join(ctx, key, name.as_str());
     if ctx.user().is_local() {
         receive(ctx, key, &name);

@@ -22,7 +22,9 @@ pub(super) fn change(
     let mask = mask::complete(wanted).into_owned();
     let limits = &ctx.server.settings.limits;
     let (most, longest) = (limits.list_entries, limits.mask_length);
-    if wanted.is_empty() || presentable(&mask) != mask || mask.len() > longest {
+    // Nobody's name has control characters. What is on a list already can be taken off it.
+    let is_strange = on && mask.chars().any(char::is_control);
+    if wanted.is_empty() || is_strange || presentable(&mask) != mask || mask.len() > longest {
         invalid(ctx, channel, letter, wanted, "That is no mask");
         return None;
     }

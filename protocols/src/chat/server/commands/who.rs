@@ -1,5 +1,7 @@
 //! `WHO`, and its extension WHOX (modern.ircdocs.horse, "WHO message"; IRCv3 whox).
 
+use std::net::IpAddr;
+
 use crate::chat::server::context::{Context, presentable};
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::UserModes;
@@ -115,6 +117,19 @@ fn tell(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>) {
     ctx.numeric_text(numeric::RPL_WHOREPLY, &params, &text);
 }
 
+/// What stands for an address that is not told, or not known.
+const NO_ADDRESS: &str = "255.255.255.255";
+
+/// That of a user of another server is known if it was what that server calls its host.
+fn address_of(user: &User) -> String {
+    let is_address = || user.real_host.parse::<IpAddr>().is_ok();
+    match user.address {
+        Some(address) => host_text(address),
+        None if is_address() => user.real_host.to_string(),
+        None => NO_ADDRESS.to_owned(),
+    }
+}
+
 fn tell_fields(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>, fields: &str) {
     let (fields, token) = fields.split_once(',').unwrap_or((fields, ""));
     let token = if token.is_empty() { "0" } else { token };
@@ -127,10 +142,8 @@ fn tell_fields(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>,
             't' => presentable(token).chars().take(3).collect(),
             'c' => channel_name(ctx, channel),
             'u' => user.name.to_string(),
-            'i' if may_see_all => {
-                user.address.map_or_else(|| user.real_host.to_string(), host_text)
-            }
-            'i' => "255.255.255.255".to_owned(),
+            'i' if may_see_all => address_of(user),
+            'i' => NO_ADDRESS.to_owned(),
             'h' => user.host.to_string(),
             's' => ctx.server.server_of(key).0.to_string(),
             'n' => user.nick().to_owned(),
@@ -151,7 +164,7 @@ fn tell_fields(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>,
 }
 
 /// An address as a word: IPv6 without a colon in front.
-fn host_text(address: std::net::IpAddr) -> String {
+fn host_text(address: IpAddr) -> String {
     let text = address.to_string();
     if text.starts_with(':') { format!("0{text}") } else { text }
 }

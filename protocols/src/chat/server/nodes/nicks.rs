@@ -127,6 +127,9 @@ impl Server {
         let (nick, id) = (nick.clone(), *id);
         nodes.nameless.remove(&key);
         match self.users.holder(nick.as_str()) {
+            Some(holder) if holder != key && self.is_leaving(holder) => {
+                self.remove(network, holder, "Quit");
+            }
             Some(holder) if holder != key => {
                 if self.is_before(key, holder) {
                     self.give_way(network, holder, key);

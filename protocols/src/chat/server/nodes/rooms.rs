@@ -11,15 +11,21 @@
 //! ```
 //!
 //! An era that has ended, and settings of one that has not begun here, are remembered for a while: what comes late
-//! from one node may be of an era that another has ended or begun already.
+//! from one node may be of an era that another has ended or begun already. A registered channel that is closed keeps its
+//! era: it is opened again as it is remembered, and where nothing is as the accounts have it. If these have said
+//! something of it while it was closed, they are right.
+//!
+//! Who opens a channel tells the others what is set on it. Who joins one that others are on need not: all have heard of
+//! it. What a node that is lost has set, nobody tells of who has not; so all others do, to whoever asks for a snapshot.
 
-use super::settings::{Claim, Face, Room, Settings, letter_of, put, reset, settings_of};
+use super::settings::{Claim, Era, Face, Room, Settings, letter_of, put, reset, settings_of};
 use super::state::HERE;
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Changed, Set, TOPIC, letters, on_a_line};
 use crate::chat::server::channels::Channel;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Change, Effect, Happened, UserId};
+use crate::chat::server::kept;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{Line, Renderings};
 use crate::chat::server::modes::{Flags, Status};
@@ -29,27 +35,64 @@ use crate::chat::wire::builder::Builder;
 use crate::chat::wire::casemap::{ChannelName, Folded};
 use crate::chat::wire::timestamp::Timestamp;
 
+/// Milliseconds for which others surely remember what they were told of a channel.
+const FRESH: u64 = 60_000;
+
 // ── what is done to a room ──────────────────────────────────────────────────────────────────────────
 
 impl Server {
     /// What the network knows of a channel: made of what it is here, if it is nothing yet.
     pub(super) fn room(&mut self, key: ChannelKey) -> Option<&mut Room> {
-        let nodes = self.nodes.as_mut()?;
+        let nodes = self.nodes.as_ref()?;
         if !nodes.rooms.contains_key(key) {
-            let channel = &mut self.channels[key];
-            let known = nodes.eras.get(&channel.name.folded(), channel.created).cloned();
-            let settings = match known {
-                Some(settings) => {
-                    let is_registered = channel.flags.has(Flags::REGISTERED);
-                    reset(channel, is_registered);
-                    settings.0.values().for_each(|change| put(channel, change));
-                    settings
-                }
-                None => settings_of(channel, &nodes.nodes[HERE].name),
-            };
-            nodes.rooms.insert(key, Room { settings, ..Room::default() });
+            self.make_room(key);
         }
-        nodes.rooms.get_mut(key)
+        self.nodes.as_mut()?.rooms.get_mut(key)
+    }
+
+    fn make_room(&mut self, key: ChannelKey) {
+        let Some(nodes) = &mut self.nodes else { return };
+        let (channel, here) = (&mut self.channels[key], &nodes.nodes[HERE].name);
+        let is_registered = channel.flags.has(Flags::REGISTERED);
+        let known = nodes.eras.get(&channel.name.folded(), channel.created).cloned();
+        let is_known = known.is_some();
+        let Era { mut settings, mut told, is_outdated } = known.unwrap_or_default();
+        let set = settings_of(channel, here);
+        // If it is registered, it is by now as the accounts have it.
+        let is_other = match (is_known, is_registered && !channel.is_permanent) {
+            (true, true) => (is_outdated && settings.follow(&set, here)) | settings.complete(set),
+            (true, false) => false,
+            (false, _) => settings.complete(set),
+        };
+        if is_other {
+            told = None;
+        }
+        if is_known {
+            reset(channel, is_registered);
+            settings.0.values().for_each(|change| put(channel, change));
+        }
+        nodes.rooms.insert(key, Room { settings, told, ..Room::default() });
+    }
+
+    /// As of one that another node has opened, which tells what is set on it.
+    fn make_room_of_another(&mut self, key: ChannelKey) {
+        let Some(nodes) = &mut self.nodes else { return };
+        let channel = &mut self.channels[key];
+        let known = nodes.eras.get(&channel.name.folded(), channel.created).cloned();
+        let Era { mut settings, told, is_outdated } = known.unwrap_or_default();
+        let kept = self.accounts.channel(channel.name.as_str()).filter(|_| is_outdated);
+        let is_other = kept.is_some_and(|kept| {
+            let mut as_kept = Channel::new(channel.name.clone(), channel.created, 0);
+            kept::restore(&mut as_kept, kept, &self.settings.name);
+            let here = &nodes.nodes[HERE].name;
+            as_kept.created == channel.created
+                && settings.follow(&settings_of(&as_kept, here), here)
+        });
+        settings.0.values().for_each(|change| put(channel, change));
+        nodes.rooms.insert(key, Room { settings, told, ..Room::default() });
+        if is_other {
+            self.tell_room(key);
+        }
     }
 
     /// Opens a channel that was made on another node.
@@ -59,7 +102,9 @@ impl Server {
         let mut channel = Channel::new(name, created, self.next_serial());
         channel.latest = latest;
         channel.flags.set(Flags::REGISTERED, is_registered);
-        self.channels.insert(channel)
+        let key = self.channels.insert(channel);
+        self.make_room_of_another(key);
+        key
     }
 
     /// A channel is gone here: what it was is remembered for a while.
@@ -67,7 +112,16 @@ impl Server {
         if let Some(nodes) = &mut self.nodes
             && let Some(room) = nodes.rooms.remove(key)
         {
-            nodes.eras.put(&channel.name.folded(), channel.created, room.settings.0.values());
+            nodes.eras.close(&channel.name.folded(), channel.created, &room);
+        }
+    }
+
+    /// The accounts have something else of a channel than before, or none. Of one that somebody is on it counts what is
+    /// set there.
+    #[cfg(feature = "cluster")]
+    pub(in crate::chat::server) fn note_kept(&mut self, name: &Folded) {
+        if let Some(nodes) = &mut self.nodes {
+            nodes.eras.note_outdated(name);
         }
     }
 
@@ -77,10 +131,13 @@ impl Server {
         key: ChannelKey,
         user: UserKey,
         status: Status,
+        at: Timestamp,
     ) {
-        if self.nodes.is_none() || self.room(key).is_none() {
+        if self.nodes.is_none() {
             return;
         }
+        let Some(room) = self.room(key) else { return };
+        let is_opened = room.claims.is_empty();
         let created = self.channels[key].created;
         let Some(nodes) = &mut self.nodes else { return };
         let node = nodes.people.get(user).map_or(HERE, |person| person.node);
@@ -91,8 +148,8 @@ impl Server {
             room.owned.insert(user, status);
         }
         if node == HERE {
-            if claim.members == 1 {
-                self.tell_room(key);
+            if is_opened {
+                self.tell_opened(key, at);
             }
             let channel = self.channels[key].name.to_string();
             let status = status.letters();
@@ -160,6 +217,20 @@ impl Server {
         let node = nodes.people.get(user).map_or(HERE, |person| person.node);
         let claim = nodes.rooms.get(key).and_then(|room| room.claims.get(&node));
         claim.is_some_and(|claim| claim.created == self.channels[key].created)
+    }
+
+    /// Tells the other nodes all that is set on a channel, unless they were told a moment ago: who comes and goes in a loop
+    /// has them hear nothing new.
+    fn tell_opened(&mut self, key: ChannelKey, at: Timestamp) {
+        let Some(room) = self.nodes.as_mut().and_then(|nodes| nodes.rooms.get_mut(key)) else {
+            return;
+        };
+        let since = |told: Timestamp| at.millis().checked_sub(told.millis());
+        let is_fresh = room.told.and_then(since).is_some_and(|since| since < FRESH);
+        if !is_fresh && !room.settings.0.is_empty() {
+            room.told = Some(at);
+            self.tell_room(key);
+        }
     }
 
     /// Tells the other nodes all that is set on a channel.
@@ -235,7 +306,8 @@ impl Server {
         let Some(room) = nodes.rooms.get_mut(key) else { return };
         let ended = std::mem::take(&mut room.settings);
         nodes.eras.put(&name, channel.created, ended.0.values());
-        room.settings = nodes.eras.get(&name, era).cloned().unwrap_or_default();
+        let known = nodes.eras.get(&name, era).cloned().unwrap_or_default();
+        (room.settings, room.told) = (known.settings, known.told);
         // Invitations are of the era that has ended.
         (channel.created, channel.serial) = (era, serial);
         reset(channel, is_registered);

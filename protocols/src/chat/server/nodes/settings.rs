@@ -31,6 +31,8 @@ pub(super) struct Room {
     pub(super) settings: Settings,
     /// What the home of a member says that it may do, if it is anything.
     pub(super) owned: BTreeMap<UserKey, Status>,
+    /// When this node has told the others all that is set, if it has.
+    pub(super) told: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy)]
@@ -46,6 +48,11 @@ pub(super) struct Settings(pub(super) BTreeMap<(String, Folded), Change>);
 impl Settings {
     pub(super) fn name(item: &str, key: &str) -> (String, Folded) {
         (item.to_owned(), Folded::of(key))
+    }
+
+    pub(super) fn of(changes: Vec<Change>) -> Self {
+        let named = |change: Change| (Self::name(&change.item, &change.key), change);
+        Self(changes.into_iter().map(named).collect())
     }
 
     /// Takes a change that is later than what is known; whether it is.
@@ -99,16 +106,51 @@ impl Settings {
         all.chunks(MOST_CHANGES).map(effect).collect()
     }
 
-    /// Whether a node has set any of it.
-    pub(super) fn is_by(&self, node: &NodeName) -> bool {
-        self.0.values().any(|change| change.node == *node)
+    /// Makes what is remembered of a registered channel what the accounts have of it, whoever is heard of first: what they
+    /// have is set behind what it is instead of. Whether anything is different.
+    pub(super) fn follow(&mut self, accounts: &Self, node: &NodeName) -> bool {
+        let initial = Flags::initial();
+        let stale = self.0.iter().filter_map(|(name, known)| {
+            // The accounts have nothing else.
+            let letter = mode_of(&known.item);
+            if letter.is_none() && known.item != TOPIC {
+                return None;
+            }
+            let is_initial = letter.and_then(Flags::of).is_some_and(|flag| initial.has(flag));
+            let usual = is_initial.then(String::new);
+            let value = accounts.0.get(name).map_or(usual, |change| change.value.clone());
+            let at = known.at.after(known.at);
+            let is_other = value != known.value;
+            is_other.then(|| Change { value, at, node: node.clone(), ..known.clone() })
+        });
+        let stale: Vec<_> = stale.collect();
+        stale.iter().filter(|change| self.take(change)).count() > 0
     }
+
+    /// Takes what is not known at all; whether there is any.
+    pub(super) fn complete(&mut self, other: Self) -> bool {
+        let known = self.0.len();
+        for (name, change) in other.0 {
+            self.0.entry(name).or_insert(change);
+        }
+        self.0.len() > known
+    }
+}
+
+/// What is remembered of a channel that nobody is on.
+#[derive(Clone, Default)]
+pub(super) struct Era {
+    pub(super) settings: Settings,
+    /// As of the [room](Room::told).
+    pub(super) told: Option<Timestamp>,
+    /// It is registered, and the accounts have heard of something since.
+    pub(super) is_outdated: bool,
 }
 
 /// Eras that are not those of a channel here.
 #[derive(Default)]
 pub(super) struct Eras {
-    settings: BTreeMap<(Folded, Timestamp), Settings>,
+    eras: BTreeMap<(Folded, Timestamp), Era>,
     oldest: VecDeque<(Folded, Timestamp)>,
     /// The settings of all of them.
     total: usize,
@@ -123,10 +165,10 @@ impl Eras {
         changes: impl IntoIterator<Item = &'a Change>,
     ) {
         let era = (name.clone(), created);
-        if !self.settings.contains_key(&era) {
+        if !self.eras.contains_key(&era) {
             self.oldest.push_back(era.clone());
         }
-        let known = self.settings.entry(era).or_default();
+        let known = &mut self.eras.entry(era).or_default().settings;
         let before = known.0.len();
         for change in changes {
             known.take(change);
@@ -140,16 +182,31 @@ impl Eras {
         while (self.oldest.len() > MOST_ERAS || self.total > MOST_REMEMBERED)
             && let Some(oldest) = self.oldest.pop_front()
         {
-            self.total -= self.settings.remove(&oldest).map_or(0, |settings| settings.0.len());
+            self.total -= self.eras.remove(&oldest).map_or(0, |era| era.settings.0.len());
         }
     }
 
-    pub(super) fn get(&self, name: &Folded, created: Timestamp) -> Option<&Settings> {
-        self.settings.get(&(name.clone(), created))
+    /// A channel is closed: what it was is what is remembered now.
+    pub(super) fn close(&mut self, name: &Folded, created: Timestamp, room: &Room) {
+        self.put(name, created, room.settings.0.values());
+        if let Some(era) = self.eras.get_mut(&(name.clone(), created)) {
+            (era.told, era.is_outdated) = (room.told, false);
+        }
+    }
+
+    /// The accounts have something else of a channel than before, or none.
+    pub(super) fn note_outdated(&mut self, name: &Folded) {
+        let first = (name.clone(), Timestamp::default());
+        let of = self.eras.range_mut(first..).take_while(|((of, _), _)| of == name);
+        of.for_each(|(_, era)| era.is_outdated = true);
+    }
+
+    pub(super) fn get(&self, name: &Folded, created: Timestamp) -> Option<&Era> {
+        self.eras.get(&(name.clone(), created))
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Folded, Timestamp, &Settings)> {
-        self.settings.iter().map(|((name, created), settings)| (name, *created, settings))
+        self.eras.iter().map(|((name, created), era)| (name, *created, &era.settings))
     }
 }
 

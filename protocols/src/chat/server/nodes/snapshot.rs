@@ -5,11 +5,12 @@ use std::rc::Rc;
 
 use reactor::Registry;
 
-use super::state::{HERE, Together};
+use super::settings::Settings;
+use super::state::{HERE, Node, Together};
 use crate::chat::server::Server;
 use crate::chat::server::commands;
 use crate::chat::server::context::Context;
-use crate::chat::server::effect::{Effect, UserId};
+use crate::chat::server::effect::{Change, Effect, UserId};
 use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::modes::Status;
 use crate::chat::server::network::Network;
@@ -17,22 +18,25 @@ use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::timestamp::Timestamp;
 
+/// Milliseconds in which what a node has said may be on its way to another, or be asked for again.
+const LATE: u64 = 60_000;
+
 impl Server {
-    /// All that this node has to say of its own: what it is called, the channels its users are on or that it has set
-    /// something on, and its users, each with where it is. In this order another node can
+    /// All that this node has to say of its own: what it is called, the channels its users are on or that it, or a node that
+    /// is lost, has set something on, and its users, each with where it is. In this order another node can
     /// [`apply`](Self::apply) them one by one, or all at once with [`replace`](Self::replace).
     #[must_use]
     pub fn snapshot(&self) -> Vec<Effect> {
         let Some(nodes) = &self.nodes else { return Vec::new() };
         let (server, about) = (self.settings.name.clone(), self.settings.description.clone());
         let mut effects = vec![Effect::Node { server, about }];
-        let me = &nodes.nodes[HERE].name;
+        let is_told = |settings: &Settings| settings.0.values().any(|it| nodes.is_to_tell(it));
         let rooms = self.channels.iter().filter_map(|(key, channel)| {
             let room = nodes.rooms.get(key)?;
-            let is_mine = room.claims.contains_key(&HERE) || room.settings.is_by(me);
+            let is_mine = room.claims.contains_key(&HERE) || is_told(&room.settings);
             is_mine.then(|| (channel.name.to_string(), channel.created, &room.settings))
         });
-        let ended = nodes.eras.iter().filter(|(_, _, settings)| settings.is_by(me));
+        let ended = nodes.eras.iter().filter(|(_, _, settings)| is_told(settings));
         let ended = ended.map(|(name, created, settings)| (name.to_string(), created, settings));
         let told = rooms.chain(ended);
         effects
@@ -114,10 +118,13 @@ impl Server {
                 _ => {}
             }
         }
+        self.let_stay(|id| there.contains_key(&id));
         let known = self.nodes.as_ref().map(|nodes| nodes.users_of(place)).unwrap_or_default();
         for key in known {
             let Some(channels) = there.get(&self.user_id(key)) else {
-                self.remove(network, key, "Quit");
+                if !self.is_leaving(key) {
+                    self.remove(network, key, "Quit");
+                }
                 continue;
             };
             for channel in self.users[key].channels.clone() {
@@ -133,22 +140,37 @@ impl Server {
         let Some(nodes) = &mut self.nodes else { return };
         let Some(place) = nodes.place(node) else { return };
         nodes.nodes[place].is_there = false;
-        let theirs = nodes.users_of(place);
-        let reason = format!("{} {}", self.settings.name, nodes.nodes[place].server);
-        self.gather_lines(place, "netsplit");
-        for key in theirs {
-            self.remove(network, key, &reason);
-        }
-        self.send_together(network);
+        nodes.note_lost(place);
+        self.begin_leaving(network, place);
+        self.tell_of_lost(place);
         self.settle(network);
     }
 
+    /// Tells what a node that is lost has set last: not everybody may have heard it, and it tells nobody any more.
+    fn tell_of_lost(&mut self, place: usize) {
+        let Some(nodes) = &mut self.nodes else { return };
+        let Node { name, lost, .. } = &nodes.nodes[place];
+        let Some(since) = lost.map(|lost| lost.millis().saturating_sub(LATE)) else { return };
+        let is_last = |change: &&Change| change.node == *name && change.at.millis() >= since;
+        let told = nodes.rooms.iter().filter_map(|(key, room)| {
+            let changes: Vec<_> = room.settings.0.values().filter(is_last).cloned().collect();
+            let channel = self.channels.get(key).filter(|_| !changes.is_empty())?;
+            Some(Settings::of(changes).told(channel.name.as_str(), channel.created))
+        });
+        let told: Vec<_> = told.flatten().collect();
+        told.into_iter().for_each(|effect| nodes.tell(effect));
+    }
+
     fn gather_lines(&mut self, place: usize, kind: &str) {
-        let here: Rc<str> = self.name();
+        let together = self.batch_about(place, kind);
         if let Some(nodes) = &mut self.nodes {
-            let there = Rc::clone(&nodes.nodes[place].server);
-            nodes.together = Some(Together::new([kind.into(), here, there]));
+            nodes.together = together;
         }
+    }
+
+    pub(super) fn batch_about(&self, place: usize, kind: &str) -> Option<Together> {
+        let there = self.nodes.as_ref()?.nodes.get(place)?;
+        Some(Together::new([kind.into(), self.name(), Rc::clone(&there.server)]))
     }
 
     /// What an effect, or many, may have changed beyond themselves.

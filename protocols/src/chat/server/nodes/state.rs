@@ -1,14 +1,15 @@
 //! What a server knows of its network.
 
 use std::any::Any;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
 use slotmap::SecondaryMap;
 
 use super::settings::{Eras, Room};
-use crate::chat::server::effect::{Effect, NickRequest, Outgoing, UserId};
+use crate::chat::server::effect::{Change, Effect, NickRequest, Outgoing, UserId};
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::Line;
 use crate::chat::wire::casemap::Nick;
@@ -44,6 +45,8 @@ pub(in crate::chat::server) struct Nodes {
     pub(super) life: u64,
     /// Lines that are gathered for a batch.
     pub(super) together: Option<Together>,
+    /// Users of nodes that are lost who have yet to quit, the first lost first.
+    pub(super) leaving: VecDeque<Leaving>,
     /// Effects that said nothing here.
     pub(super) skipped: u64,
 }
@@ -58,6 +61,8 @@ pub(super) struct Node {
     pub(super) about: Rc<str>,
     /// Its users are known.
     pub(super) is_there: bool,
+    /// When it had set something last, if it was lost since: it may have forgotten what it has set until then.
+    pub(super) lost: Option<Timestamp>,
 }
 
 /// A user, as the network knows it.
@@ -74,7 +79,8 @@ pub(super) struct Person {
 impl Nodes {
     pub(super) fn new(node: NodeName, server: &str, about: &str) -> Self {
         let life = u64::from(crc32fast::hash(node.as_str().as_bytes())) << 32;
-        let here = Node { name: node, server: server.into(), about: about.into(), is_there: true };
+        let (server, about) = (server.into(), about.into());
+        let here = Node { name: node, server, about, is_there: true, lost: None };
         Self {
             out: Vec::new(),
             requests: Vec::new(),
@@ -91,6 +97,7 @@ impl Nodes {
             claiming: BTreeMap::new(),
             life,
             together: None,
+            leaving: VecDeque::new(),
             skipped: 0,
         }
     }
@@ -104,10 +111,33 @@ impl Nodes {
         let known = self.nodes.iter().position(|node| node.name == *name);
         let place = known.unwrap_or_else(|| {
             let (server, about) = (name.as_str().into(), Rc::default());
-            self.nodes.push(Node { name: name.clone(), server, about, is_there: false });
+            let name = name.clone();
+            self.nodes.push(Node { name, server, about, is_there: false, lost: None });
             self.nodes.len() - 1
         });
         (place != HERE).then_some(place)
+    }
+
+    /// A node is lost.
+    pub(super) fn note_lost(&mut self, place: usize) {
+        let name = &self.nodes[place].name;
+        let open = self.rooms.values().map(|room| &room.settings);
+        let all = open.chain(self.eras.iter().map(|(_, _, settings)| settings));
+        let theirs = all.flat_map(|settings| settings.0.values()).filter(|it| it.node == *name);
+        let last = theirs.map(|change| change.at).max();
+        self.nodes[place].lost = last.max(self.nodes[place].lost);
+    }
+
+    /// Whether this node is one of those who tell others of a change: since it has made it, or since nobody can be relied on
+    /// to do so.
+    pub(super) fn is_to_tell(&self, change: &Change) -> bool {
+        match self.nodes.iter().position(|node| node.name == change.node) {
+            None | Some(HERE) => true,
+            Some(place) => {
+                let Node { is_there, lost, .. } = self.nodes[place];
+                !is_there || lost.is_some_and(|lost| change.at <= lost)
+            }
+        }
     }
 
     /// The users of a node.
@@ -121,13 +151,28 @@ impl Nodes {
 pub(super) struct Together {
     /// The type of the batch, and the two servers it is about.
     pub(super) params: [Rc<str>; 3],
+    /// The name of the batch, and who was told that it begins, if anybody was.
+    pub(super) begun: Option<(Rc<str>, BTreeSet<UserKey>)>,
     pub(super) lines: Vec<Line>,
     /// Who gets which.
     pub(super) receivers: BTreeMap<UserKey, Vec<usize>>,
+    /// Lines to be sent, to each who gets one.
+    pub(super) deliveries: usize,
+}
+
+/// Users of a node that is lost.
+pub(super) struct Leaving {
+    pub(super) users: VecDeque<UserKey>,
+    pub(super) reason: Rc<str>,
+    pub(super) together: Together,
+    /// How many of those who were told last have yet to read that, and how often they were waited for.
+    pub(super) behind: Rc<Cell<usize>>,
+    pub(super) waited: u32,
 }
 
 impl Together {
     pub(super) fn new(params: [Rc<str>; 3]) -> Self {
-        Self { params, lines: Vec::new(), receivers: BTreeMap::new() }
+        let (lines, receivers) = (Vec::new(), BTreeMap::new());
+        Self { params, begun: None, lines, receivers, deliveries: 0 }
     }
 }

@@ -2,6 +2,7 @@
 //! when nothing is under way any more, all see the same.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -18,6 +19,8 @@ use crate::chat::server::effect::{Change, Claim, NickRequest};
 use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
+#[cfg(feature = "cluster")]
+use crate::chat::wire::casemap::Folded;
 use crate::chat::wire::framing::Framing;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::timestamp::Timestamp;
@@ -32,6 +35,8 @@ struct Loop {
     wall: SystemTime,
     drawn: u64,
     sent: Vec<(ConnectionId, Bytes)>,
+    /// Somebody has yet to leave.
+    due: bool,
 }
 
 impl Network for Loop {
@@ -46,6 +51,10 @@ impl Network for Loop {
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
+    fn wait_for(&mut self, _: ConnectionId, _: &Rc<Cell<usize>>) {}
+    fn go_on_leaving(&mut self, _: Duration) {
+        self.due = true;
+    }
     fn now(&self) -> Instant {
         self.now
     }
@@ -74,6 +83,8 @@ enum Event {
     Finds { from: usize, to: usize },
     /// The clocks go on; none is right.
     Passes { node: usize, millis: u64 },
+    /// A node is killed, which all others notice, and begins anew.
+    Restarts { node: usize },
 }
 
 enum Heard {
@@ -180,17 +191,13 @@ impl Books {
 
 impl World {
     fn new(connections: &[ConnectionId]) -> Self {
-        let server = |at: usize| {
-            let mut settings = Settings { name: format!("irc{at}.test"), ..Settings::default() };
-            settings.limits.nick_length = 9;
-            let mut server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
-            server.join_cluster(name(at));
-            server
-        };
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let on = |at: usize| Loop { now: Instant::now(), wall, drawn: at as u64, sent: Vec::new() };
+        let on = |at: usize| {
+            let (now, drawn) = (Instant::now(), at as u64);
+            Loop { now, wall, drawn, sent: Vec::new(), due: false }
+        };
         Self {
-            servers: (0..NODES).map(server).collect(),
+            servers: (0..NODES).map(server_of).collect(),
             loops: (0..NODES).map(on).collect(),
             people: vec![vec![None; PEOPLE]; NODES],
             under_way: Default::default(),
@@ -212,8 +219,10 @@ impl World {
                 self.takes(to);
             }
             Event::Finds { from, to } if from != to => self.finds(from, to),
+            Event::Restarts { node } => self.restarts(node),
             Event::Passes { node, millis } => {
                 self.loops[node].wall += Duration::from_millis(millis);
+                self.leaves(node);
             }
             _ => {}
         }
@@ -302,6 +311,25 @@ impl World {
         self.under_way[from][to].push_back(Heard::Snapshot(snapshot));
     }
 
+    fn restarts(&mut self, node: usize) {
+        self.servers[node] = server_of(node);
+        self.loops[node].due = false;
+        self.people[node] = vec![None; PEOPLE];
+        for other in (0..NODES).filter(|&other| other != node) {
+            self.is_lost[other][node] = true;
+            self.under_way[other][node].clear();
+            self.happens(Event::Loses { from: node, to: other });
+        }
+    }
+
+    /// Of those who have yet to leave on a node, the next do.
+    fn leaves(&mut self, node: usize) {
+        if std::mem::take(&mut self.loops[node].due) {
+            self.servers[node].let_more_leave(&mut self.loops[node]);
+            self.takes(node);
+        }
+    }
+
     fn arrives(&mut self, from: usize, to: usize) {
         let (server, network) = (&mut self.servers[to], &mut self.loops[to]);
         match self.under_way[from][to].pop_front() {
@@ -320,8 +348,12 @@ impl World {
             }
         }
         for _ in 0..10_000 {
+            (0..NODES).for_each(|node| self.leaves(node));
             let Some((from, to)) = pairs().find(|&(from, to)| !self.under_way[from][to].is_empty())
             else {
+                if self.loops.iter().any(|it| it.due) {
+                    continue;
+                }
                 return;
             };
             self.arrives(from, to);
@@ -349,6 +381,16 @@ impl World {
         let expected: u64 = self.servers.iter().map(|server| server.counters().users).sum();
         assert_eq!(users as u64, expected, "somebody is missing everywhere");
     }
+}
+
+fn server_of(at: usize) -> Server {
+    let mut settings = Settings { name: format!("irc{at}.test"), ..Settings::default() };
+    settings.limits.nick_length = 9;
+    // One user leaves at a time.
+    settings.limits.send_queue = 1_024;
+    let mut server = Server::new(settings, Accounts::in_memory(AccountLimits::default()));
+    server.join_cluster(name(at));
+    server
 }
 
 fn pairs() -> impl Iterator<Item = (usize, usize)> {
@@ -392,13 +434,14 @@ fn line() -> impl Strategy<Value = String> {
 }
 
 fn event() -> impl Strategy<Value = Event> {
-    let (node, other, who) = (0..NODES, 0..NODES, 0..PEOPLE);
+    let (node, other, who, killed) = (0..NODES, 0..NODES, 0..PEOPLE, 0..NODES);
     prop_oneof![
         10 => (node.clone(), who, line()).prop_map(|(node, who, line)| Event::Says { node, who, line }),
         20 => (node.clone(), other.clone()).prop_map(|(from, to)| Event::Arrives { from, to }),
         1 => (node.clone(), other.clone()).prop_map(|(from, to)| Event::Loses { from, to }),
         1 => (node.clone(), other).prop_map(|(from, to)| Event::Finds { from, to }),
         3 => (node, 0_u64..5_000).prop_map(|(node, millis)| Event::Passes { node, millis }),
+        1 => killed.prop_map(|node| Event::Restarts { node }),
     ]
 }
 
@@ -465,6 +508,150 @@ fn closed_channels_are_forgotten_before_they_fill_a_snapshot() {
     let many = (0..5_000).map(ban).collect();
     world.servers[0].take_settings("#many", Timestamp::default(), many);
     assert_eq!(told(&world, "#many").0, 1_000, "and an era has only so many");
+}
+
+impl World {
+    /// Three nodes that have found each other.
+    fn of_friends() -> Self {
+        let mut world = CONNECTIONS.with(|it| Self::new(it));
+        pairs().for_each(|(from, to)| world.finds(from, to));
+        world.comes_to_rest();
+        world
+    }
+
+    /// The names of the effects that are under way from a node to another.
+    fn told(&self, from: usize, to: usize) -> Vec<String> {
+        let effects = self.under_way[from][to].iter().filter_map(|heard| match heard {
+            Heard::Effect(effect) => serde_json::to_value(effect).ok(),
+            Heard::Snapshot(_) => None,
+        });
+        effects.map(|it| it["effect"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    fn modes_of(&self, node: usize, channel: &str) -> String {
+        let server = &self.servers[node];
+        let key = server.channels.named(channel).expect("it is open");
+        server.channels[key].modes(true).0
+    }
+
+    /// A channel that is registered on each node.
+    fn registers(&mut self, channel: &str, modes: &str) {
+        let wall = self.loops[0].wall;
+        for server in &mut self.servers {
+            let hash = crate::password::PasswordHash::of("sesame").expect("a hash");
+            let accounts = server.accounts();
+            accounts.create("eve", hash, wall).expect("it is made");
+            accounts.register_channel(channel, "eve", wall).expect("it is registered");
+            accounts.keep_modes(channel, modes).expect("they are kept");
+        }
+    }
+}
+
+/// Else whoever comes and goes has all nodes hear of a thousand bans with each line.
+#[test]
+fn settings_are_told_by_who_opens_a_channel_and_not_by_who_joins_it() {
+    let mut world = World::of_friends();
+    world.registers("#a", "+ntb *!*@192.0.2.1");
+    world.says(0, 0, "JOIN #a");
+    assert_eq!(world.told(0, 1), ["user", "channel", "join"]);
+    world.comes_to_rest();
+    world.says(1, 0, "JOIN #a");
+    assert_eq!(world.told(1, 0), ["user", "join"]);
+    world.comes_to_rest();
+    for (node, line) in [(0, "PART #a"), (1, "PART #a"), (0, "JOIN #a"), (0, "PART #a")] {
+        world.says(node, 0, line);
+        assert!(!world.told(node, 2).contains(&"channel".to_owned()), "{line}");
+        world.comes_to_rest();
+    }
+    // After a while it is told again, if anybody should have forgotten it.
+    world.happens(Event::Passes { node: 0, millis: 61_000 });
+    world.says(0, 0, "JOIN #a");
+    assert_eq!(world.told(0, 1), ["channel", "join"]);
+    world.comes_to_rest();
+    world.is_one();
+    assert_eq!(world.modes_of(2, "#a"), "+nrt");
+}
+
+/// What one node remembers of it, and another does not, is older than what the accounts have heard since.
+#[cfg(feature = "cluster")]
+#[test]
+fn a_registered_channel_that_is_opened_again_is_as_the_accounts_have_it() {
+    for first in [0, 1] {
+        let mut world = World::of_friends();
+        world.registers("#a", "+ns");
+        let created = Timestamp::of(world.loops[1].wall);
+        let old = ["i", "t"].map(|item| Change {
+            item: item.to_owned(),
+            key: String::new(),
+            value: Some(String::new()),
+            user: None,
+            by: "eve".to_owned(),
+            at: created.after(created),
+            node: name(1),
+        });
+        world.servers[1].take_settings("#a", created, old.to_vec());
+        world.servers[1].note_kept(&Folded::of("#a"));
+        world.says(first, 0, "JOIN #a");
+        world.comes_to_rest();
+        world.says(1 - first, 0, "JOIN #a");
+        world.comes_to_rest();
+        world.is_one();
+        assert_eq!(world.modes_of(2, "#a"), "+nrs", "opened on {first}");
+    }
+}
+
+/// Nobody else would ever tell it to who has missed it.
+#[test]
+fn what_a_node_that_was_killed_has_set_is_known_to_all() {
+    let mut world = World::of_friends();
+    for node in 0..NODES {
+        world.says(node, 0, "JOIN #a");
+        world.comes_to_rest();
+    }
+    world.happens(Event::Loses { from: 0, to: 2 });
+    world.says(0, 0, "MODE #a +m");
+    world.happens(Event::Arrives { from: 0, to: 1 });
+    world.happens(Event::Restarts { node: 0 });
+    world.comes_to_rest();
+    world.is_one();
+    assert_eq!(world.modes_of(2, "#a"), "+mnt");
+    // Also to who comes later, when nobody is on that channel.
+    for node in 1..NODES {
+        world.says(node, 0, "PART #a");
+    }
+    world.comes_to_rest();
+    world.happens(Event::Restarts { node: 0 });
+    world.comes_to_rest();
+    let snapshot = world.servers[1].snapshot();
+    let tells = |it: &Effect| matches!(it, Effect::Channel { changes, .. } if changes.len() == 1);
+    assert!(snapshot.iter().any(tells), "{snapshot:?}");
+}
+
+/// Six thousand at once would cut off whoever is a little slow.
+#[test]
+fn users_of_a_lost_node_quit_a_few_at_a_time_in_one_batch() {
+    let mut world = World::of_friends();
+    for (node, who) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        world.says(node, who, "JOIN #a");
+        world.comes_to_rest();
+    }
+    let lines = |world: &mut World| {
+        let ann = world.connections[0];
+        let to_ann = std::mem::take(&mut world.loops[0].sent).into_iter().filter(|it| it.0 == ann);
+        to_ann.map(|(_, line)| String::from_utf8_lossy(&line).into_owned()).collect::<Vec<_>>()
+    };
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    server.lose_node(network, &name(1));
+    let first = lines(&mut world);
+    assert!(first.len() == 2 && first[0].contains("BATCH +"), "{first:?}");
+    let quit = |line: &str| line.contains(" QUIT ") && line.starts_with("@batch=");
+    assert!(quit(&first[1]), "{first:?}");
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    assert!(std::mem::take(&mut network.due));
+    server.let_more_leave(network);
+    let rest = lines(&mut world);
+    assert!(rest.len() == 2 && quit(&rest[0]) && rest[1].contains("BATCH -"), "{rest:?}");
+    assert!(!world.loops[0].due);
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! Many lines that belong together: who knows of batches gets them in one (IRCv3 netsplit, netjoin).
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::state::Together;
@@ -20,6 +21,7 @@ impl Server {
         let Some(together) = self.nodes.as_mut().and_then(|nodes| nodes.together.as_mut()) else {
             return Some(line);
         };
+        together.deliveries += receivers.len();
         for &receiver in receivers {
             together.receivers.entry(receiver).or_default().push(together.lines.len());
         }
@@ -32,23 +34,33 @@ impl Server {
         self.nodes.as_ref().is_some_and(|nodes| nodes.together.is_some())
     }
 
-    /// Sends what was gathered.
+    /// Sends what was gathered, as all there is of its batch.
     pub(super) fn send_together(&mut self, network: &mut dyn Network) {
-        let gathered = self.nodes.as_mut().and_then(|nodes| nodes.together.take());
-        let Some(Together { params, lines, receivers }) = gathered else { return };
-        let batch = self.next_batch();
-        let name = self.name();
-        let line = |sign: char| {
-            Builder::new().source(&name).command("BATCH").param(&format!("{sign}{batch}"))
-        };
-        let begin = params.iter().fold(line('+'), |line, param| line.param(param));
-        let (Ok(begin), Ok(end)) = (Line::new(begin), Line::new(line('-'))) else {
+        if let Some(mut together) = self.nodes.as_mut().and_then(|nodes| nodes.together.take()) {
+            self.send_gathered(network, &mut together);
+            self.end_batch(network, &together);
+        }
+    }
+
+    /// Sends what was gathered until now.
+    pub(super) fn send_gathered(&mut self, network: &mut dyn Network, together: &mut Together) {
+        together.deliveries = 0;
+        let lines = std::mem::take(&mut together.lines);
+        let receivers = std::mem::take(&mut together.receivers);
+        if together.begun.is_none() {
+            together.begun = Some((self.next_batch(), BTreeSet::new()));
+        }
+        let Some((batch, begun)) = &mut together.begun else { return };
+        let begin = Builder::new().source(&self.settings.name).command("BATCH");
+        let begin = begin.param(&format!("+{batch}"));
+        let begin = together.params.iter().fold(begin, |line, param| line.param(param));
+        let Ok(begin) = Line::new(begin) else {
             self.counters.spoiled += 1;
             return;
         };
         let batched: Vec<_> = lines
             .iter()
-            .map(|line| Line { batch: Some(Rc::clone(&batch)), ..line.clone() })
+            .map(|line| Line { batch: Some(Rc::clone(batch)), ..line.clone() })
             .collect();
         // Who knows of batches gets other bytes, and each kind is written once.
         let mut plain: Vec<_> = lines.iter().map(Renderings::new).collect();
@@ -56,18 +68,28 @@ impl Server {
         for (receiver, wanted) in receivers {
             let Some(user) = self.users.get(receiver) else { continue };
             let knows_batches = user.caps.has(Caps::BATCH);
-            if knows_batches {
+            if knows_batches && begun.insert(receiver) {
                 user.send(network, begin.render(user.caps, None));
             }
-            let ways = if knows_batches { &mut tagged } else { &mut plain };
+            let ways = if begun.contains(&receiver) { &mut tagged } else { &mut plain };
             for at in wanted {
                 if let Some(way) = ways.get_mut(at) {
                     user.send(network, way.of(user.caps));
                 }
             }
-            if knows_batches {
-                user.send(network, end.render(user.caps, None));
-            }
+        }
+    }
+
+    /// Tells those who were told that a batch begins that it ends.
+    pub(super) fn end_batch(&mut self, network: &mut dyn Network, together: &Together) {
+        let Some((batch, begun)) = &together.begun else { return };
+        let end = Builder::new().source(&self.settings.name).command("BATCH");
+        let Ok(end) = Line::new(end.param(&format!("-{batch}"))) else {
+            self.counters.spoiled += 1;
+            return;
+        };
+        for user in begun.iter().filter_map(|&receiver| self.users.get(receiver)) {
+            user.send(network, end.render(user.caps, None));
         }
     }
 }
