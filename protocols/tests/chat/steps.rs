@@ -110,7 +110,8 @@ impl World {
         let machine = Cluster::new(name("net"), name("me"), 1, limits);
         let mut world =
             Self { network, server, machine, complaints, sequences: [0; 3], directs: 0 };
-        world.machine.handle_connected(world.now());
+        let now = world.now();
+        world.machine.handle_connected(now);
         world.passes(Duration::from_secs(2)).expect("nothing has happened");
         world
     }

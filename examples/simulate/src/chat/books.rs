@@ -14,7 +14,9 @@ impl Library {
     fn enter(&self, id: &str, message: &Message<'_>) -> Result<(), String> {
         let [source, channel, text] =
             [message.source, message.param(0), message.param(1)].map(Option::unwrap_or_default);
-        let said = format!("{source} {channel} {text}");
+        // Of two who have one nick, servers learn at different times which of them keeps it.
+        let who = source.split_once('!').map_or(source, |(_, who)| who);
+        let said = format!("{who} {channel} {text}");
         let mut books = self.0.borrow_mut();
         match books.get(id) {
             Some(before) if *before != said => Err(format!("{id} was {before:?}, and is {said:?}")),

@@ -252,7 +252,7 @@ impl User {
 
     fn act_with_accounts(&self, transport: &mut Transport<'_, Crowd>, bits: u64, channel: &str) {
         let account = (bits >> 20) % ACCOUNTS;
-        let sign = if bits & 0x1_0000 == 0 { '+' } else { '-' };
+        let sign = if bits & 0x3_0000 == 0 { '+' } else { '-' };
         let line = match bits % 12 {
             0..=2 => format!("NS IDENTIFY u{account} secret"),
             3 => "NS LOGOUT".to_owned(),
@@ -261,7 +261,8 @@ impl User {
             6 if sign == '+' => format!("CS OP {channel}"),
             6 => format!("CS DROP {channel}"),
             7 => format!("TOPIC {channel} :{bits}"),
-            8 => format!("MODE {channel} {sign}{}", ['s', 't', 'n'][(bits >> 24) as usize % 3]),
+            // Not `n`: who is not there is not heard.
+            8 => format!("MODE {channel} {sign}{}", ['s', 't', 'i'][(bits >> 24) as usize % 3]),
             9 => format!("MODE {channel} {sign}b x{}!*@*", (bits >> 24) % 3),
             10 if !self.is_modern() => format!("NAMES {channel}"),
             _ if !self.is_modern() => format!("PRIVMSG {channel} :{bits}"),

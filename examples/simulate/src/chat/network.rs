@@ -215,8 +215,16 @@ impl Stage {
         stage
     }
 
-    /// Now and then a server is killed, and comes back sooner or later: before it is missed, or when it was lost.
+    /// The second one of a name begins later, or with the first. Now and then a server is killed, and comes back sooner or
+    /// later: before it is missed, or when it was lost.
     fn disturb(&mut self, network: &mut Network) {
+        if let Some(twin) = self.nodes.get(NAMES.len()).map(|node| node.host)
+            && network.choose(2) == 1
+        {
+            network.crash(twin);
+            let after = Duration::from_millis(network.choose(12_000));
+            network.at(after, move |network| network.restart(twin));
+        }
         if network.choose(4) != 3 {
             return;
         }
