@@ -56,8 +56,15 @@
 //!   a process, processors shared or apart, room for ten thousand sockets.
 //! - [`table`]: columns for people.
 
+// Without the peers some of what is shared with them is for nobody.
+#![cfg_attr(not(feature = "peers"), allow(dead_code, unused_imports))]
+
 #[cfg(not(target_os = "linux"))]
 compile_error!("the measurements lean on epoll, callgrind and /proc: run them on Linux");
+
+/// What a program says that has us alone.
+#[cfg(not(feature = "peers"))]
+const WITHOUT_PEERS: &str = "this was built without the peers";
 
 use std::time::Duration;
 
@@ -71,6 +78,7 @@ pub mod calls;
 pub mod channel;
 pub mod chats;
 pub mod closed;
+#[cfg(feature = "peers")]
 pub mod codecs;
 pub mod correspondents;
 pub mod cost;
@@ -79,18 +87,22 @@ pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
 pub mod flood;
+#[cfg(feature = "peers")]
 pub mod groups;
 pub mod idle;
 pub mod load;
 pub mod memory;
+#[cfg(feature = "peers")]
 pub mod messages;
 pub mod nats;
 pub mod offered;
+#[cfg(feature = "peers")]
 pub mod parts;
 pub mod ping;
 pub mod pipeline;
 pub mod processor;
 pub mod program;
+#[cfg(feature = "peers")]
 pub mod report;
 pub mod rooms;
 #[cfg(feature = "tls")]
@@ -100,6 +112,7 @@ pub mod secured;
 pub mod servers;
 pub mod strace;
 pub mod table;
+#[cfg(feature = "peers")]
 pub mod timers;
 pub mod town;
 pub mod transfers;

@@ -37,6 +37,9 @@ pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
             command.args(["--features", feature]);
         }
     }
+    if cfg!(not(feature = "peers")) {
+        command.arg("--no-default-features");
+    }
     let status = command.status()?;
     if status.success() { Ok(()) } else { Err(format!("cargo build: {status}").into()) }
 }

@@ -1,6 +1,7 @@
 //! Servers of JSON-RPC whose method `sum` adds numbers, and whatever carries the calls: one file a peer.
 
 mod jayson;
+#[cfg(feature = "peers")]
 mod jsonrpsee;
 mod reactor;
 
@@ -114,7 +115,10 @@ pub fn serve(calls: Calls, place: Place) -> Result {
     match calls {
         Calls::ReactorLines => reactor::serve_lines(place),
         Calls::ReactorHttp | Calls::ReactorSocket => reactor::serve_http(place),
+        #[cfg(feature = "peers")]
         Calls::JsonrpseeHttp | Calls::JsonrpseeSocket => jsonrpsee::serve(place),
+        #[cfg(not(feature = "peers"))]
+        Calls::JsonrpseeHttp | Calls::JsonrpseeSocket => Err(crate::WITHOUT_PEERS.into()),
         Calls::JaysonLines | Calls::JaysonHttp | Calls::JaysonSocket => {
             Err("jayson is a program of Node".into())
         }

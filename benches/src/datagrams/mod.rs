@@ -4,12 +4,16 @@
 //! datagram with a run of [`RUN`] datagrams of [`BULK`] bytes, numbered in their first byte.
 
 mod batch;
+#[cfg(feature = "peers")]
 mod calloop;
 mod epoll;
+#[cfg(feature = "peers")]
 mod message_io;
 mod mio;
+#[cfg(feature = "peers")]
 mod quinn_udp;
 mod reactor;
+#[cfg(feature = "peers")]
 mod tokio;
 
 use std::fmt;
@@ -96,10 +100,16 @@ pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
         Datagrams::Reactor => reactor::serve(duty, place),
         Datagrams::Batch => batch::serve(duty, place),
         Datagrams::Mio => mio::serve(duty, place),
+        #[cfg(feature = "peers")]
         Datagrams::QuinnUdp => quinn_udp::serve(duty, place),
+        #[cfg(feature = "peers")]
         Datagrams::Calloop => calloop::serve(duty, place),
+        #[cfg(feature = "peers")]
         Datagrams::MessageIo => message_io::serve(duty, place),
+        #[cfg(feature = "peers")]
         Datagrams::Tokio => tokio::serve(duty, place),
+        #[cfg(not(feature = "peers"))]
+        _ => Err(crate::WITHOUT_PEERS.into()),
     }
 }
 

@@ -4,10 +4,13 @@
 //! bounded number of bytes waits for it, what else is said is dropped for it alone; the lines it gets
 //! are whole.
 
+#[cfg(feature = "peers")]
 mod calloop;
+#[cfg(feature = "peers")]
 mod message_io;
 mod reactor;
 mod room;
+#[cfg(feature = "peers")]
 mod tokio;
 
 use crate::Result;
@@ -27,9 +30,14 @@ pub fn serve(peer: Peer, place: Place) -> Result {
         Peer::Epoll => epoll::serve(Room::new(), place),
         Peer::Reactor => reactor::serve(place),
         Peer::Mio => mio::serve(Room::new(), place),
+        #[cfg(feature = "peers")]
         Peer::Calloop => calloop::serve(place),
+        #[cfg(feature = "peers")]
         Peer::MessageIo => message_io::serve(place),
+        #[cfg(feature = "peers")]
         Peer::Tokio => tokio::serve(place),
+        #[cfg(not(feature = "peers"))]
+        _ => Err(crate::WITHOUT_PEERS.into()),
     }
 }
 

@@ -8,13 +8,16 @@
 //! None of them has a thread or a signal handler for its own end: a second thread would make the
 //! memory allocator and the C library slower, and that would be measured. SIGTERM ends them all.
 
+#[cfg(feature = "peers")]
 pub(crate) mod calloop;
 pub(crate) mod duty;
 mod echo;
 pub(crate) mod epoll;
+#[cfg(feature = "peers")]
 mod message_io;
 pub(crate) mod mio;
 pub(crate) mod reactor;
+#[cfg(feature = "peers")]
 pub(crate) mod tokio;
 
 use std::fmt;
@@ -107,9 +110,14 @@ pub fn serve(peer: Peer, place: Place) -> Result {
         Peer::Epoll => epoll::serve(Echoes::new(), place),
         Peer::Reactor => reactor::serve(place),
         Peer::Mio => mio::serve(Echoes::new(), place),
+        #[cfg(feature = "peers")]
         Peer::Calloop => calloop::serve(place),
+        #[cfg(feature = "peers")]
         Peer::MessageIo => message_io::serve(place),
+        #[cfg(feature = "peers")]
         Peer::Tokio => tokio::serve(place),
+        #[cfg(not(feature = "peers"))]
+        _ => Err(crate::WITHOUT_PEERS.into()),
     }
 }
 

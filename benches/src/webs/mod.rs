@@ -2,9 +2,11 @@
 //! sent: one file a peer.
 
 mod bare;
+#[cfg(feature = "peers")]
 mod hyper;
 pub(crate) mod nginx;
 mod reactor;
+#[cfg(feature = "peers")]
 mod tungstenite;
 
 use std::fmt;
@@ -140,8 +142,12 @@ pub fn serve(web: Web, place: Place) -> Result {
         Web::Reactor => reactor::serve_hello(place),
         Web::ReactorFile => reactor::serve_file(place),
         Web::ReactorSocket => reactor::serve_socket(place),
+        #[cfg(feature = "peers")]
         Web::Hyper => hyper::serve(place),
+        #[cfg(feature = "peers")]
         Web::TungsteniteSocket => tungstenite::serve(place),
+        #[cfg(not(feature = "peers"))]
+        Web::Hyper | Web::TungsteniteSocket => Err(crate::WITHOUT_PEERS.into()),
         Web::Nginx | Web::NginxFile => Err("nginx is a program by itself".into()),
     }
 }

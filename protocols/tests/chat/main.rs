@@ -3,6 +3,8 @@
 #![cfg(feature = "chat")]
 
 mod accounts;
+#[cfg(feature = "cluster")]
+mod anything;
 mod capabilities;
 mod channels;
 #[cfg(feature = "cluster")]
@@ -27,6 +29,8 @@ mod registration;
 mod services;
 mod simulated;
 mod stage;
+#[cfg(feature = "cluster")]
+mod steps;
 #[cfg(feature = "cluster")]
 mod truth;
 mod users;

@@ -20,6 +20,11 @@ pub(crate) enum Flaw {
     Hides,
     /// It delivers such a message twice, numbered as if it were another one.
     Repeats,
+    /// It does not bring what is written to one who watches, once in a while, and numbers what follows so that this
+    /// cannot be seen.
+    Deaf,
+    /// It says that it has deleted what it keeps.
+    Keeps,
 }
 
 /// How much the numbers are off that a connection sees of a node.

@@ -34,7 +34,7 @@ impl Disk {
         let mut values = BTreeMap::new();
         for (&number, kept) in &stream.kept {
             let key = kept.subject.strip_prefix(&*stream.prefix).unwrap_or_default().to_owned();
-            if kept.headers.is_empty() || Headers::new(&kept.headers).get(OPERATION).is_none() {
+            if !is_deletion((!kept.headers.is_empty()).then(|| Headers::new(&kept.headers))) {
                 values.insert(key, (number, kept.payload.clone()));
             } else {
                 values.remove(&key);
@@ -66,6 +66,11 @@ struct Kept {
 const EXPECTED: &str = "Nats-Expected-Last-Subject-Sequence";
 const OPERATION: &str = "KV-Operation";
 
+/// Whether what is written with these headers ends what was there.
+pub(super) fn is_deletion(headers: Option<Headers<'_>>) -> bool {
+    headers.is_some_and(|headers| headers.get(OPERATION).is_some())
+}
+
 impl Stream {
     fn new(config: Value) -> Self {
         let prefix = config["subjects"][0].as_str().unwrap_or_default();
@@ -78,6 +83,11 @@ impl Stream {
             kept: BTreeMap::new(),
             config,
         }
+    }
+
+    /// The number of what was written last.
+    pub(super) fn last(&self) -> u64 {
+        self.last
     }
 
     pub(super) fn has(&self, subject: &str) -> bool {

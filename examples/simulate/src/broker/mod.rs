@@ -105,9 +105,13 @@ impl Broker {
         publication: &Publication<'_>,
     ) -> Option<String> {
         let is_careless = self.flaw == Flaw::Careless && registry.random().is_multiple_of(8);
+        let is_kept = self.flaw == Flaw::Keeps;
         let kept = {
             let mut streams = self.disk.0.borrow_mut();
             let (name, stream) = streams.iter_mut().find(|(_, stream)| stream.has(subject))?;
+            if is_kept && jetstream::is_deletion(publication.headers) {
+                return Some(acknowledgement(name, stream.last()));
+            }
             let written = stream.write(registry.now(), subject, publication, is_careless);
             written.map(|number| (name.clone(), number))
         };
@@ -115,7 +119,10 @@ impl Broker {
             return Some(refusal(WRONG_LAST_SEQUENCE, "wrong last sequence"));
         };
         let watching = self.consumers.iter().filter(|(_, it)| it.wants(&name, subject));
-        let watching: Vec<u64> = watching.map(|(&id, _)| id).collect();
+        let mut watching: Vec<u64> = watching.map(|(&id, _)| id).collect();
+        if self.flaw == Flaw::Deaf {
+            watching.retain(|_| !registry.random().is_multiple_of(16));
+        }
         watching.into_iter().for_each(|id| self.bring(registry, id, &[number]));
         Some(acknowledgement(&name, number))
     }

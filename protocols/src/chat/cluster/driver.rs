@@ -91,7 +91,8 @@ pub fn join<App: AsMut<Server> + 'static>(
     let client = Client::connect(registry, nats, me.clone().on_event());
     let bucket = KeyValue::new(&client, &format!("chat-{network}-nicks"), limits.ask)?;
     share_accounts(registry, app, &client, &format!("chat-{network}-accounts"))?;
-    let epoch = clock(registry);
+    // Two of one name may begin in one millisecond, and have to be told apart.
+    let epoch = (clock(registry) << 12) | (registry.random() & 0xfff);
     let cluster = Cluster::new(network, node.clone(), epoch, limits);
     for subject in cluster.subjects() {
         let me = me.clone();

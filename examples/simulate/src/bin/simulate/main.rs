@@ -56,6 +56,10 @@ struct Options {
     #[arg(long, value_name = "N")]
     threads: Option<NonZeroUsize>,
 
+    /// Go on when one fails, and name all that do, without making them smaller
+    #[arg(long, conflicts_with_all = ["seed", "tape", "torture"])]
+    keep_going: bool,
+
     /// Run this seed alone
     #[arg(long, value_name = "S", conflicts_with = "torture")]
     seed: Option<u64>,

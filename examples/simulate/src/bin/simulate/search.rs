@@ -22,8 +22,12 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let same = again::check(options, options.first)?;
     let began = Instant::now();
     let (summary, failed) = search(options);
-    if let Some(seed) = failed {
-        return Err(one::explain(options, seed));
+    match failed.len() {
+        0 => {}
+        _ if options.keep_going => {
+            return Err(format!("{} of {} seeds fail", failed.len(), summary.runs).into());
+        }
+        _ => return Err(one::explain(options, failed[0])),
     }
     let took = began.elapsed().as_secs_f64();
     output::say(format_args!(
@@ -42,8 +46,8 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     Err(format!("these faults never happened: {}", missing.join(", ")).into())
 }
 
-/// Runs all seeds, or up to the first that fails.
-fn search(options: &Options) -> (Summary, Option<u64>) {
+/// Runs all seeds, or up to the first that fails; those that do, the smallest first.
+fn search(options: &Options) -> (Summary, Vec<u64>) {
     let next = AtomicU64::new(options.first);
     let end = options.first.saturating_add(options.seeds);
     let (reports, inbox) = mpsc::channel();
@@ -54,17 +58,22 @@ fn search(options: &Options) -> (Summary, Option<u64>) {
         }
         drop(reports);
         let bar = progress_bar(options.seeds, "seeds");
-        let (mut summary, mut failed) = (Summary::default(), None::<u64>);
+        let (mut summary, mut failed) = (Summary::default(), Vec::new());
         for run in inbox {
-            if let (Some(seed), true) = (run.seed, run.has_failed()) {
-                // The other threads finish the seed they are at.
-                next.store(end, Ordering::Relaxed);
-                failed = Some(failed.map_or(seed, |first| first.min(seed)));
+            if let (Some(seed), Err(why)) = (run.seed, &run.result) {
+                failed.push(seed);
+                if options.keep_going {
+                    bar.suspend(|| output::complain(format_args!("seed {seed}: {why}")));
+                } else {
+                    // The other threads finish the seed they are at.
+                    next.store(end, Ordering::Relaxed);
+                }
             }
             summary.add(&run);
             bar.set_position(summary.runs);
         }
         bar.finish_and_clear();
+        failed.sort_unstable();
         (summary, failed)
     })
 }

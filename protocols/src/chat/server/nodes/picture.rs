@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::chat::server::Server;
 use crate::chat::server::channels::{Channel, List};
+use crate::chat::server::modes::Flags;
 
 impl Server {
     /// The users, the channels that somebody is on, and the members of each, in words: for a test or a simulation,
@@ -25,6 +26,32 @@ impl Server {
             std::iter::once(settings(channel)).chain(members).collect::<Vec<_>>()
         });
         users.chain(channels).collect()
+    }
+
+    /// As [`check`](Self::check), what has to hold as well while nothing is under way between the nodes and the store of
+    /// their accounts: nobody is logged in to an account that is gone, or here under a ban, and those channels are shown
+    /// as registered that are.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in words.
+    pub fn check_quiet(&self) -> Result<(), String> {
+        for (key, user) in self.users.registered() {
+            let (source, account) = (&user.source, user.account.as_deref());
+            if account.is_some_and(|account| self.accounts.account(account).is_none()) {
+                return Err(format!("{source} is logged in to {account:?}, which is gone"));
+            }
+            if user.is_local() && self.why_banned(key).is_some() {
+                return Err(format!("{source} is banned, and here"));
+            }
+        }
+        for (_, channel) in self.channels.iter() {
+            let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
+            if channel.flags.has(Flags::REGISTERED) != is_registered {
+                return Err(format!("{} is registered: {is_registered}", channel.name));
+            }
+        }
+        Ok(())
     }
 }
 
