@@ -55,4 +55,6 @@ pub use target::{NotDecoded, Target, decode_path, encode_path};
 pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
+#[cfg(feature = "rpc-web")]
+pub(crate) use fields::is_name;
 pub(crate) use response::has_no_body;
