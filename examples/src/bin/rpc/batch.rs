@@ -136,7 +136,7 @@ fn finish(answers: &Answers, registry: &mut Registry<Talk>, talk: &mut Talk) {
         Err(error) => Err(error.into()),
         Ok(()) if refused > 0 => {
             let why = format!("answers that are errors: {refused}");
-            Err(Refused(rpc::Error::new(0, why)).into())
+            Err(Refused(why).into())
         }
         Ok(()) => Ok(()),
     };
