@@ -55,7 +55,7 @@ pub fn ask<R: DeserializeOwned>(
     BufReader::new(stream).read_line(&mut line).map_err(absent)?;
     match wire::read(line.as_bytes(), Dialect::Two, DEPTH) {
         Ok(Text::One(Message::Response { result: Ok(result), .. })) => {
-            Ok(serde_json::from_str(result)?)
+            Ok(serde_json::from_slice(result)?)
         }
         Ok(Text::One(Message::Response { result: Err(error), .. })) => Err(sentence(&error).into()),
         _ => Err(format!("what listens at {} gives no answer", path.display()).into()),

@@ -35,6 +35,7 @@ fn methods_are_called_by_position_and_by_name_and_say_what_is_wrong() {
         (&["sum", "--json", "[1,2]"], "3"),
         (&["echo", "{\"a\":[null]}"], r#"{"a":[null]}"#),
         (&["echo", "--", "--text"], r#""--text""#),
+        (&["echo", "[12345678901234567890123, 1e400]"], "[12345678901234567890123,1e400]"),
         (&["get_data"], r#"["hello",5]"#),
         (&["sleep", "seconds=0.01"], "0.01"),
     ] {
@@ -155,9 +156,10 @@ fn a_batch_is_answered_in_the_order_of_its_file() {
     let (server, address) = serve(&[]);
     let calls = br#"{"method": "sleep", "params": [0.05], "id": "slow"}
         {"method": "update", "params": [1]}
-        {"method": "sum", "params": [1, 2], "id": null}"#;
+        {"method": "echo", "params": [123456789012345678901], "id": null}"#;
     let ended = run(RPC, &["batch", &address, "-"], calls);
-    assert_eq!(ended.text(), r#"[{"result":0.05,"id":"slow"},{"result":3,"id":null}]"#);
+    let answers = r#"[{"result":0.05,"id":"slow"},{"result":123456789012345678901,"id":null}]"#;
+    assert_eq!(ended.text(), answers);
     let ended = run(RPC, &["batch", &address, "-"], br#"[{"method":"no","id":1}]"#);
     assert_eq!(ended.code, Some(3));
     assert!(ended.text().contains(r#""code":-32601"#), "{ended:?}");

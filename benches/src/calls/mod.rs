@@ -1,5 +1,6 @@
 //! Servers of JSON-RPC whose method `sum` adds numbers, and whatever carries the calls: one file a peer.
 
+mod epoll;
 mod jayson;
 #[cfg(feature = "peers")]
 mod jsonrpsee;
@@ -35,6 +36,12 @@ pub enum Calls {
     JsonrpseeHttp,
     /// The same, a message of a WebSocket a text.
     JsonrpseeSocket,
+    /// A raw epoll loop with one answer for everything, in a line.
+    EpollLines,
+    /// The same, as an answer of HTTP.
+    EpollHttp,
+    /// The same, as a message of a WebSocket.
+    EpollSocket,
 }
 
 impl Calls {
@@ -45,6 +52,7 @@ impl Calls {
             Self::ReactorLines | Self::ReactorHttp | Self::ReactorSocket => "reactor",
             Self::JaysonLines | Self::JaysonHttp | Self::JaysonSocket => "jayson",
             Self::JsonrpseeHttp | Self::JsonrpseeSocket => "jsonrpsee",
+            Self::EpollLines | Self::EpollHttp | Self::EpollSocket => "epoll",
         }
     }
 
@@ -54,24 +62,36 @@ impl Calls {
             Self::JaysonLines => "tcp",
             Self::JaysonHttp => "http",
             Self::JaysonSocket => "websocket",
-            _ => return Ok(Running::new(Program::named(PROGRAM)?.with(self).start()?)),
+            _ => return Ok(Running::new(self.program()?.start()?)),
         };
         let (directory, program, address) = jayson::prepare(transport)?;
         Running::start_at(directory, &program, address)
+    }
+
+    /// The program that is this server; not of jayson, which is Node's.
+    pub fn program(self) -> Result<Program> {
+        Ok(Program::named(PROGRAM)?.with(self))
     }
 
     /// What this kind of server is asked.
     #[must_use]
     pub fn asking(self, connections: usize, depth: usize) -> Asking {
         let (preface, question): (&[u8], &[u8]) = match self {
-            Self::ReactorLines | Self::JaysonLines => (b"", CALL_IN_LINE),
-            Self::ReactorHttp | Self::JaysonHttp | Self::JsonrpseeHttp => (b"", CALL_BY_POST),
-            Self::ReactorSocket | Self::JaysonSocket | Self::JsonrpseeSocket => (UPGRADE, &FRAME),
+            Self::ReactorLines | Self::JaysonLines | Self::EpollLines => (b"", CALL_IN_LINE),
+            Self::ReactorHttp | Self::JaysonHttp | Self::JsonrpseeHttp | Self::EpollHttp => {
+                (b"", CALL_BY_POST)
+            }
+            Self::ReactorSocket
+            | Self::JaysonSocket
+            | Self::JsonrpseeSocket
+            | Self::EpollSocket => (UPGRADE, &FRAME),
         };
         // Each writes the members in an order of its own.
         let ending: &[u8] = match self {
-            Self::ReactorLines => b"\"result\":7,\"id\":1}\n",
-            Self::ReactorHttp | Self::ReactorSocket => b"\"result\":7,\"id\":1}",
+            Self::ReactorLines | Self::EpollLines => b"\"result\":7,\"id\":1}\n",
+            Self::ReactorHttp | Self::ReactorSocket | Self::EpollHttp | Self::EpollSocket => {
+                b"\"result\":7,\"id\":1}"
+            }
             Self::JaysonLines => b"\"id\":1,\"result\":7}\n",
             Self::JaysonHttp | Self::JaysonSocket => b"\"id\":1,\"result\":7}",
             Self::JsonrpseeHttp | Self::JsonrpseeSocket => b"\"id\":1,\"result\":7}",
@@ -86,6 +106,12 @@ const CALL_IN_LINE: &[u8] =
 const CALL_BY_POST: &[u8] = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:8080\r\n\
     Content-Type: application/json\r\nContent-Length: 56\r\n\r\n\
     {\"jsonrpc\":\"2.0\",\"method\":\"sum\",\"params\":[1,2,4],\"id\":1}";
+
+/// What is answered, as ours writes it.
+const RESULT: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":7,\"id\":1}";
+/// And what stands before it in HTTP.
+const HEAD_OF_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\n\
+    Content-Type: application/json\r\nContent-Length: 35\r\n\r\n";
 
 /// The call as a text message, masked (RFC 6455, 5.2).
 const FRAME: [u8; 6 + CALL.len()] = {
@@ -119,6 +145,7 @@ pub fn serve(calls: Calls, place: Place) -> Result {
         Calls::JsonrpseeHttp | Calls::JsonrpseeSocket => jsonrpsee::serve(place),
         #[cfg(not(feature = "peers"))]
         Calls::JsonrpseeHttp | Calls::JsonrpseeSocket => Err(crate::WITHOUT_PEERS.into()),
+        Calls::EpollLines | Calls::EpollHttp | Calls::EpollSocket => epoll::serve(calls, place),
         Calls::JaysonLines | Calls::JaysonHttp | Calls::JaysonSocket => {
             Err("jayson is a program of Node".into())
         }

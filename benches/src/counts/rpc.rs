@@ -1,6 +1,6 @@
-//! A call of JSON-RPC in lines, and a notification to every subscriber of a topic.
+//! A call of JSON-RPC, by all that carries it, and a notification to every subscriber of a topic.
 //!
-//! Ours alone: there is no other server of lines to be started here.
+//! jayson is not counted: Node translates while it runs, and most of that would be counted.
 
 use super::{Runner, Subject};
 use crate::askers::Askers;
@@ -14,12 +14,6 @@ const SUBSCRIBERS: usize = 1_000;
 const DELIVERIES: usize = 50_000;
 
 pub(super) fn subjects() -> Vec<Subject> {
-    let calls = Runner::new("reactor", |instrument, calls| {
-        let server = Program::named(PROGRAM)?.start_under(instrument)?;
-        let asking = Calls::ReactorLines.asking(CALLERS, 1);
-        Askers::connect(server.address(), asking)?.ask(calls)?;
-        server.stop()
-    });
     let deliveries = Runner::new("reactor", |instrument, deliveries| {
         crate::descriptors::require(SUBSCRIBERS + 64)?;
         let server = Program::named(PROGRAM)?.start_under(instrument)?;
@@ -28,15 +22,13 @@ pub(super) fn subjects() -> Vec<Subject> {
         server.stop()
     });
     vec![
-        Subject {
-            name: format!("rpc.{CALLERS}x1"),
-            about: format!("a call of sum in JSON-RPC, in lines, connections: {CALLERS}"),
-            unit: "call",
-            program: PROGRAM,
-            units: CALLS,
-            round: CALLERS,
-            runners: vec![calls],
-        },
+        calls("rpc", "in lines", &[Calls::EpollLines, Calls::ReactorLines]),
+        calls("rpc.http", "by HTTP", &[Calls::JsonrpseeHttp, Calls::EpollHttp, Calls::ReactorHttp]),
+        calls(
+            "rpc.socket",
+            "by WebSocket",
+            &[Calls::JsonrpseeSocket, Calls::EpollSocket, Calls::ReactorSocket],
+        ),
         Subject {
             name: format!("rpc.topic.{SUBSCRIBERS}"),
             about: format!("a notification in JSON-RPC to each of {SUBSCRIBERS} subscribers"),
@@ -47,4 +39,24 @@ pub(super) fn subjects() -> Vec<Subject> {
             runners: vec![deliveries],
         },
     ]
+}
+
+fn calls(name: &str, how: &str, servers: &[Calls]) -> Subject {
+    let runner = |server: &Calls| {
+        let server = *server;
+        Runner::new(server.peer(), move |instrument, calls| {
+            let running = server.program()?.start_under(instrument)?;
+            Askers::connect(running.address(), server.asking(CALLERS, 1))?.ask(calls)?;
+            running.stop()
+        })
+    };
+    Subject {
+        name: format!("{name}.{CALLERS}x1"),
+        about: format!("a call of sum in JSON-RPC, {how}, connections: {CALLERS}"),
+        unit: "call",
+        program: PROGRAM,
+        units: CALLS,
+        round: CALLERS,
+        runners: servers.iter().map(runner).collect(),
+    }
 }

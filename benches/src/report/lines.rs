@@ -93,7 +93,7 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     let mut text = String::from(
         "## The lines aimed at\n\n\
          What this loop is to reach, through its public calls with every limit on. A ratio is to a raw \
-         epoll loop. The ruler is the first of its table, a program that does this one thing and nothing else: \
+         epoll loop, where no other is named. The ruler is the first of its table, a program that does this one thing and nothing else: \
          whatever is asked of a loop beyond it costs something. The best peer is the best of all the others.\n\n\
          | | at most | measured | the best peer | the ruler | |\n|---|---|---|---|---|---|\n",
     );

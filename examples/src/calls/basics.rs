@@ -7,6 +7,7 @@ use reactor::Registry;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::Topics;
 
@@ -15,8 +16,8 @@ const LONGEST: f64 = 30.0;
 
 #[derive(Deserialize, JsonSchema)]
 struct Echo {
-    /// Anything.
-    value: Value,
+    /// Anything, which comes back digit for digit.
+    value: Box<RawValue>,
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -22,8 +22,8 @@ pub(super) struct Answering {
 /// A call that waits.
 #[derive(Debug)]
 pub(super) struct Pending {
-    pub(super) id: Box<str>,
-    pub(super) method: Box<str>,
+    pub(super) id: Box<[u8]>,
+    pub(super) method: Box<[u8]>,
     pub(super) batch: Option<u64>,
     pub(super) claim: Claim,
 }
@@ -88,7 +88,7 @@ impl Answering {
     }
 
     /// The numbers of the calls with this id.
-    pub(super) fn with_id(&self, id: &str) -> impl Iterator<Item = u64> {
+    pub(super) fn with_id(&self, id: &[u8]) -> impl Iterator<Item = u64> {
         let calls = self.calls.iter().filter(move |(_, (pending, _))| *pending.id == *id);
         calls.map(|(number, _)| *number)
     }

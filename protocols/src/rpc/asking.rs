@@ -17,7 +17,7 @@ use reactor::{Registry, TimerId};
 use super::CallError;
 
 /// What is done with an answer, or with the reason why there is none.
-pub(super) type Tell<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&str, CallError>)>;
+pub(super) type Tell<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Result<&[u8], CallError>)>;
 
 /// The calls, by their ids.
 pub(super) struct Asking<App> {

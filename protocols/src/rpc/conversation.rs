@@ -14,7 +14,7 @@ use super::channel::Channel;
 use super::event::Event;
 use super::place::Place;
 use super::service::{Call, Caller, Done, Service, Slot};
-use super::wire::{self, Message, Reply, Text};
+use super::wire::{self, Message, Reply, Text, as_text};
 use super::{Dialect, Error, dial};
 
 /// ```text
@@ -59,10 +59,10 @@ impl<App: 'static> Conversation<App> {
 
     // ── what comes ──────────────────────────────────────────────────────────────────────────
 
-    /// A text has come; `None`: what has come is no UTF-8, and so no text.
+    /// A text has come.
     pub(super) fn handle_text(
         &mut self,
-        text: Option<&str>,
+        text: &[u8],
         channel: &mut dyn Channel<App>,
         app: &mut App,
     ) {
@@ -72,19 +72,19 @@ impl<App: 'static> Conversation<App> {
         let place = channel.place();
         let mut turn =
             Turn { service: &service, channel, place, app, out: &mut out, batch: None, ceiling };
-        match text.ok_or_else(Error::parse).and_then(|text| self.read(text)) {
+        match self.read(text) {
             Ok(Text::One(message)) => self.handle_message(message, &mut turn),
             Ok(Text::Batch(members)) => self.handle_batch(&members, &mut turn),
-            Err(error) => self.refuse("null", &error, &mut turn),
+            Err(error) => self.refuse(b"null", &error, &mut turn),
         }
         say(channel, &mut out);
         service.put_back(out);
     }
 
     /// Reads a text, if it is within the limits.
-    fn read<'a>(&self, text: &'a str) -> Result<Text<'a>, Error> {
+    fn read<'a>(&self, text: &'a [u8]) -> Result<Text<'a>, Error> {
         let limits = self.remote.service().limits();
-        match wire::read_text(text, self.remote.encoding().dialect, limits.depth)? {
+        match wire::read(text, self.remote.encoding().dialect, limits.depth)? {
             Text::Batch(members) if members.len() > limits.batch => {
                 let error = Error::new(Error::BATCH_TOO_LONG, "The batch has too many members");
                 Err(error.with_data(&limits.batch))
@@ -101,7 +101,7 @@ impl<App: 'static> Conversation<App> {
 
     fn handle_message(&mut self, message: Message<'_>, turn: &mut Turn<'_, App>) {
         match message {
-            Message::Request { id, method, params } if method == "$/cancelRequest" => {
+            Message::Request { id, method, params } if *method == *b"$/cancelRequest" => {
                 self.handle_cancel(params, turn);
                 self.reply(id, turn).result(&()).unwrap_or_default();
             }
@@ -121,9 +121,9 @@ impl<App: 'static> Conversation<App> {
 
     fn handle_request(
         &mut self,
-        id: Option<&str>,
-        method: &str,
-        params: Option<&str>,
+        id: Option<&[u8]>,
+        method: &[u8],
+        params: Option<&[u8]>,
         turn: &mut Turn<'_, App>,
     ) {
         let service = turn.service;
@@ -152,11 +152,14 @@ impl<App: 'static> Conversation<App> {
             service.count(|counters| counters.failed += 1);
             reply.error(error);
         }
-        let id = Some(turn.place.connection());
-        service.tell(turn.app, &Event::Called { id, method, error: error.as_ref() });
+        service.tell(turn.app, || Event::Called {
+            id: Some(turn.place.connection()),
+            method: as_text(method),
+            error: error.as_ref(),
+        });
     }
 
-    fn handle_batch(&mut self, members: &[&str], turn: &mut Turn<'_, App>) {
+    fn handle_batch(&mut self, members: &[&[u8]], turn: &mut Turn<'_, App>) {
         let number = self.answering.begin_batch();
         turn.batch = Some(number);
         // All together four times as much as one, so that a batch is no way around the limit.
@@ -169,7 +172,7 @@ impl<App: 'static> Conversation<App> {
             turn.ceiling = turn.ceiling.min(most.saturating_sub(before));
             match Message::read(member, dialect, depth) {
                 Ok(message) => self.handle_message(message, turn),
-                Err(error) => self.refuse("null", &error, turn),
+                Err(error) => self.refuse(b"null", &error, turn),
             }
             if turn.out.len() == before + 1 {
                 turn.out.truncate(before);
@@ -179,14 +182,14 @@ impl<App: 'static> Conversation<App> {
     }
 
     /// A text, or a message, that there is nothing to be done about but to say so.
-    fn refuse(&self, id: &str, error: &Error, turn: &mut Turn<'_, App>) {
+    fn refuse(&self, id: &[u8], error: &Error, turn: &mut Turn<'_, App>) {
         self.reply(Some(id), turn).error(error);
         self.remote.service().count(|counters| counters.invalid += 1);
-        let event = Event::Invalid { id: turn.place.connection(), error };
-        self.remote.service().tell(turn.app, &event);
+        let id = turn.place.connection();
+        self.remote.service().tell(turn.app, || Event::Invalid { id, error });
     }
 
-    fn reply<'a>(&self, id: Option<&'a str>, turn: &'a mut Turn<'_, App>) -> Reply<'a> {
+    fn reply<'a>(&self, id: Option<&'a [u8]>, turn: &'a mut Turn<'_, App>) -> Reply<'a> {
         Reply::new(turn.out, self.remote.encoding(), id, turn.ceiling)
     }
 
@@ -228,19 +231,23 @@ impl<App: 'static> Conversation<App> {
         service.count(|counters| counters.waiting -= 1);
         let mut out = service.scratch();
         let mut reply = Reply::new(&mut out, self.remote.encoding(), Some(&pending.id), usize::MAX);
-        // What a ticket hands over is JSON that it has written itself.
-        let text = result.map(|text| String::from_utf8(text).unwrap_or_default());
-        let result = text.and_then(|text| RawValue::from_string(text).map_err(Error::internal));
-        let error = result.and_then(|value| reply.result(&value)).err();
-        if let Some(error) = &error {
-            service.count(|counters| counters.failed += 1);
-            reply.error(error);
-        }
+        let error = match result {
+            Ok(text) => {
+                // What a ticket hands over is JSON that it has written itself.
+                reply.written(&text);
+                None
+            }
+            Err(error) => {
+                service.count(|counters| counters.failed += 1);
+                reply.error(&error);
+                Some(error)
+            }
+        };
         self.answering.settle(pending.batch, number, &mut out);
         say(channel, &mut out);
         service.put_back(out);
-        let id = Some(channel.id());
-        service.tell(app, &Event::Called { id, method: &pending.method, error: error.as_ref() });
+        let (id, method) = (Some(channel.id()), as_text(&pending.method));
+        service.tell(app, || Event::Called { id, method, error: error.as_ref() });
         if self.answering.is_done() {
             channel.close();
         } else if !self.is_held() {
@@ -250,12 +257,12 @@ impl<App: 'static> Conversation<App> {
 
     /// The other side does not want to know any more. Which calls it means, its id tells: of two with the
     /// same id, both.
-    fn handle_cancel(&mut self, params: Option<&str>, turn: &mut Turn<'_, App>) {
-        let cancel = params.and_then(|it| serde_json::from_str::<Cancel<'_>>(it).ok());
+    fn handle_cancel(&mut self, params: Option<&[u8]>, turn: &mut Turn<'_, App>) {
+        let cancel = params.and_then(|it| serde_json::from_slice::<Cancel<'_>>(it).ok());
         let Some(Cancel { id }) = cancel else {
             return;
         };
-        for number in self.answering.with_id(id.get()) {
+        for number in self.answering.with_id(id.get().as_bytes()) {
             turn.channel.fail(number, Error::new(Error::CANCELLED, "The call was cancelled"));
         }
     }
@@ -270,7 +277,8 @@ impl<App: 'static> Conversation<App> {
         else {
             return;
         };
-        let params = format!("{{\"token\":{},\"value\":{value}}}", pending.id);
+        let token = as_text(&pending.id);
+        let params = format!("{{\"token\":{token},\"value\":{value}}}");
         let mut text = self.remote.encoding().request(None, "$/progress", &params);
         say(channel, &mut text);
     }
@@ -300,7 +308,7 @@ impl<App: 'static> Conversation<App> {
         let place = channel.place();
         let mut turn =
             Turn { service: &service, channel, place, app, out: &mut out, batch: None, ceiling: 0 };
-        self.refuse("null", error, &mut turn);
+        self.refuse(b"null", error, &mut turn);
         say(channel, &mut out);
     }
 
@@ -333,7 +341,7 @@ impl<App: 'static> Conversation<App> {
             counters.open += 1;
             counters.connections += 1;
         });
-        service.tell(app, &Event::Opened { id: channel.id(), peer });
+        service.tell(app, || Event::Opened { id: channel.id(), peer });
         let (id, hang_up) = (channel.id(), channel.hanging_up());
         dial::handle_open(&self.remote, channel.registry(), id, hang_up);
     }
@@ -368,7 +376,7 @@ impl<App: 'static> Conversation<App> {
         if was_open {
             service.count(|counters| counters.open -= 1);
         }
-        service.tell(app, &Event::Closed { id, peer, why, is_clean });
+        service.tell(app, || Event::Closed { id, peer, why, is_clean });
         dial::handle_close(&self.remote, registry, why);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reactor::{Backoff, ConnectionId, Registry, TimerId};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::CallError;
 use super::Remote;
@@ -40,7 +41,7 @@ type Connect<App> = dyn Fn(&Remote<App>, &mut Registry<App>);
 #[derive(Clone, Debug)]
 pub(super) struct Subscription {
     pub(super) method: String,
-    pub(super) params: Value,
+    pub(super) params: Box<RawValue>,
     pub(super) timeout: Duration,
 }
 
@@ -122,13 +123,13 @@ fn subscribe_again<App: 'static>(remote: &Remote<App>, registry: &mut Registry<A
         let called = remote.call(registry, &method, &params, timeout, move |_, app, result| {
             let result: Result<Value, CallError> = result;
             if let Err(error) = &result {
-                service.tell(app, &Event::NotResubscribed { method: &name, error });
+                service.tell(app, || Event::NotResubscribed { method: &name, error });
             }
         });
         if let Err(error) = called {
             let service = Rc::clone(remote.service());
             registry.defer(move |_, app| {
-                service.tell(app, &Event::NotResubscribed { method: &method, error: &error });
+                service.tell(app, || Event::NotResubscribed { method: &method, error: &error });
             });
         }
     }

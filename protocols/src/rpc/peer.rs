@@ -46,7 +46,7 @@ impl<App: 'static> Peer<App> {
             _ => Error::parse().with_data(&why.to_string()),
         };
         conversation.complain(&error, &mut stream, app);
-        conversation.remote().service().tell(app, &Event::Broken { id, why });
+        conversation.remote().service().tell(app, || Event::Broken { id, why });
         stream.transport.close();
     }
 }
@@ -71,7 +71,7 @@ impl<App: 'static> Protocol<App> for Peer<App> {
             let mut stream = Stream { transport, framing: self.framing };
             match self.framer.next(input) {
                 Frame::Whole(text) => {
-                    self.conversation.handle_text(str::from_utf8(text).ok(), &mut stream, app);
+                    self.conversation.handle_text(text, &mut stream, app);
                 }
                 Frame::Partial => return,
                 Frame::TooLong => {

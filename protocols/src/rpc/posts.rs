@@ -137,8 +137,8 @@ impl<App: 'static> Posted<App> {
             return;
         };
         // Who could not read what was sent cannot say its id. If only one call was, it is that.
-        let only = self.ids.first().filter(|_| id == "null" && self.ids.len() == 1);
-        let id = only.map_or_else(|| id.to_owned(), u64::to_string);
+        let only = self.ids.first().filter(|_| id == b"null" && self.ids.len() == 1);
+        let id = only.map_or_else(|| id.to_owned(), |id| id.to_string().into());
         self.remote.handle_response(registry, app, connection, &id, result);
     }
 
@@ -157,7 +157,7 @@ impl<App: 'static> Posted<App> {
         let chance = registry.random();
         let pause = self.remote.with_dial(|dial| dial.pause(chance)).flatten().unwrap_or_default();
         connect_after(&self.remote, registry, pause, why);
-        self.remote.service().tell(app, &Event::Unreachable { why });
+        self.remote.service().tell(app, || Event::Unreachable { why });
     }
 }
 

@@ -17,7 +17,7 @@ use super::dial::{Dial, Link};
 use super::event::Event;
 #[cfg(feature = "rpc-web")]
 use super::posts::Posts;
-use super::wire::Encoding;
+use super::wire::{Encoding, as_text};
 use super::{CallError, Error, Service};
 
 /// The other side of a connection: call it, tell it something, hang up. It can be cloned and kept: a method
@@ -376,13 +376,13 @@ impl<App: 'static> Remote<App> {
         registry: &mut Registry<App>,
         app: &mut App,
         connection: ConnectionId,
-        id: &str,
-        result: Result<&str, Error>,
+        id: &[u8],
+        result: Result<&[u8], Error>,
     ) {
         let made = {
             let asking = &mut self.line.inner.borrow_mut().asking;
             // Who could not read what was sent cannot say its id. If only one was, it is that.
-            let number = if id == "null" { asking.only() } else { id.parse().ok() };
+            let number = if id == b"null" { asking.only() } else { as_text(id).parse().ok() };
             number.and_then(|number| asking.remove(number))
         };
         let service = self.service();
@@ -391,12 +391,12 @@ impl<App: 'static> Remote<App> {
                 registry.cancel(made.timer);
                 (made.tell)(registry, app, result.map_err(CallError::Refused));
             }
-            (None, Err(error)) if id == "null" => {
-                service.tell(app, &Event::Complaint { id: connection, error: &error });
+            (None, Err(error)) if id == b"null" => {
+                service.tell(app, || Event::Complaint { id: connection, error: &error });
             }
             (None, _) => {
                 service.count(|counters| counters.strays += 1);
-                service.tell(app, &Event::Stray { id: connection, answer: id });
+                service.tell(app, || Event::Stray { id: connection, answer: as_text(id) });
             }
         }
     }
@@ -602,7 +602,7 @@ fn typed<App, R: DeserializeOwned>(
 ) -> Tell<App> {
     Box::new(move |registry, app, result| {
         let result = result.and_then(|value| {
-            serde_json::from_str(value).map_err(|error| CallError::Unexpected(error.to_string()))
+            serde_json::from_slice(value).map_err(|error| CallError::Unexpected(error.to_string()))
         });
         done(registry, app, result);
     })

@@ -40,11 +40,7 @@ impl<App: 'static> Handler<App> for Talker<App> {
         app: &mut App,
     ) {
         // Which kind of message it is nobody has agreed on; what is no UTF-8 is refused as such.
-        let text = match message {
-            Message::Text(text) => Some(text),
-            Message::Binary(bytes) => str::from_utf8(bytes).ok(),
-        };
-        self.conversation.handle_text(text, socket, app);
+        self.conversation.handle_text(message.as_bytes(), socket, app);
         if self.conversation.is_held() {
             socket.pause();
         }
@@ -121,7 +117,7 @@ pub(super) fn handle_post<App: 'static>(
     app: &mut App,
 ) {
     let mut conversation = Conversation::new(remote.clone());
-    conversation.handle_text(str::from_utf8(text).ok(), exchange, app);
+    conversation.handle_text(text, exchange, app);
     settle(conversation, nothing, exchange);
 }
 

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use protocols::rpc::{CallError, ClientOptions, Dialect, Error, Framing, Limits, Lost};
 use reactor::{Address, Backoff};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::kit;
-use crate::stage::{Over, PATIENCE, Stage, World};
+use crate::stage::{self, Over, PATIENCE, Stage, World};
 
 #[test]
 fn a_client_calls_by_position_and_by_name_over_everything_and_in_both_versions() {
@@ -209,6 +210,28 @@ fn when_the_connection_is_lost_calls_fail_or_are_sent_again_as_the_program_likes
         }
         client.close(stage.reactor.registry());
     }
+}
+
+#[test]
+fn a_subscription_is_made_again_with_the_same_parameters_digit_for_digit() {
+    let mut service = stage::service(Limits::default());
+    service.fallback(|call, params| {
+        call.app.seen.push(format!("{} {}", call.method(), params.unwrap_or_default()));
+        to_raw_value(&()).map_err(Error::internal)
+    });
+    let mut stage = Stage::with(service);
+    let server = stage.listen(Framing::Lines);
+    let client = stage.client(persistent(Framing::Lines.into(), server, Lost::Fail));
+    let params = RawValue::from_string("[12345678901234567890123]".to_owned()).expect("JSON");
+    let registry = stage.reactor.registry();
+    client.subscribe(registry, "watch", &params, PATIENCE, |_, _, _| {}).expect("it is sent");
+    let heard = "watch [12345678901234567890123]";
+    stage.until_seen(heard);
+    let connection = client.remote().connection().expect("it is connected");
+    stage.reactor.registry().abort(connection).expect("it is there");
+    stage.until("it is made again", |world| count(world, heard) == 2);
+    client.close(stage.reactor.registry());
+    stage.finish();
 }
 
 #[test]

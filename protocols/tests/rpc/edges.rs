@@ -1,9 +1,9 @@
 //! What the specification leaves open, and what servers get wrong.
 
-use protocols::rpc::Framing;
+use protocols::rpc::{Error, Framing, Limits};
 use serde_json::Value;
 
-use crate::stage::{Over, Stage};
+use crate::stage::{self, Over, Stage};
 
 /// What is sent, and the id and either the result or the code of what is answered.
 const EDGES: [(&str, &str); 20] = [
@@ -50,6 +50,32 @@ fn what_the_specification_leaves_open_is_decided_alike_whatever_carries_it() {
             let got = Value::Array(vec![answer["id"].clone(), said.clone()]);
             assert_eq!(got, serde_json::from_str::<Value>(expected).expect("JSON"), "{request}");
         }
+    }
+}
+
+#[test]
+fn a_hook_decides_on_every_call_and_notification_before_it_is_looked_at() {
+    for over in Over::ALL.iter().copied() {
+        let mut service = stage::service(Limits::default());
+        service.authorize(|call| match call.method() {
+            "sum" | "update" | "nothing" => Err(Error::new(Error::FORBIDDEN, "Not by you")),
+            _ => Ok(()),
+        });
+        let mut stage = Stage::with(service);
+        let mut typist = stage.typist(over);
+        // Before its parameters are looked at, and before it is known whether there is such a method.
+        for method in ["sum", "nothing"] {
+            let request =
+                format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":["x"],"id":1}}"#);
+            typist.types(&mut stage, request);
+            assert_eq!(typist.reads(&mut stage)["error"]["code"], Error::FORBIDDEN, "{method}");
+        }
+        typist.types(&mut stage, r#"{"jsonrpc":"2.0","method":"update","params":[1]}"#);
+        stage.until_seen("update failed: Not by you");
+        typist.types(&mut stage, r#"{"jsonrpc":"2.0","method":"greet","params":["ann"],"id":2}"#);
+        assert_eq!(typist.reads(&mut stage)["result"], "hello, ann");
+        drop(typist);
+        stage.finish();
     }
 }
 

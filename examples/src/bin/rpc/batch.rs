@@ -10,8 +10,8 @@ use std::rc::Rc;
 use clap::Args;
 use protocols::rpc::{self, Batch, CallError};
 use reactor::Registry;
-use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::call::nobody;
 use crate::place::Place;
@@ -39,18 +39,28 @@ pub(crate) struct Options {
 struct Entry {
     method: String,
     #[serde(default)]
-    params: Value,
+    params: Option<Box<RawValue>>,
     /// `null` is an id, and answered.
     #[serde(default, deserialize_with = "present")]
-    id: Option<Value>,
+    id: Option<Box<RawValue>>,
 }
 
-fn present<'de, D: Deserializer<'de>>(id: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(id).map(Some)
+/// What is printed of one call.
+#[derive(Clone, Serialize)]
+struct Answer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<rpc::Error>,
+    id: Box<RawValue>,
+}
+
+fn present<'de, D: Deserializer<'de>>(id: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::deserialize(id).map(Some)
 }
 
 /// The answers, in the order of the calls; `None` has not come yet.
-type Answers = Rc<RefCell<Vec<Option<Value>>>>;
+type Answers = Rc<RefCell<Vec<Option<Answer>>>>;
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let entries = entries(&read(&options.file)?)?;
@@ -90,7 +100,7 @@ fn add(
         &entry.method,
         &entry.params,
         how.timeout,
-        move |registry, talk: &mut Talk, result| match answer(&id, result) {
+        move |registry, talk: &mut Talk, result| match answer(id, result) {
             Ok(answer) => {
                 if let Some(slot) = answers.borrow_mut().get_mut(place) {
                     *slot = Some(answer);
@@ -104,26 +114,29 @@ fn add(
 }
 
 /// What is printed of one answer; an error of the server is one too.
-fn answer(id: &Value, result: Result<Value, CallError>) -> Result<Value, CallError> {
+fn answer(
+    id: Box<RawValue>,
+    result: Result<Box<RawValue>, CallError>,
+) -> Result<Answer, CallError> {
     match result {
-        Ok(result) => Ok(json!({ "result": result, "id": id })),
-        Err(CallError::Refused(error)) => Ok(json!({ "error": error, "id": id })),
+        Ok(result) => Ok(Answer { result: Some(result), error: None, id }),
+        Err(CallError::Refused(error)) => Ok(Answer { result: None, error: Some(error), id }),
         Err(error) => Err(error),
     }
 }
 
 /// Prints the answers, if they are all there.
 fn finish(answers: &Answers, registry: &mut Registry<Talk>, talk: &mut Talk) {
-    let Some(all) = answers.borrow().iter().cloned().collect::<Option<Vec<Value>>>() else {
+    let Some(all) = answers.borrow().iter().cloned().collect::<Option<Vec<Answer>>>() else {
         return;
     };
-    let refused = all.iter().filter_map(|answer| answer.get("error")).count();
-    let printed = print::value(&Value::Array(all));
+    let refused = all.iter().filter(|answer| answer.error.is_some()).count();
+    let printed = to_raw_value(&all).map_err(Into::into).and_then(|all| print::value(&all));
     let result = match printed {
         Err(error) => Err(error.into()),
         Ok(()) if refused > 0 => {
             let why = format!("answers that are errors: {refused}");
-            Err(Refused(rpc::Error::new(0, why)).into())
+            Err(Refused(why).into())
         }
         Ok(()) => Ok(()),
     };

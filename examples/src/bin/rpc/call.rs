@@ -8,7 +8,7 @@ use examples::endpoint::HostPort;
 use examples::output;
 use protocols::rpc::{self, CallError, Client, Event, Service};
 use reactor::Registry;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::place::Place;
 use crate::talk::{self, How, Talk};
@@ -34,7 +34,7 @@ pub(crate) struct Options {
 
     /// All parameters as one array or object of JSON
     #[arg(long, value_name = "JSON", value_parser = json)]
-    json: Option<Value>,
+    json: Option<Box<RawValue>>,
 
     /// Send a notification, which nobody answers
     #[arg(long)]
@@ -80,7 +80,7 @@ fn begin(
     options: &Options,
     registry: &mut Registry<Talk>,
     client: &Client<Talk>,
-    params: &Value,
+    params: &RawValue,
 ) -> Result<(), Box<dyn Error>> {
     let (method, timeout) = (&*options.method, options.how.timeout);
     if options.notify {
@@ -93,7 +93,7 @@ fn begin(
         params,
         timeout,
         |registry, talk: &mut Talk, result| {
-            let result: Result<Value, CallError> = result;
+            let result: Result<Box<RawValue>, CallError> = result;
             let printed = match result {
                 Ok(result) => print::value(&result).map_err(Into::into),
                 Err(error) => Err(error.into()),
@@ -104,12 +104,12 @@ fn begin(
     Ok(())
 }
 
-/// A value; what is no JSON is no text here, as it would be for a value made from a string.
-fn json(text: &str) -> Result<Value, serde_json::Error> {
+/// What is no JSON is no text here, as it would be among words.
+fn json(text: &str) -> Result<Box<RawValue>, serde_json::Error> {
     serde_json::from_str(text)
 }
 
-fn notify_by_udp(place: &HostPort, method: &str, params: &Value) -> Result<(), Box<dyn Error>> {
+fn notify_by_udp(place: &HostPort, method: &str, params: &RawValue) -> Result<(), Box<dyn Error>> {
     let server = place.first()?.socket_addr().ok_or("a datagram goes to HOST:PORT")?;
     let any = if server.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     UdpSocket::bind(any)?.send_to(&rpc::notification(method, params)?, server)?;

@@ -7,6 +7,7 @@ use clap::Args;
 use examples::output;
 use protocols::rpc::CallError;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
 use crate::call::nobody;
 use crate::place::Place;
@@ -40,7 +41,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             move |registry, talk: &mut Talk, result| {
                 let result: Result<Value, CallError> = result;
                 let printed = match result {
-                    Ok(document) if json => print::value(&document).map_err(Into::into),
+                    Ok(document) if json => print(&document),
                     Ok(document) => output::say(page(&document).trim_end()).map_err(Into::into),
                     Err(error) => Err(error.into()),
                 };
@@ -49,6 +50,11 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         )?;
         Ok(())
     })
+}
+
+/// The document itself.
+fn print(document: &Value) -> Result<(), Box<dyn Error>> {
+    Ok(print::value(&*to_raw_value(document)?)?)
 }
 
 /// A document as a person reads it.

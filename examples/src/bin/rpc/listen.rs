@@ -6,8 +6,9 @@ use clap::Args;
 use examples::{output, stop};
 use protocols::rpc::{CallError, Event, Service};
 use reactor::Backoff;
-use serde_json::value::to_raw_value;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::place::Place;
 use crate::talk::{self, How, Talk};
@@ -71,15 +72,22 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     })
 }
 
+/// What is printed of a notification.
+#[derive(Serialize)]
+struct Heard<'a> {
+    method: &'a str,
+    params: Option<&'a RawValue>,
+}
+
 /// A service that prints whatever is called, and ends after so many.
 fn listener(count: Option<u64>) -> Service<Talk> {
     let mut service = Service::<Talk>::new("rpc listen", env!("CARGO_PKG_VERSION"));
     let left = std::cell::Cell::new(count);
     service.fallback(move |call, params| {
-        let params: Value = params
-            .map_or(Ok(Value::Null), serde_json::from_str)
-            .map_err(protocols::rpc::Error::invalid_params)?;
-        let printed = print::value(&json!({ "method": call.method(), "params": params }));
+        let params = params.map(serde_json::from_str).transpose();
+        let params = params.map_err(protocols::rpc::Error::invalid_params)?;
+        let heard = to_raw_value(&Heard { method: call.method(), params });
+        let printed = heard.map_err(Into::into).and_then(|heard| print::value(&heard));
         let left_now = left.get().map(|left| left.saturating_sub(1));
         left.set(left_now);
         match printed {

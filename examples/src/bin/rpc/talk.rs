@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use examples::endpoint::seconds;
-use protocols::rpc::{self, CallError, Client, ClientOptions, Dialect, Framing, Remote, Service};
+use protocols::rpc::{CallError, Client, ClientOptions, Dialect, Framing, Remote, Service};
 use reactor::{Backoff, Reactor, Registry};
 
 use examples::tls::Trust;
@@ -69,9 +69,9 @@ impl Display for Usage {
 
 impl Error for Usage {}
 
-/// The server has answered with an error.
+/// The server has answered with an error, or with several.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) rpc::Error);
+pub(crate) struct Refused(pub(crate) String);
 
 impl From<Cut> for Framing {
     fn from(cut: Cut) -> Self {
@@ -161,7 +161,7 @@ fn told(place: &Place, error: Box<dyn Error>) -> Box<dyn Error> {
 /// What a call that failed is to the person who made it.
 fn explain(place: &Place, error: CallError) -> Box<dyn Error> {
     match error {
-        CallError::Refused(error) => Box::new(Refused(error)),
+        CallError::Refused(error) => Box::new(Refused(error.to_string())),
         // It is the connection that failed, and no call.
         CallError::Lost { why, sent: false } => format!("{place}: {why}").into(),
         error => format!("{place}: {error}").into(),
@@ -274,7 +274,7 @@ impl Conversation {
 
 impl Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        f.write_str(&self.0)
     }
 }
 

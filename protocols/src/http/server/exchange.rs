@@ -385,14 +385,14 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         done: impl FnOnce(&mut Exchange<'_, '_, App>, &mut App, Vec<u8>) + 'static,
     ) {
         match self.take_whole_body(most) {
-            Some(body) => done(self, app, body),
+            Some(body) => done(self, app, body.to_vec()),
             None => self.receive(most, app, Gather { bytes: Vec::new(), done: Box::new(done) }),
         }
     }
 
     /// The body, if all of it has come with the head, and nobody has asked for it before. Whoever has sent it waits
     /// for no `100 Continue` any more (RFC 9110, 10.1.1).
-    fn take_whole_body(&mut self, most: u64) -> Option<Vec<u8>> {
+    pub(crate) fn take_whole_body(&mut self, most: u64) -> Option<&'e [u8]> {
         let Reading::Body(intake) = &self.session.reading else {
             return None;
         };
@@ -400,7 +400,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
             return None;
         };
         let length = usize::try_from(length).ok().filter(|_| length <= most)?;
-        let body = self.behind.get(..length)?.to_vec();
+        let body = self.behind.get(..length)?;
         self.session.reading = Reading::Head { seen: 0 };
         self.taken = length;
         Some(body)

@@ -92,7 +92,7 @@ impl fmt::Debug for Fields<'_> {
 /// Whether a field has this name, which is written here in small letters. One look at all of it: the bit that tells
 /// small letters from large ones is set in all bytes, and no byte that a name may have becomes `-` by that.
 #[inline]
-pub(super) fn is_name<const N: usize>(name: &[u8], small: &[u8; N]) -> bool {
+pub(crate) fn is_name<const N: usize>(name: &[u8], small: &[u8; N]) -> bool {
     <&[u8; N]>::try_from(name).is_ok_and(|name| name.map(|byte| byte | 0x20) == *small)
 }
 

@@ -56,4 +56,6 @@ pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
 pub(in crate::http) use request::as_known_version;
+#[cfg(feature = "rpc-web")]
+pub(crate) use fields::is_name;
 pub(crate) use response::has_no_body;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reactor::{ConnectOptions, OpenError, Registry, StdStream, StreamLimits, StreamOptions};
 use serde::Serialize;
 use serde_json::Value;
+use serde_json::value::to_raw_value;
 
 pub use options::{Carrier, ClientOptions, Lost};
 
@@ -105,8 +106,7 @@ impl<App: 'static> Client<App> {
         timeout: Duration,
         done: impl FnOnce(&mut Registry<App>, &mut App, Result<Value, CallError>) + 'static,
     ) -> Result<(), CallError> {
-        let value =
-            serde_json::to_value(params).map_err(|error| CallError::Params(error.to_string()))?;
+        let value = to_raw_value(params).map_err(|error| CallError::Params(error.to_string()))?;
         self.remote.call(registry, method, params, timeout, done)?;
         let subscription = Subscription { method: method.to_owned(), params: value, timeout };
         self.remote.with_dial(|dial| dial.add_subscription(subscription));
@@ -213,7 +213,7 @@ fn handle_unreachable<App: 'static>(
 ) {
     handle_close(remote, registry, &why);
     let service = Rc::clone(remote.service());
-    registry.defer(move |_, app| service.tell(app, &Event::Unreachable { why: &why }));
+    registry.defer(move |_, app| service.tell(app, || Event::Unreachable { why: &why }));
 }
 
 #[cfg(feature = "rpc-web")]

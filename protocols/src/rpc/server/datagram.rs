@@ -21,7 +21,10 @@ use super::super::{CallError, Dialect, Service};
 /// # Errors
 ///
 /// [`CallError::Params`] if the parameters cannot be JSON.
-pub fn notification(method: &str, params: &impl Serialize) -> Result<Vec<u8>, CallError> {
+pub fn notification(
+    method: &str,
+    params: &(impl Serialize + ?Sized),
+) -> Result<Vec<u8>, CallError> {
     let params =
         serde_json::to_string(params).map_err(|error| CallError::Params(error.to_string()))?;
     Ok(Encoding::default().request(None, method, &params))
@@ -62,12 +65,13 @@ impl<App: 'static> DatagramProtocol<App> for Receiver<App> {
         if error.is_some() {
             self.service.count(|counters| counters.failed += 1);
         }
-        self.service.tell(app, &Event::Called { id: None, method: &method, error: error.as_ref() });
+        let method = wire::as_text(&method);
+        self.service.tell(app, || Event::Called { id: None, method, error: error.as_ref() });
     }
 }
 
 /// A notification's method and parameters.
-type Notification<'a> = (std::borrow::Cow<'a, str>, Option<&'a str>);
+type Notification<'a> = (std::borrow::Cow<'a, [u8]>, Option<&'a [u8]>);
 
 fn notification_in<'a, App: 'static>(
     bytes: &'a [u8],

@@ -13,7 +13,7 @@ use super::super::wire::{Encoding, Envelope};
 use super::super::{Dialect, Remote, Service};
 use crate::http::ServerLimits;
 use crate::http::server::{self as web, Exchange, Settings, Site};
-use crate::http::wire::Request;
+use crate::http::wire::{Request, is_name};
 use crate::websocket::handshake::Fields;
 use crate::websocket::{self, Endpoint, Limits, Options, Role};
 
@@ -100,16 +100,21 @@ impl<App: 'static> Web<App> {
         exchange: &mut Exchange<'_, '_, App>,
         app: &mut App,
     ) {
-        if !self.is_welcome(request) {
+        let said = Said::by(request);
+        if said.origin.is_some() && !self.is_welcome(request) {
             return exchange.answer(StatusCode::FORBIDDEN).text("Pages of other sites may not.\n");
         }
-        let Some(kind) = kind_of_json(request) else {
+        if !said.is_json() {
             let answer = exchange.answer(StatusCode::UNSUPPORTED_MEDIA_TYPE);
             return answer.text("A call is JSON: send Content-Type: application/json.\n");
-        };
-        let (remote, most) = (self.remote.clone(), self.remote.service().limits().message);
-        let nothing = nothing_to_say(kind, request);
-        exchange.gather(most as u64, app, move |exchange, app, text| {
+        }
+        let most = self.remote.service().limits().message as u64;
+        let nothing = said.nothing_to_say();
+        if let Some(text) = exchange.take_whole_body(most) {
+            return handle_post(&self.remote, text, nothing, exchange, app);
+        }
+        let remote = self.remote.clone();
+        exchange.gather(most, app, move |exchange, app, text| {
             handle_post(&remote, &text, nothing, exchange, app);
         });
     }
@@ -118,9 +123,6 @@ impl<App: 'static> Web<App> {
     /// 10.2).
     fn is_welcome(&self, request: &Request<'_>) -> bool {
         let fields = request.fields();
-        if fields.get("origin").is_none() {
-            return true;
-        }
         let host = fields.get("host").and_then(|host| std::str::from_utf8(host).ok());
         let fields: Fields<'_> = fields.iter().collect();
         self.endpoint.options().origins.allow(&fields, host.unwrap_or_default())
@@ -129,25 +131,57 @@ impl<App: 'static> Web<App> {
 
 const ALLOWED: &str = "OPTIONS, POST";
 
-/// What is answered to notifications. jsonrpclib and jsonrpc-requests take anything but 200 for a failure, and are
-/// known by a type that others do not use.
-fn nothing_to_say(kind: &[u8], request: &Request<'_>) -> StatusCode {
-    const THEIRS: &[u8] = b"application/json-rpc";
-    let accepted = || request.fields().get("accept").is_some_and(|it| it.starts_with(THEIRS));
-    if kind.starts_with(THEIRS) || accepted() { StatusCode::OK } else { StatusCode::NO_CONTENT }
+/// What the head of a POST says of its caller and its body: the first field of each name.
+#[derive(Default)]
+struct Said<'a> {
+    origin: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    coding: Option<&'a [u8]>,
+    accept: Option<&'a [u8]>,
 }
 
-/// The body's type, if it is JSON by what the client says. One that says nothing is believed; a form, and what else a
-/// page can send without asking, is not JSON.
-fn kind_of_json<'a>(request: &Request<'a>) -> Option<&'a [u8]> {
-    const USUAL: &[u8] = b"application/json";
-    let kind = request.fields().get("content-type").unwrap_or(USUAL);
-    let named = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    let others: [&[u8]; 3] = [USUAL, b"application/json-rpc", b"application/jsonrequest"];
-    let is_json = kind == USUAL || others.iter().any(|it| named.eq_ignore_ascii_case(it));
-    let coding = request.fields().get("content-encoding");
-    let is_plain = coding.is_none_or(|it| it.eq_ignore_ascii_case(b"identity"));
-    (is_json && is_plain).then_some(kind)
+impl<'a> Said<'a> {
+    const USUAL: &'static [u8] = b"application/json";
+    const OLD: &'static [u8] = b"application/json-rpc";
+
+    /// One pass over the fields.
+    fn by(request: &Request<'a>) -> Self {
+        let mut said = Self::default();
+        for (name, value) in request.fields().iter() {
+            let field = match name.as_bytes() {
+                it if is_name(it, b"origin") => &mut said.origin,
+                it if is_name(it, b"content-type") => &mut said.kind,
+                it if is_name(it, b"content-encoding") => &mut said.coding,
+                it if is_name(it, b"accept") => &mut said.accept,
+                _ => continue,
+            };
+            field.get_or_insert(value);
+        }
+        said
+    }
+
+    /// Whether the body is JSON, by what the client says. One that says nothing is believed; a form, and what else a
+    /// page can send without asking, is not JSON.
+    fn is_json(&self) -> bool {
+        let is_known = |kind: &[u8]| {
+            let named = kind.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+            let all = [Self::USUAL, Self::OLD, b"application/jsonrequest"];
+            kind == Self::USUAL || all.iter().any(|it| named.eq_ignore_ascii_case(it))
+        };
+        self.kind.is_none_or(is_known)
+            && self.coding.is_none_or(|it| it.eq_ignore_ascii_case(b"identity"))
+    }
+
+    /// What is answered to notifications. jsonrpclib and jsonrpc-requests take anything but 200 for a failure, and are
+    /// known by a type that others do not use.
+    fn nothing_to_say(&self) -> StatusCode {
+        let is_theirs = |it: Option<&[u8]>| it.is_some_and(|it| it.starts_with(Self::OLD));
+        if is_theirs(self.kind) || is_theirs(self.accept) {
+            StatusCode::OK
+        } else {
+            StatusCode::NO_CONTENT
+        }
+    }
 }
 
 fn socket_options(options: Options, most: usize) -> Options {

@@ -21,7 +21,7 @@ mod write;
 
 pub use error::Error;
 pub use framer::{Broken, Frame, Framer, Framing};
-pub(super) use message::read_text;
+pub(super) use message::as_text;
 pub use message::{Dialect, Message, Text, read};
 #[cfg(feature = "rpc-web")]
 pub(super) use write::Envelope;

@@ -35,7 +35,7 @@ pub(super) struct Known<K> {
 /// A place in a text.
 #[derive(Debug)]
 pub(super) struct Cursor<'a> {
-    text: &'a str,
+    text: &'a [u8],
     at: usize,
     /// How deep brackets may be nested from here.
     most: u32,
@@ -43,27 +43,78 @@ pub(super) struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     /// The beginning of a text, in which brackets may be nested so deep.
-    pub(super) fn new(text: &'a str, deepest: usize) -> Self {
+    pub(super) fn new(text: &'a [u8], deepest: usize) -> Self {
         let most = u32::try_from(deepest).map_or(DEEPEST, |deepest| deepest.min(DEEPEST));
-        Self { text, at: skip_blank(text.as_bytes(), 0), most }
+        Self { text, at: skip_blank(text, 0), most }
     }
 
     /// The first byte of what comes.
     pub(super) fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
+        self.text.get(self.at).copied()
     }
 
-    /// Takes an object; each member's name and value are told. `usual` is how most begin, up to the comma behind the
-    /// first member: whether this one does so is returned, and that member is not told. `known` is shown what comes where
-    /// a name begins, and may recognize it.
+    /// Takes these bytes, if they come.
+    #[inline(always)]
+    pub(super) fn skip<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
+        let come = self.text.get(self.at..)?.first_chunk::<N>()?;
+        if come != bytes {
+            return None;
+        }
+        self.at += N;
+        Some(())
+    }
+
+    /// A bracket has been opened; nothing if that is too deep.
+    pub(super) fn descend(&mut self) -> Option<()> {
+        self.most = self.most.checked_sub(1)?;
+        Some(())
+    }
+
+    /// Takes a value without brackets.
+    #[inline(always)]
+    pub(super) fn simple(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.at = simple(self.text, start)?;
+        self.text.get(start..self.at)
+    }
+
+    /// Takes an array or an object.
+    #[inline(always)]
+    pub(super) fn structure(&mut self) -> Option<&'a [u8]> {
+        let start = self.at;
+        self.at = match self.peek()? {
+            b'[' => array(self.text, start + 1, self.most).ok()?,
+            b'{' => object(self.text, start + 1, self.most).ok()?,
+            _ => return None,
+        };
+        self.text.get(start..self.at)
+    }
+
+    /// Takes a string, and returns what is in it: ASCII without escapes, with something of the text behind it.
+    #[inline(always)]
+    pub(super) fn plain_string(&mut self) -> Option<&'a [u8]> {
+        let start = expect(self.text, self.at, b'"')?;
+        let mut end = start;
+        loop {
+            let eight = self.text.get(end..)?.first_chunk()?;
+            let plain = plain(u64::from_le_bytes(*eight));
+            end += plain;
+            if plain < 8 {
+                break;
+            }
+        }
+        self.at = expect(self.text, end, b'"')?;
+        self.text.get(start..end)
+    }
+
+    /// Takes an object; each member's name and value are told. `known` is shown what comes where a name begins, and may
+    /// recognize it.
     pub(super) fn members<K>(
         &mut self,
-        usual: &str,
         known: impl Fn(&[u8]) -> Option<Known<K>>,
-        mut each: impl FnMut(Name<'a, K>, &'a str),
-    ) -> Result<bool, Flaw> {
-        let bytes = self.text.as_bytes();
-        let is_usual = bytes.get(self.at..).is_some_and(|it| it.starts_with(usual.as_bytes()));
+        mut each: impl FnMut(Name<'a, K>, &'a [u8]),
+    ) -> Result<(), Flaw> {
+        let bytes = self.text;
         let mut member = |cursor: &mut Self| {
             if let Some(known) = bytes.get(cursor.at..).and_then(&known) {
                 cursor.at = skip_blank(bytes, cursor.at + known.name);
@@ -74,17 +125,14 @@ impl<'a> Cursor<'a> {
             }
             Ok(())
         };
-        if is_usual {
-            self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
-            self.at = skip_blank(bytes, self.at + usual.len());
-        } else if !self.open(*b"{}")? {
-            return self.end().map(|()| false);
+        if !self.open(*b"{}")? {
+            return self.end();
         }
-        self.rest(b'}', &mut member).map(|()| is_usual)
+        self.rest(b'}', &mut member)
     }
 
     /// Takes an array; each element is told.
-    pub(super) fn elements(&mut self, mut each: impl FnMut(&'a str)) -> Result<(), Flaw> {
+    pub(super) fn elements(&mut self, mut each: impl FnMut(&'a [u8])) -> Result<(), Flaw> {
         if !self.open(*b"[]")? {
             return self.end();
         }
@@ -99,7 +147,7 @@ impl<'a> Cursor<'a> {
 
     /// Takes an opening bracket, and the closing one if nothing is between. Whether something is.
     fn open(&mut self, [opening, closing]: [u8; 2]) -> Result<bool, Flaw> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.text;
         let behind = expect(bytes, self.at, opening).ok_or(Flaw::Syntax)?;
         self.most = self.most.checked_sub(1).ok_or(Flaw::TooDeep)?;
         self.at = skip_blank(bytes, behind);
@@ -115,7 +163,7 @@ impl<'a> Cursor<'a> {
         closing: u8,
         mut part: impl FnMut(&mut Self) -> Result<(), Flaw>,
     ) -> Result<(), Flaw> {
-        let bytes = self.text.as_bytes();
+        let bytes = self.text;
         loop {
             part(self)?;
             self.at = skip_blank(bytes, self.at);
@@ -130,7 +178,7 @@ impl<'a> Cursor<'a> {
     }
 
     fn name(&mut self) -> Result<&'a [u8], Flaw> {
-        let (bytes, start) = (self.text.as_bytes(), self.at + 1);
+        let (bytes, start) = (self.text, self.at + 1);
         let (end, at) = name(bytes, self.at).ok_or(Flaw::Syntax)?;
         self.at = at;
         bytes.get(start..end).ok_or(Flaw::Syntax)
@@ -138,14 +186,15 @@ impl<'a> Cursor<'a> {
 
     /// Takes a value, whatever it is.
     #[inline(always)]
-    fn value(&mut self) -> Result<&'a str, Flaw> {
+    fn value(&mut self) -> Result<&'a [u8], Flaw> {
         let start = self.at;
-        self.at = value(self.text.as_bytes(), start, self.most)?;
+        self.at = value(self.text, start, self.most)?;
         self.text.get(start..self.at).ok_or(Flaw::Syntax)
     }
 
-    fn end(&self) -> Result<(), Flaw> {
-        let end = skip_blank(self.text.as_bytes(), self.at);
+    /// Demands that nothing comes any more.
+    pub(super) fn end(&self) -> Result<(), Flaw> {
+        let end = skip_blank(self.text, self.at);
         if end == self.text.len() { Ok(()) } else { Err(Flaw::Syntax) }
     }
 }
@@ -236,6 +285,7 @@ fn string(bytes: &[u8], mut at: usize) -> Option<usize> {
             None => {}
             Some(rest) if rest as u8 == b'"' => return Some(at + 1),
             Some(rest) if rest as u8 == b'\\' => at = escape(bytes, at + 1)?,
+            Some(rest) if rest as u8 > 0x7f => at = beyond_ascii(bytes, at)?,
             Some(_) => return None,
         }
     }
@@ -248,14 +298,15 @@ fn last_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match bytes.get(at)? {
             b'"' => return Some(at + 1),
-            b' '..=b'[' | b']'.. => at += 1,
+            b' '..=b'[' | b']'..=0x7f => at += 1,
             b'\\' => at = escape(bytes, at + 1)?,
+            0x80.. => at = beyond_ascii(bytes, at)?,
             _ => return None,
         }
     }
 }
 
-/// How many of eight bytes, from the lowest, come before a quote, a backslash or a control character.
+/// How many of eight bytes, from the lowest, come before a quote, a backslash, a control character, or what is not ASCII.
 #[inline]
 fn plain(eight: u64) -> usize {
     const ONES: u64 = u64::MAX / 0xff;
@@ -264,8 +315,18 @@ fn plain(eight: u64) -> usize {
     // was borrowed: only the lowest counts.
     let below = |bytes: u64, limit: u8| bytes.wrapping_sub(ONES * u64::from(limit)) & !bytes;
     let equal = |byte: u8| below(eight ^ (ONES * u64::from(byte)), 1);
-    let stops = (equal(b'"') | equal(b'\\') | below(eight, 0x20)) & HIGHEST;
+    let stops = (equal(b'"') | equal(b'\\') | below(eight, 0x20) | eight) & HIGHEST;
     stops.trailing_zeros() as usize / 8
+}
+
+/// What is not ASCII, and so has to be UTF-8: all of it that stands together. Outside of strings nothing of it is JSON,
+/// so no other look at a text is needed.
+#[cold]
+#[inline(never)]
+fn beyond_ascii(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    let length = rest.iter().position(u8::is_ascii).unwrap_or(rest.len());
+    std::str::from_utf8(rest.get(..length)?).is_ok().then_some(at + length)
 }
 
 /// What stands behind a backslash.
@@ -413,8 +474,8 @@ mod tests {
 
     use super::*;
 
-    fn look(text: &str, deepest: usize) -> Result<(), Flaw> {
-        Cursor::new(text, deepest).only_value()
+    fn look(text: impl AsRef<[u8]>, deepest: usize) -> Result<(), Flaw> {
+        Cursor::new(text.as_ref(), deepest).only_value()
     }
 
     fn is_json(text: &str) -> bool {
@@ -424,20 +485,19 @@ mod tests {
     #[test]
     fn members_and_elements_are_told_as_they_stand_there() {
         let mut told = Vec::new();
-        let object = r#" { "a" : [1, {"b":2}] , "\u0063" :"x","d": 1 } "#;
+        let object = br#" { "a" : [1, {"b":2}] , "\u0063" :"x","d": 1 } "#;
         let known = |rest: &[u8]| rest.starts_with(b"\"d\":").then_some(Known { key: (), name: 4 });
-        let looked =
-            Cursor::new(object, 9).members("-", known, |name, value| told.push((name, value)));
-        assert_eq!(looked, Ok(false));
+        let looked = Cursor::new(object, 9).members(known, |name, value| told.push((name, value)));
+        assert_eq!(looked, Ok(()));
         let expected = [
-            (Name::Other(&b"a"[..]), r#"[1, {"b":2}]"#),
-            (Name::Other(br"\u0063"), "\"x\""),
-            (Name::Known(()), "1"),
+            (Name::Other(&b"a"[..]), &br#"[1, {"b":2}]"#[..]),
+            (Name::Other(br"\u0063"), b"\"x\""),
+            (Name::Known(()), b"1"),
         ];
         assert_eq!(told, expected);
         let mut told = Vec::new();
-        assert_eq!(Cursor::new("[ 1 ,{} , [2]]", 9).elements(|it| told.push(it)), Ok(()));
-        assert_eq!(told, ["1", "{}", "[2]"]);
+        assert_eq!(Cursor::new(b"[ 1 ,{} , [2]]", 9).elements(|it| told.push(it)), Ok(()));
+        assert_eq!(told, [&b"1"[..], b"{}", b"[2]"]);
     }
 
     #[test]
@@ -488,6 +548,19 @@ mod tests {
         }
     }
 
+    const BYTES: [&[u8]; 10] = [
+        b"a",
+        b"seven..",
+        b"\xc3\xa9",
+        b"\xc3",
+        b"\xa9",
+        b"\xed\xa0\x80",
+        b"\xf0\x9f\x98\x80",
+        b"\xff",
+        b"\\n",
+        b"\xe2\x82",
+    ];
+
     proptest! {
         #[test]
         fn it_is_json_here_if_it_is_json_there(parts in proptest::collection::vec(
@@ -510,14 +583,21 @@ mod tests {
         }
 
         #[test]
+        fn a_string_is_one_only_if_it_is_utf_8_wherever_its_parts_fall(parts in
+            proptest::collection::vec(proptest::sample::select(&BYTES[..]), 0..9)) {
+            let text = [&b"\""[..], &parts.concat(), b"\""].concat();
+            prop_assert_eq!(look(&text, 9).is_ok(), std::str::from_utf8(&text).is_ok(), "{:?}", text);
+        }
+
+        #[test]
         fn values_are_looked_through_whole(value in proptest::collection::vec(
             proptest::sample::select([
                 "{\"a\":1}", "[]", "[[{}],2]", "\"x\\\"y\"", "-1.5e9", "{\"b\":[{\"c\":{}}]}", "null",
             ].as_slice()), 1..8)) {
             let text = format!("[{}]", value.join(" , "));
             let mut told = Vec::new();
-            prop_assert_eq!(Cursor::new(&text, 9).elements(|it| told.push(it)), Ok(()));
-            prop_assert_eq!(told, value);
+            prop_assert_eq!(Cursor::new(text.as_bytes(), 9).elements(|it| told.push(it)), Ok(()));
+            prop_assert_eq!(told, value.iter().map(|it| it.as_bytes()).collect::<Vec<_>>());
         }
     }
 }

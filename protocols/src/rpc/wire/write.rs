@@ -118,7 +118,7 @@ pub(in crate::rpc) struct Reply<'a> {
     out: &'a mut Vec<u8>,
     encoding: Encoding,
     /// `None`: a notification, which nobody answers.
-    id: Option<&'a str>,
+    id: Option<&'a [u8]>,
     ceiling: usize,
 }
 
@@ -127,7 +127,7 @@ impl<'a> Reply<'a> {
     pub(in crate::rpc) fn new(
         out: &'a mut Vec<u8>,
         encoding: Encoding,
-        id: Option<&'a str>,
+        id: Option<&'a [u8]>,
         ceiling: usize,
     ) -> Self {
         Self { out, encoding, id, ceiling }
@@ -142,6 +142,24 @@ impl<'a> Reply<'a> {
         &mut self,
         result: &R,
     ) -> Result<(), Error> {
+        let ceiling = self.ceiling;
+        self.write(|out| Bounded::append(out, result, ceiling))
+    }
+
+    /// Writes a result that is JSON already, and within the limit.
+    pub(in crate::rpc) fn written(&mut self, result: &[u8]) {
+        let written = self.write(|out| {
+            out.extend_from_slice(result);
+            Ok(())
+        });
+        debug_assert!(written.is_ok(), "it is only copied");
+    }
+
+    #[inline]
+    fn write(
+        &mut self,
+        result: impl FnOnce(&mut Vec<u8>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         let Some(id) = self.id else {
             return Ok(());
         };
@@ -150,7 +168,7 @@ impl<'a> Reply<'a> {
             Dialect::Two => b"{\"jsonrpc\":\"2.0\",\"result\":".as_slice(),
             Dialect::One => b"{\"result\":",
         });
-        let written = Bounded::append(self.out, result, self.ceiling);
+        let written = result(self.out);
         if written.is_err() {
             self.out.truncate(start);
             return written;
@@ -176,9 +194,9 @@ impl<'a> Reply<'a> {
         self.close(id);
     }
 
-    fn close(&mut self, id: &str) {
+    fn close(&mut self, id: &[u8]) {
         self.out.extend_from_slice(b",\"id\":");
-        self.out.extend_from_slice(id.as_bytes());
+        self.out.extend_from_slice(id);
         self.out.push(b'}');
     }
 }
@@ -259,7 +277,7 @@ mod tests {
     #[test]
     fn a_result_that_is_too_long_leaves_nothing_behind() {
         let mut out = b"before".to_vec();
-        let mut reply = Reply::new(&mut out, Encoding::default(), Some("1"), 4);
+        let mut reply = Reply::new(&mut out, Encoding::default(), Some(b"1"), 4);
         assert_eq!(reply.result("abc").expect_err("five bytes").code, Error::REPLY_TOO_LONG);
         assert!(reply.result("ab").is_ok());
         assert_eq!(text(&out), r#"before{"jsonrpc":"2.0","result":"ab","id":1}"#);
