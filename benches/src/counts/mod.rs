@@ -9,6 +9,8 @@ mod datagrams;
 mod echo;
 mod fan_out;
 mod rpc;
+#[cfg(feature = "tls")]
+mod tls;
 mod web;
 
 use std::fmt;
@@ -57,6 +59,8 @@ pub fn all() -> Vec<Subject> {
         chat::subjects(),
         rpc::subjects(),
         web::subjects(),
+        #[cfg(feature = "tls")]
+        tls::subjects(),
     ]
     .into_iter()
     .flatten()
