@@ -181,24 +181,36 @@ impl Echoing {
         }
         Ok(Self { started, streams })
     }
+
+    /// Exchanges so many messages, in whole rounds.
+    pub(crate) fn exchange(&mut self, messages: usize) -> Result {
+        exchange(&mut self.streams, messages)
+    }
+
+    /// Ends the server; its clients stay connected.
+    pub(crate) fn stop(self) -> Result {
+        self.started.running.server.stop()
+    }
+}
+
+fn exchange(streams: &mut [Stream], messages: usize) -> Result {
+    for _ in 0..messages.div_ceil(streams.len()) {
+        for stream in streams.iter_mut() {
+            stream.write_all(&[b'x'; ECHO])?;
+            stream.flush()?;
+        }
+        for stream in streams.iter_mut() {
+            stream.read_exact(&mut [0; ECHO])?;
+        }
+    }
+    Ok(())
 }
 
 impl Work for Echoing {
     fn run(&mut self, units: u64) -> Result<Spent> {
         let Self { started, streams } = self;
-        let rounds = (units as usize).div_ceil(streams.len());
-        started.running.server.watch((rounds * streams.len()) as u64, || {
-            for _ in 0..rounds {
-                for stream in streams.iter_mut() {
-                    stream.write_all(&[b'x'; ECHO])?;
-                    stream.flush()?;
-                }
-                for stream in streams.iter_mut() {
-                    stream.read_exact(&mut [0; ECHO])?;
-                }
-            }
-            Ok(())
-        })
+        let messages = (units as usize).next_multiple_of(streams.len());
+        started.running.server.watch(messages as u64, || exchange(streams, messages))
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) struct Ledger {
     pub(crate) reads_a_turn: usize,
     /// Layers that are being opened.
     pub(crate) handshakes: Handshakes,
+    /// Where layers work that hold nothing.
+    pub(crate) layers: LayerBuffers,
     /// Memory of outboxes that have run empty.
     pub(crate) spares: Spares,
     /// Pipes between coupled connections.
@@ -49,6 +51,15 @@ pub(crate) struct Ledger {
     pub(crate) retired: VecDeque<(Key, Box<CloseReason>)>,
 }
 
+/// Buffers that are lent to one layer after the other. None needs more than one read brings, or one write takes.
+#[derive(Default)]
+pub(crate) struct LayerBuffers {
+    /// For what comes out of it.
+    pub(crate) plain: Vec<u8>,
+    /// For what it has to send.
+    pub(crate) wire: Vec<u8>,
+}
+
 impl Ledger {
     pub(crate) fn new(limits: Limits, system: System) -> Self {
         Self {
@@ -59,6 +70,7 @@ impl Ledger {
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
             handshakes: Handshakes::default(),
+            layers: LayerBuffers::default(),
             spares: Spares::default(),
             pipes: Pipes::default(),
             queued: 0,

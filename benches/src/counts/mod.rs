@@ -10,6 +10,8 @@ mod echo;
 mod fan_out;
 mod network;
 mod rpc;
+#[cfg(feature = "tls")]
+mod tls;
 mod web;
 
 use std::fmt;
@@ -60,6 +62,8 @@ pub fn all() -> Vec<Subject> {
         network::subjects(),
         rpc::subjects(),
         web::subjects(),
+        #[cfg(feature = "tls")]
+        tls::subjects(),
     ]
     .into_iter()
     .flatten()

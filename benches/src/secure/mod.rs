@@ -8,6 +8,7 @@ mod tokio;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use clap::ValueEnum;
 use tempfile::TempDir;
@@ -70,11 +71,21 @@ impl Secure {
             Self::Stunnel => others::stunnel(&keys),
             Self::Hitch => others::hitch(&keys),
             Self::Reactor | Self::TokioEcho | Self::ReactorEcho => {
-                let program = Program::named(PROGRAM)?.with(self).with(keys.directory().display());
-                Ok(Running::new(program.start()?))
+                self.program(&keys).and_then(|it| Ok(Running::new(it.start()?)))
             }
         };
         Ok(Started { running: running?, keys })
+    }
+
+    /// Starts one of those that are not programs themselves under an instrument.
+    pub(crate) fn start_under(self, instrument: Command) -> Result<Started> {
+        let keys = Keys::write()?;
+        let server = self.program(&keys)?.start_under(instrument)?;
+        Ok(Started { running: Running::new(server), keys })
+    }
+
+    fn program(self, keys: &Keys) -> Result<Program> {
+        Ok(Program::named(PROGRAM)?.with(self).with(keys.directory().display()))
     }
 }
 

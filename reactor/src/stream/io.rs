@@ -242,7 +242,7 @@ impl Io {
         let Some((layered, socket)) = self.layered_mut() else {
             return self.receive(buffer, ledger);
         };
-        let result = layered.read(socket, buffer, believes);
+        let result = layered.read(socket, buffer, believes, &mut ledger.layers);
         if result.is_ok() && layered.is_drained() {
             self.not_readable();
         }
@@ -368,7 +368,7 @@ impl Io {
     /// As [`Self::transmit`], through the layer if there is one; how many bytes were taken.
     pub(super) fn send(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step<usize> {
         let result = match self.layered_mut() {
-            Some((layered, socket)) => layered.write(socket, bytes),
+            Some((layered, socket)) => layered.write(socket, bytes, &mut ledger.layers),
             None => match self.transmit(bytes, About::Visited, ledger) {
                 Ok(()) => return Step::Continue(bytes.len()),
                 Err(result) => result,
@@ -386,7 +386,7 @@ impl Io {
         let wanted = slices.iter().map(|slice| slice.len()).sum();
         let result = match self.layered_mut() {
             None => self.socket.write_vectored(slices),
-            Some((layered, socket)) => layered.write_vectored(socket, slices),
+            Some((layered, socket)) => layered.write_vectored(socket, slices, &mut ledger.layers),
         };
         self.transmitted(result, wanted, About::Visited, ledger)
     }
@@ -403,7 +403,9 @@ impl Io {
     ) -> Step<Option<usize>> {
         let result = match self.layered_mut() {
             None => self.socket.send_file(file, offset, count),
-            Some((layered, socket)) => layered.send_file(socket, file, offset, count),
+            Some((layered, socket)) => {
+                layered.send_file(socket, file, offset, count, &mut ledger.layers)
+            }
         };
         match result {
             Err(error) if is_files_error(&error) => ended(CloseReason::FileFailed(error)),

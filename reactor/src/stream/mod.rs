@@ -429,6 +429,11 @@ impl Stream {
         }
     }
 
+    /// Whether it stands on the ready list.
+    fn is_ready(&self) -> bool {
+        self.pending.listed.is_ready()
+    }
+
     pub(crate) fn unmake_ready(&mut self) {
         self.pending.listed.unmake_ready();
     }

@@ -115,6 +115,10 @@ impl Listed {
         *self != before
     }
 
+    pub(super) fn is_ready(self) -> bool {
+        matches!(self, Self::Ready | Self::Both)
+    }
+
     pub(super) fn unmake_ready(&mut self) {
         *self = match self {
             Self::Nowhere | Self::Ready => Self::Nowhere,
@@ -172,14 +176,14 @@ mod tests {
     #[test]
     fn the_two_lists_do_not_know_of_each_other() {
         let mut listed = Listed::Nowhere;
-        assert!(listed.make_ready() && !listed.make_ready());
+        assert!(listed.make_ready() && !listed.make_ready() && listed.is_ready());
         assert!(listed.touch() && !listed.touch());
         listed.unmake_ready();
         assert!(listed == Listed::Touched && listed.make_ready());
         listed.untouch();
         assert!(listed == Listed::Ready);
         listed.unmake_ready();
-        assert!(listed == Listed::Nowhere);
+        assert!(listed == Listed::Nowhere && !listed.is_ready());
     }
 
     #[test]

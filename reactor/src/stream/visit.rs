@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   event ───────▶ handle_readiness ──┬── is_flowing ──▶ receive ──▶ call ──▶ uncork
+//!                                     ├── on the ready list: later in this turn
 //!                                     └── else ──────┐
 //!   ready list ───────────────────────▶ handle ◀─────┘
 //!                                         │
@@ -99,6 +100,11 @@ impl<'a, App> Visit<'a, App> {
             // It ended earlier in this batch of events.
             self.registry.ledger.stats.stale_events += 1;
             self.registry.ledger.trace(|| What::StaleEvent);
+            return;
+        } else if stream.is_open() && stream.is_ready() {
+            // Its visit comes at the end of this turn, and finds what the event says. One that takes more than its
+            // share would have two visits a turn, and others wait for both. (One that is connecting may only have
+            // failed, and is not to be written to before that is known.)
             return;
         }
         self.handle(scratch);

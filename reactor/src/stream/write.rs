@@ -90,16 +90,13 @@ impl Stream {
         more: &[u8],
         ledger: &mut Ledger,
     ) -> Step<usize> {
-        if !self.can_transmit() {
+        if !self.is_next() {
             self.queue_cork(0, cork, ledger)?;
             return Step::Continue(0);
         }
         let corked = cork.bytes().len();
         if corked == 0 {
-            return match self.io.transmit(more, About::Visited, ledger) {
-                Ok(()) => Step::Continue(more.len()),
-                Err(result) => self.io.transmitted(result, more.len(), About::Visited, ledger),
-            };
+            return self.io.send(more, ledger);
         }
         let slices = [IoSlice::new(cork.bytes()), IoSlice::new(more)];
         let sent = self.io.transmit_vectored(&slices, ledger)?;
@@ -114,7 +111,7 @@ impl Stream {
             return Step::Continue(());
         }
         if !self.can_transmit() {
-            return self.queue_cork(0, cork, ledger);
+            return self.uncork_otherwise(cork, ledger);
         }
         match self.io.transmit(cork.bytes(), About::Visited, ledger) {
             Ok(()) => {
@@ -123,6 +120,13 @@ impl Stream {
             }
             Err(result) => self.uncorked_partly(result, cork, ledger),
         }
+    }
+
+    /// Sends the cork through a layer, or queues it.
+    #[cold]
+    fn uncork_otherwise(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
+        let sent = if self.is_next() { self.io.send(cork.bytes(), ledger)? } else { 0 };
+        self.queue_cork(sent, cork, ledger)
     }
 
     #[cold]
@@ -137,7 +141,6 @@ impl Stream {
     }
 
     /// Queues what the kernel has not taken of the cork, which is empty then.
-    #[cold]
     fn queue_cork(&mut self, sent: usize, cork: &mut Cork, ledger: &mut Ledger) -> Step {
         let rest = &cork.bytes()[sent..];
         let step =
@@ -146,9 +149,14 @@ impl Stream {
         step
     }
 
-    /// Whether bytes may go straight to the kernel: nothing waits in front of them.
+    /// Whether bytes may go straight to the kernel: nothing waits in front of them, and no layer is between.
     pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.is_writable()
+    }
+
+    /// Whether bytes may leave now, through a layer or without one.
+    fn is_next(&self) -> bool {
+        self.outbox.is_empty() && self.io.can_send()
     }
 
     // ── what others send it ─────────────────────────────────────────────────────────────────

@@ -28,8 +28,10 @@ mod tls;
 use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::mem;
 
 use crate::CloseReason;
+use crate::ledger::LayerBuffers;
 use crate::net::{StreamSocket, read_at};
 
 #[cfg(unix)]
@@ -169,6 +171,16 @@ impl Layered {
         socket: &StreamSocket,
         buffer: &mut [u8],
         believes: bool,
+        buffers: &mut LayerBuffers,
+    ) -> io::Result<usize> {
+        self.within(buffers, |layered| layered.read_plain(socket, buffer, believes))
+    }
+
+    fn read_plain(
+        &mut self,
+        socket: &StreamSocket,
+        buffer: &mut [u8],
+        believes: bool,
     ) -> io::Result<usize> {
         let was_open = self.layer.is_open();
         let believes = believes && self.layer.believes_short_reads();
@@ -209,7 +221,7 @@ impl Layered {
                 // Behind its goodbye there is nothing to be heard.
                 continue;
             }
-            self.feed(socket, &buffer[..length])?;
+            self.take_in(socket, &buffer[..length])?;
         }
         Err(io::ErrorKind::Interrupted.into())
     }
@@ -230,6 +242,10 @@ impl Layered {
 
     /// Takes in bytes that have been read, and answers what has to be answered.
     pub(super) fn feed(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
+        self.within(&mut LayerBuffers::default(), |layered| layered.take_in(socket, bytes))
+    }
+
+    fn take_in(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
         let before = self.pending.len();
         let received = self.layer.receive(bytes, &mut self.plain, &mut self.pending);
         if self.ours == Ours::Finished {
@@ -237,7 +253,7 @@ impl Layered {
             self.pending.truncate(before);
         }
         // The answer first, also to what is wrong: it may say why.
-        let pushed = self.push(socket);
+        let pushed = self.push_pending(socket);
         received?;
         pushed?;
         if self.pending.len() - self.sent > ANSWERS {
@@ -252,8 +268,7 @@ impl Layered {
         buffer[..length].copy_from_slice(&rest[..length]);
         self.taken += length;
         if self.taken == self.plain.len() {
-            // An idle connection owns no buffer.
-            self.plain = Vec::new();
+            self.plain.clear();
             self.taken = 0;
         }
         length
@@ -265,7 +280,16 @@ impl Layered {
     }
 
     /// Takes as many plain bytes as the socket has room for what becomes of them, and a chunk more.
-    pub(super) fn write(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(
+        &mut self,
+        socket: &StreamSocket,
+        bytes: &[u8],
+        buffers: &mut LayerBuffers,
+    ) -> io::Result<usize> {
+        self.within(buffers, |layered| layered.write_chunks(socket, bytes))
+    }
+
+    fn write_chunks(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
         let mut taken = 0;
         for chunk in bytes.chunks(CHUNK) {
             match self.write_chunk(socket, chunk) {
@@ -282,10 +306,15 @@ impl Layered {
         &mut self,
         socket: &StreamSocket,
         slices: &[IoSlice<'_>],
+        buffers: &mut LayerBuffers,
     ) -> io::Result<usize> {
+        self.within(buffers, |layered| layered.write_slices(socket, slices))
+    }
+
+    fn write_slices(&mut self, socket: &StreamSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut taken = 0;
         for slice in slices {
-            match self.write(socket, slice) {
+            match self.write_chunks(socket, slice) {
                 Ok(length) if length < slice.len() => return Ok(taken + length),
                 Ok(length) => taken += length,
                 Err(_) if taken > 0 => break,
@@ -302,6 +331,17 @@ impl Layered {
         file: &File,
         offset: u64,
         count: usize,
+        buffers: &mut LayerBuffers,
+    ) -> io::Result<usize> {
+        self.within(buffers, |layered| layered.send_chunk_of(file, offset, count, socket))
+    }
+
+    fn send_chunk_of(
+        &mut self,
+        file: &File,
+        offset: u64,
+        count: usize,
+        socket: &StreamSocket,
     ) -> io::Result<usize> {
         self.make_room(socket)?;
         let mut chunk = [0; CHUNK];
@@ -318,13 +358,13 @@ impl Layered {
         self.make_room(socket)?;
         self.layer.send(chunk, &mut self.pending);
         // It is taken; if this fails, the next write will tell.
-        let _ = self.push(socket);
+        let _ = self.push_pending(socket);
         Ok(())
     }
 
     /// Whether a chunk may be turned into wire bytes: what was is with the socket.
     fn make_room(&mut self, socket: &StreamSocket) -> io::Result<()> {
-        self.push(socket)?;
+        self.push_pending(socket)?;
         if self.ours == Ours::Finished {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
@@ -334,6 +374,10 @@ impl Layered {
 
     /// Sends what is pending, as far as the socket takes it: that it would block is no error.
     pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
+        self.within(&mut LayerBuffers::default(), |layered| layered.push_pending(socket))
+    }
+
+    fn push_pending(&mut self, socket: &StreamSocket) -> io::Result<()> {
         while self.sent < self.pending.len() {
             match self.layer.write_socket(socket, &self.pending[self.sent..]) {
                 Ok(sent) => self.sent += sent,
@@ -345,7 +389,7 @@ impl Layered {
                 Err(error) => return Err(error),
             }
         }
-        self.pending = Vec::new();
+        self.pending.clear();
         self.sent = 0;
         Ok(())
     }
@@ -356,5 +400,36 @@ impl Layered {
             self.layer.finish(&mut self.pending);
         }
         self.push(socket)
+    }
+
+    /// Works in the loop's buffers where it has none of its own, and keeps those that are not empty at the end: an
+    /// idle connection owns no buffer, and one that is at work allocates none.
+    fn within<R>(&mut self, buffers: &mut LayerBuffers, work: impl FnOnce(&mut Self) -> R) -> R {
+        lend(&mut buffers.plain, &mut self.plain);
+        lend(&mut buffers.wire, &mut self.pending);
+        let result = work(self);
+        give_back(&mut self.plain, &mut buffers.plain);
+        give_back(&mut self.pending, &mut buffers.wire);
+        result
+    }
+}
+
+fn lend(lent: &mut Vec<u8>, own: &mut Vec<u8>) {
+    if own.capacity() == 0 {
+        mem::swap(lent, own);
+    }
+}
+
+fn give_back(own: &mut Vec<u8>, lent: &mut Vec<u8>) {
+    if lent.capacity() > 0 {
+        // It has worked in its own.
+        if own.is_empty() {
+            *own = Vec::new();
+        }
+    } else if own.is_empty() {
+        mem::swap(lent, own);
+    } else {
+        // It stays, with what it holds and no more.
+        own.shrink_to_fit();
     }
 }
