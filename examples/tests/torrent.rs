@@ -6,6 +6,8 @@ mod outside;
 #[path = "torrent/peers.rs"]
 mod peers;
 mod support;
+#[path = "torrent/trackers.rs"]
+mod trackers;
 
 use std::fs;
 use std::io::{Read, Write};

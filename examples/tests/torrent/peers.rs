@@ -11,14 +11,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use protocols::torrent::wire::DhtTable;
+use protocols::torrent::wire::message::Handshake;
+use protocols::torrent::{InfoHash, PeerId};
 use rustix::process::Signal;
 
-use super::support::{PATIENCE, Program, listener, noise, run};
+use super::support::{PATIENCE, Program, connect, listener, noise, run};
+use super::trackers::finds_ours_by_our_tracker;
 use super::{TORRENT, free_port, made, outside};
 use tempfile::TempDir;
 
 /// `torrent seed`, and where it listens.
-fn seed(file: &str, here: &TempDir, more: &[&str]) -> (Program, String) {
+pub(super) fn seed(file: &str, here: &TempDir, more: &[&str]) -> (Program, String) {
     let seed = Program::start(TORRENT, &[&["seed", file, "--data", &text(here)], more].concat());
     let line = seed.line();
     let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
@@ -26,21 +29,21 @@ fn seed(file: &str, here: &TempDir, more: &[&str]) -> (Program, String) {
 }
 
 /// `torrent get --once`, to its end: its code, and what it has fetched.
-fn get(torrent: &str, more: &[&str]) -> (Option<i32>, TempDir) {
+pub(super) fn get(torrent: &str, more: &[&str]) -> (Option<i32>, TempDir) {
     let there = tempfile::tempdir().expect("a folder");
     let words = ["get", torrent, "--output", &text(&there), "--once"];
     let ended = run(TORRENT, &[&words[..], more].concat(), b"");
     (ended.code, there)
 }
 
-fn text(folder: &TempDir) -> String {
+pub(super) fn text(folder: &TempDir) -> String {
     folder.path().to_str().expect("it is text").to_owned()
 }
 
 /// The files that have bytes.
 const FILLED: [&str; 2] = ["large", "deep/small"];
 
-fn are_same(here: &TempDir, there: &TempDir) -> bool {
+pub(super) fn are_same(here: &TempDir, there: &TempDir) -> bool {
     FILLED.iter().chain(&["empty"]).all(|name| is_same(here, there, name))
 }
 
@@ -52,7 +55,7 @@ fn is_same(here: &TempDir, there: &TempDir, name: &str) -> bool {
 
 /// Waits until what another program fetches there is what is here. Transmission makes no empty files.
 #[track_caller]
-fn wait_for(here: &TempDir, there: &TempDir) {
+pub(super) fn wait_for(here: &TempDir, there: &TempDir) {
     let deadline = Instant::now() + 2 * PATIENCE;
     while !FILLED.iter().all(|name| is_same(here, there, name)) {
         assert!(Instant::now() < deadline, "it has not got everything");
@@ -67,28 +70,11 @@ fn what_is_seeded_is_got_by_the_torrent_and_by_its_link() {
     let (code, there) = get(&file, &["--peer", &address]);
     assert_eq!(code, Some(0));
     assert!(are_same(&here, &there));
-    let (code, there) = get(&format!("{link}&x.pe={address}"), &["--json"]);
+    // One that is nowhere does not keep the others out.
+    let (code, there) = get(&format!("{link}&x.pe=nowhere&x.pe={address}"), &["--json"]);
     assert_eq!(code, Some(0));
     assert!(are_same(&here, &there));
     assert!(seed.stop().contains("seeding 195.32 KiB"));
-}
-
-#[test]
-fn a_tracker_brings_a_seed_and_a_leecher_together() {
-    let tracker = Program::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0"]);
-    let (here, file, link) = made(&["--tracker", &tracker.line()]);
-    let (_seed, _) = seed(&file, &here, &[]);
-    // Whoever asks first is told of nobody; so one more asks, who hears of it.
-    for torrent in [&file, &link] {
-        let (code, there) = get(torrent, &[]);
-        assert_eq!(code, Some(0));
-        assert!(are_same(&here, &there));
-    }
-    let asked = run(TORRENT, &["show", &file, "--ask"], b"").text();
-    assert!(
-        asked.contains("1 have it, 0 do not, "),
-        "the seed is one, and the others are gone: {asked}"
-    );
 }
 
 #[test]
@@ -193,6 +179,32 @@ fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     let words = ["-c", LIBTORRENT, &link, &text(&there), "0"];
     let _theirs = Program::start_with(python, &words, &[("DHT", &*node)]);
     wait_for(&here, &there);
+}
+
+/// Its two nodes are of two DHTs; each leecher knows one of them, and is at an address of that kind only.
+#[test]
+fn who_listens_at_two_addresses_is_found_by_peers_of_ipv4_and_of_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return outside::left_out("this machine has no ::1");
+    }
+    let (here, file, link) = made(&[]);
+    let (seed, v4) =
+        seed(&file, &here, &["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--dht"]);
+    let v6 = seed.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let folder = tempfile::tempdir().expect("a folder");
+    let kept = format!("{}/nodes", text(&folder));
+    for (listen, node) in [("127.0.0.1:0", &v4), ("[::1]:0", &v6)] {
+        let words = ["--listen", listen, "--dht-node", node, "--dht-file", &kept];
+        let (code, there) = get(&link, &words);
+        assert_eq!(code, Some(0), "{node}");
+        assert!(are_same(&here, &there));
+    }
+    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
+    let expected = [&v4, &v6].map(|at| at.parse().expect("an address"));
+    assert_eq!(table.nodes, expected, "what the first run has known is kept");
+    let words = ["get", &file, "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"];
+    let ended = run(TORRENT, &words, b"");
+    assert!(ended.code == Some(1) && ended.errors.contains("one address of IPv4"), "{ended:?}");
 }
 
 #[test]
@@ -329,6 +341,56 @@ fn who_is_killed_in_the_middle_fetches_again_only_what_is_not_there() {
     assert!(passed <= missing * (16 * 1024 + 13) + 10_000, "{passed} for {missing} pieces");
 }
 
+/// As few as a small machine gives a program.
+#[test]
+fn five_hundred_files_are_given_and_fetched_with_sixty_four_descriptors() {
+    let [here, there] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let name = |at: usize| format!("data/{}/{at}", at % 7);
+    for at in 0..500 {
+        let path = here.path().join(name(at));
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
+        fs::write(path, noise(1_000 + at)).expect("a file");
+    }
+    let (file, data) = (format!("{}/a.torrent", text(&here)), format!("{}/data", text(&here)));
+    assert_eq!(run(TORRENT, &["create", &data, "--output", &file], b"").code, Some(0));
+    let limited = |words: &[&str]| {
+        let limit = ["-c", "ulimit -n 64 && exec \"$0\" \"$@\"", TORRENT];
+        Program::start("sh", &[&limit[..], words].concat())
+    };
+    let seed = limited(&["seed", &file, "--data", &text(&here)]);
+    let line = seed.line();
+    let address = line.strip_prefix("listening on ").expect("it listens");
+    let ended =
+        limited(&["get", &file, "--output", &text(&there), "--once", "--peer", address]).ended();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for at in 0..500 {
+        let [one, other] = [&here, &there].map(|it| fs::read(it.path().join(name(at))).ok());
+        assert!(one.is_some() && one == other, "{at}");
+    }
+}
+
+#[test]
+fn a_hundred_who_connect_at_once_are_all_answered() {
+    let (here, file, link) = made(&[]);
+    let (_seed, address) = seed(&file, &here, &[]);
+    let hash: InfoHash =
+        link.split(['&', ':']).nth(3).and_then(|hash| hash.parse().ok()).expect("it is in it");
+    let peers: Vec<_> = (0..100).map(|_| connect(&address)).collect();
+    let greeting = |number: u8| {
+        let peer_id = PeerId::new([number; 12]);
+        let (fast, extended, dht) = Default::default();
+        Handshake { fast, extended, dht, info_hash: hash, peer_id }.to_bytes()
+    };
+    for (number, mut peer) in (0..).zip(&peers) {
+        peer.write_all(&greeting(number)).expect("it is open");
+    }
+    for mut peer in &peers {
+        let mut answer = [0; 68];
+        peer.read_exact(&mut answer).expect("it answers");
+        assert!(answer.starts_with(b"\x13BitTorrent protocol"));
+    }
+}
+
 #[test]
 fn what_is_not_complete_ends_with_another_code() {
     let (_here, file, link) = made(&[]);
@@ -344,9 +406,29 @@ fn what_is_not_complete_ends_with_another_code() {
     let nowhere = tempfile::tempdir().expect("a folder");
     let ended = run(TORRENT, &["seed", &file, "--data", &text(&nowhere)], b"");
     assert!(ended.code == Some(1) && ended.errors.contains("nothing of it"), "{ended:?}");
+    let ended = run(TORRENT, &["seed", &file, "--data", "/nonexistent"], b"");
+    let expected = "torrent: there is no folder /nonexistent";
+    assert!(ended.code == Some(1) && ended.errors == expected, "{ended:?}");
 }
 
 // ── other people's programs ─────────────────────────────────────────────────────────────────────
+
+/// Where the torrent stands among the words of a program that does not want it last.
+pub(super) const TORRENT_HERE: &str = "TORRENT";
+
+/// Starts another program with a torrent: as its last word, in a variable, and in the place that was kept for it.
+pub(super) fn start(program: &str, words: Vec<String>, home: &TempDir, torrent: &str) -> Program {
+    let mut words = words;
+    match words.iter_mut().find(|word| *word == TORRENT_HERE) {
+        Some(place) => torrent.clone_into(place),
+        None => words.push(torrent.to_owned()),
+    }
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let modules = if program == "node" { outside::node_modules() } else { String::new() };
+    let variables =
+        [("HOME", &*text(home)), ("TERM", "xterm"), ("TORRENT", torrent), ("NODE_PATH", &modules)];
+    Program::start_with(program, &words, &variables)
+}
 
 /// Another program fetches from ours, which connects to it.
 fn is_fetched_from_ours(program: &str, words: &[&str], port: &str, there: &TempDir) {
@@ -359,8 +441,8 @@ fn is_fetched_from(program: &str, words: &[&str], port: &str, there: &TempDir, o
     let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
     // One of the first days knows no links.
     let torrent = if program.ends_with("ctorrent") { &file } else { &link };
-    let variables = [("HOME", &*text(there)), ("TERM", "xterm"), ("TORRENT", &**torrent)];
-    let _theirs = Program::start_with(program, &[words, &[torrent]].concat(), &variables);
+    let words = words.iter().map(ToString::to_string).collect();
+    let _theirs = start(program, words, there, torrent);
     let at = format!("127.0.0.1:{port}");
     let (_seed, _) = seed(&file, &here, &[&["--peer", &at], ours].concat());
     wait_for(&here, there);
@@ -372,10 +454,7 @@ fn is_seeded_to_ours(program: &str, words: impl Fn(&str, &str) -> Vec<String>) {
     let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
     for torrent in [&file, &link] {
         let port = free_port();
-        let words = words(&text(&here), &port);
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
-        let variables = [("HOME", &*text(&here)), ("TERM", "xterm"), ("TORRENT", &*file)];
-        let _theirs = Program::start_with(program, &[&words[..], &[&file]].concat(), &variables);
+        let _theirs = start(program, words(&text(&here), &port), &here, &file);
         let (code, there) = get(torrent, &["--peer", &format!("127.0.0.1:{port}")]);
         assert_eq!(code, Some(0), "{torrent}");
         assert!(are_same(&here, &there));
@@ -419,7 +498,7 @@ fn aria2_that_wants_everything_enciphered_fetches_from_ours_and_seeds_to_it() {
 }
 
 /// It asks nobody but those that are named, and remembers nobody from the last time.
-fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<String> {
+pub(super) fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let config = format!("{folder}/.config-{port}");
     fs::create_dir_all(&config).expect("a folder");
     let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
@@ -445,7 +524,7 @@ fn transmission_seeds_to_ours() {
 }
 
 /// rtorrent wants a terminal, which `script` lends it; and that wants its command in one word.
-fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String> {
+pub(super) fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String> {
     let session = format!("{folder}/.session");
     fs::create_dir_all(&session).expect("a folder");
     let options = [
@@ -507,12 +586,13 @@ fn qbittorrent_fetches_from_ours_and_seeds_to_it() {
     let words = qbittorrent(&text(&there), &port);
     is_fetched_from_ours(program, &[&words[0]], &port, &there);
     is_seeded_to_ours(program, qbittorrent);
+    finds_ours_by_our_tracker(program, &["http", "udp"], &[], qbittorrent);
 }
 
 /// Its ways are those of 2008: BEP 3 and nothing else. Who comes from its own address is itself to it, so ours has
 /// another one, as only Linux gives it without being asked.
 #[cfg(target_os = "linux")]
-fn ctorrent(folder: &str, port: &str) -> Vec<String> {
+pub(super) fn ctorrent(folder: &str, port: &str) -> Vec<String> {
     let (data, bits) = (format!("{folder}/data"), format!("{folder}/.bits-{port}"));
     ["-i", "127.0.0.1", "-p", port, "-s", &data, "-b", &bits].map(str::to_owned).to_vec()
 }
@@ -536,42 +616,8 @@ fn ctorrent_fetches_from_ours_and_seeds_to_it() {
     assert!(are_same(&here, &there));
 }
 
-/// Debian's takes only torrents that it was told of.
-#[test]
-fn opentracker_brings_a_seed_and_a_leecher_together() {
-    let Some(program) = outside::program("opentracker") else { return };
-    for scheme in ["http", "udp"] {
-        let (port, place) = (free_port(), tempfile::tempdir().expect("a folder"));
-        let url = format!("{scheme}://127.0.0.1:{port}/announce");
-        let (here, file, link) = made(&["--tracker", &url]);
-        let hash = link.split(['&', ':']).nth(3).expect("a hash");
-        fs::write(place.path().join("known"), format!("{hash}\n")).expect("a file");
-        open_to_all(&place);
-        let words =
-            ["-i", "127.0.0.1", "-p", &port, "-P", &port, "-d", &text(&place), "-w", "known"];
-        let mut tracker = Program::start(program, &words);
-        outside::until_listening(tracker.child(), port.parse().expect("a port"));
-        let deadline = Instant::now() + PATIENCE;
-        let (_seed, _) = seed(&file, &here, &[]);
-        // It has heard of the seed, and then of the leecher.
-        while !run(TORRENT, &["show", &file, "--ask"], b"").text().contains("1 have it") {
-            assert!(Instant::now() < deadline, "it does not list the seed");
-        }
-        let (code, there) = get(&file, &[]);
-        assert_eq!(code, Some(0), "{url}");
-        assert!(are_same(&here, &there));
-    }
-}
-
-/// It lays its rights down, and reads the list then.
-fn open_to_all(folder: &TempDir) {
-    use std::os::unix::fs::PermissionsExt as _;
-    let all = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(folder.path(), all).expect("it is ours");
-}
-
 /// libtorrent has no program of its own: Python lends it one.
-fn libtorrent() -> Option<&'static str> {
+pub(super) fn libtorrent() -> Option<&'static str> {
     let python = outside::program("python3")?;
     let ask = ["-c", "import libtorrent; print(libtorrent.version)"];
     if !Command::new(python).args(ask).output().is_ok_and(|output| output.status.success()) {
@@ -581,7 +627,7 @@ fn libtorrent() -> Option<&'static str> {
     Some(python)
 }
 
-const LIBTORRENT: &str = include_str!("libtorrent.py");
+pub(super) const LIBTORRENT: &str = include_str!("libtorrent.py");
 
 #[test]
 fn libtorrent_fetches_from_ours() {
@@ -593,6 +639,37 @@ fn libtorrent_fetches_from_ours() {
         let words = ["-c", LIBTORRENT, torrent, &text(&there), "0", &address];
         let _theirs = Program::start(python, &words);
         wait_for(&here, &there);
+    }
+}
+
+/// A library of Node.
+pub(super) fn webtorrent() -> Option<&'static str> {
+    let node = outside::program("node")?;
+    let is_there = &mut outside::node("require('webtorrent')");
+    outside::is_there("the JavaScript library webtorrent, of version 1", is_there).then_some(node)
+}
+
+pub(super) const WEBTORRENT: &str = include_str!("webtorrent.js");
+
+#[test]
+fn webtorrent_fetches_from_ours_and_seeds_to_it() {
+    let Some(node) = webtorrent() else { return };
+    let (here, file, link) = made(&[]);
+    let words = |folder: &TempDir, peer: &str| {
+        ["-e", WEBTORRENT, TORRENT_HERE, &text(folder), peer].map(str::to_owned).to_vec()
+    };
+    let ours = seed(&file, &here, &[]);
+    for torrent in [&file, &link] {
+        let there = tempfile::tempdir().expect("a folder");
+        let _theirs = start(node, words(&there, &ours.1), &there, torrent);
+        wait_for(&here, &there);
+    }
+    let theirs = start(node, words(&here, ""), &here, &file);
+    let address = format!("127.0.0.1:{}", theirs.line());
+    for torrent in [&file, &link] {
+        let (code, there) = get(torrent, &["--peer", &address]);
+        assert_eq!(code, Some(0), "{torrent}");
+        assert!(are_same(&here, &there));
     }
 }
 

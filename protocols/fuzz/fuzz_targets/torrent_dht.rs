@@ -45,6 +45,10 @@ fuzz_target!(|datagrams: Vec<(u8, Vec<u8>)>| {
             }
         }
         while node.poll_found().is_some() {}
+        // The other node of the program knows few, or as many as this one.
+        let known = node.known();
+        node.set_beside(Some(known.into_iter().take(usize::from(who)).collect()));
+        while node.poll_elsewhere().is_some() {}
         now += Duration::from_millis(u64::from(who) * 40);
         node.handle_time(now);
         assert!(node.nodes() <= 160 * 8);

@@ -106,11 +106,16 @@ pub(crate) fn is_there(name: &str, check: &mut Command) -> bool {
 
 /// Node, where it finds what is installed for everybody: by itself it does not look there.
 pub(crate) fn node(script: &str) -> Command {
+    let mut command = Command::new("node");
+    command.args(["-e", script]).env("NODE_PATH", node_modules());
+    command
+}
+
+/// Where npm puts what is installed for everybody; nowhere, if it is not there.
+pub(crate) fn node_modules() -> String {
     let root = Command::new("npm").args(["root", "--global"]).output();
     let root = root.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    let mut command = Command::new("node");
-    command.args(["-e", script]).env("NODE_PATH", root.unwrap_or_default());
-    command
+    root.unwrap_or_default()
 }
 
 pub(crate) fn python(script: &str) -> Command {

@@ -1,15 +1,16 @@
 //! The DHT: nodes that find each other and what is shared, without a network, and programs on a simulated one.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{DhtLimits, DhtOptions, Found, Node, join};
-use protocols::torrent::wire::krpc::{Packet, Query, Response, Says, error};
+use protocols::torrent::wire::krpc::{Packet, Query, Response, Says, Want, error};
 use protocols::torrent::wire::{DhtTable, NodeId};
 use reactor::sim::{Host as At, Network};
+use reactor::{Address, ListenOptions};
 
 use crate::stage::{Member, PORT, Part, address, content, until_whole};
 
@@ -418,7 +419,7 @@ fn the_name_of_an_earlier_start_is_not_kept_at_an_address_that_may_not_have_it()
     for (id, stays) in [(NodeId::at(ip, [65; 20]), true), (NodeId::new([9; 20]), false)] {
         let mut alone = Alone::new(DhtLimits::default(), false);
         alone.node.set_address(ip);
-        alone.node.restore(&DhtTable { id: Some(id), nodes: Vec::new() });
+        alone.node.restore(&DhtTable { id: Some(id), ..DhtTable::default() });
         assert_eq!(alone.node.id() == id, stays);
         assert!(alone.node.id().may_be_at(ip));
     }
@@ -473,6 +474,133 @@ fn peers_tell_each_other_of_their_nodes_and_what_is_known_is_kept() {
         for (of, node) in [(seed, theirs), (leecher, place)] {
             let nodes = known(of).map(|table| table.nodes);
             assert_eq!(nodes, (!private).then(|| vec![node]), "private: {private}");
+        }
+    }
+}
+
+/// Where a program is: at addresses of IPv4, of IPv6 or of both.
+const V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+/// As [`enter`], with a listener and a node at each of these.
+fn enter_at(
+    network: &mut Network,
+    name: &'static str,
+    places: &'static [IpAddr],
+    part: Part,
+    nodes: Vec<SocketAddr>,
+) -> At<Member> {
+    network.host(name, move |registry| {
+        let mut member = Part { listens: false, ..part.clone() }.begin(registry, PORT)?;
+        for place in places {
+            let at = SocketAddr::new(*place, PORT);
+            member.swarms.listen(registry, Address::Ip(at), &ListenOptions::default())?;
+            join(registry, at, DhtOptions { nodes: nodes.clone(), ..DhtOptions::default() })?;
+        }
+        Ok(member)
+    })
+}
+
+fn address_v6(network: &Network, host: At<Member>) -> SocketAddr {
+    match network.address_v6(host, PORT) {
+        Address::Ip(address) => address,
+        other => panic!("{other} is no address of a peer"),
+    }
+}
+
+/// It knows a node of each; or of one only, which tells of those of the other (BEP 32).
+#[test]
+fn a_program_in_both_dhts_is_found_in_each_and_one_node_of_either_is_a_way_into_both() {
+    for knows in [[true, true], [true, false], [false, true]] {
+        let mut network = Network::from_seed(4);
+        let content = content(200_000, false);
+        let other = crate::stage::content(50_000, false);
+        let way_in = enter_at(&mut network, "way in", &[V4, V6], Part::seed(&other, 1), Vec::new());
+        let ways = [address(&network, way_in), address_v6(&network, way_in)];
+        // Nobody tells of itself, so there has to be one more that it knows.
+        enter_at(&mut network, "third", &[V4, V6], Part::seed(&other, 5), ways.to_vec());
+        network.run_for(MINUTE).expect("nothing is broken");
+        let known = ways.into_iter().zip(knows).filter_map(|(at, knows)| knows.then_some(at));
+        let part = Part::seed(&content, 2);
+        let seed = enter_at(&mut network, "seed", &[V4, V6], part, known.collect());
+        network.run_for(MINUTE).expect("nothing is broken");
+        let magnet = |id| Part { magnet: true, ..Part::leecher(&content, id) };
+        let v4 = enter_at(&mut network, "v4", &[V4], magnet(3), vec![ways[0]]);
+        let v6 = enter_at(&mut network, "v6", &[V6], magnet(4), vec![ways[1]]);
+        until_whole(&mut network, &[v4, v6], &content, MINUTE);
+        network.run_for(6 * MINUTE).expect("nothing is broken");
+        let told = network.app(seed).and_then(|member| member.known.clone()).expect("it knows");
+        assert!(ways.iter().all(|way| told.nodes.contains(way)), "{knows:?}: {told:?}");
+        assert_eq!(told.id, told.id6, "one name is enough for both");
+    }
+}
+
+/// What `port` says is of the address it comes from (BEP 32).
+#[test]
+fn a_peer_of_ipv6_is_told_of_the_node_of_ipv6_and_one_of_ipv4_of_the_other() {
+    for is_v6 in [false, true] {
+        let mut network = Network::from_seed(5);
+        let content = content(200_000, false);
+        let seed = enter_at(&mut network, "seed", &[V4, V6], Part::seed(&content, 1), Vec::new());
+        let at = if is_v6 { address_v6(&network, seed) } else { address(&network, seed) };
+        let part = Part::leecher(&content, 2).dialling([at]);
+        let leecher = enter_at(&mut network, "leecher", &[V4, V6], part, Vec::new());
+        until_whole(&mut network, &[leecher], &content, MINUTE);
+        network.run_for(6 * MINUTE).expect("nothing is broken");
+        let told = network.app(leecher).and_then(|member| member.known.clone());
+        assert_eq!(told.map(|told| told.nodes), Some(vec![at]));
+    }
+}
+
+#[test]
+fn who_wants_nodes_of_both_kinds_gets_them_in_one_datagram_with_fewer_peers() {
+    for is_v6 in [false, true] {
+        let now = Instant::now();
+        let mut node = Node::new(is_v6, DhtLimits::default(), false, [1, 2], now);
+        let place = |v6: bool, number: u16| match v6 {
+            false => at(number),
+            true => SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, number], 6881)),
+        };
+        let named = |v6| (1..=40_u16).map(move |n| (NodeId::new([n as u8; 20]), place(v6, n)));
+        // It knows its own kind by their answers, and the other kind by the other node of the program.
+        for (id, from) in named(is_v6) {
+            node.handle_node(from, now);
+            let (_, ping) = node.poll_send().expect("it asks");
+            let number = Packet::parse(&ping).expect("it is one").number;
+            let response = Says::Response(Response { id, ..Response::default() });
+            node.handle_datagram(from, &Packet::new(number, response).write(), now);
+        }
+        while node.poll_send().is_some() {}
+        node.set_beside(Some(named(!is_v6).collect()));
+        let mut ask = |from, want, query| {
+            let says = Says::Query(NodeId::new([99; 20]), query);
+            let packet = Packet { want, read_only: true, ..Packet::new(vec![1], says) };
+            node.handle_datagram(from, &packet.write(), now);
+            let (to, answer) = node.poll_send().expect("it answers");
+            assert!(to == from && answer.len() < 1_000, "{} bytes", answer.len());
+            let Some(Says::Response(response)) = Packet::parse(&answer).map(|it| it.says) else {
+                panic!("it is no answer");
+            };
+            response
+        };
+        let target = HASH.into();
+        for number in 100..200 {
+            let from = place(is_v6, number);
+            let token = ask(from, Want::Usual, Query::GetPeers(target)).token.expect("a word");
+            ask(from, Want::Usual, Query::AnnouncePeer { hash: target, port: None, token });
+        }
+        let both = Want::Only { v4: true, v6: true };
+        let [v4, v6] = [(true, false), (false, true)].map(|(v4, v6)| Want::Only { v4, v6 });
+        for (want, counts) in [(both, [8, 8]), (v4, [8, 0]), (v6, [0, 8])] {
+            for query in [Query::GetPeers(target), Query::FindNode(target)] {
+                let is_for_peers = matches!(query, Query::GetPeers(_));
+                let response = ask(place(is_v6, 99), want, query);
+                let count = |v6| response.nodes.iter().filter(|(_, at)| at.is_ipv6() == v6).count();
+                assert_eq!([count(false), count(true)], counts, "{want:?}");
+                // Peers are of the kind of who asks, whatever nodes it wants.
+                assert!(response.peers.iter().all(|peer| peer.is_ipv6() == is_v6));
+                assert_eq!(response.peers.len() >= 15, is_for_peers);
+            }
         }
     }
 }

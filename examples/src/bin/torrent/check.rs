@@ -51,22 +51,18 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 fn wrong_pieces(disk: &Disk) -> Result<Vec<u32>, DiskError> {
     let bars = Bars::new("torrent");
     let bar = bars.add("checking", Some(disk.info().length()));
-    let (mut shown, mut wrong, mut failed) = (Instant::now(), Vec::new(), None);
-    disk.hash_all(|piece, hash| {
-        match hash {
-            Ok(hash) if disk.info().piece_hash(piece) == Some(hash) => {}
-            Ok(_) | Err(DiskError::Missing { .. }) => wrong.push(piece),
-            Err(error) => failed = Some(error),
-        }
+    let (mut shown, mut wrong) = (Instant::now(), Vec::new());
+    let verified = disk.verify_all(0..disk.info().pieces(), |piece, is_right| {
+        wrong.extend((!is_right).then_some(piece));
         bar.inc(disk.info().piece_size(piece).into());
         if shown.elapsed() >= bars::TICK {
             shown = Instant::now();
             bars.tick();
         }
-        if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        ControlFlow::Continue(())
     });
     bars.remove(&bar);
-    failed.map_or(Ok(wrong), Err)
+    verified.map(|()| wrong)
 }
 
 /// The empty files that are not there: no piece tells.

@@ -41,8 +41,18 @@ struct Said {
     line: String,
 }
 
+/// How far it has come.
+enum Stage {
+    /// Peers are asked what it is.
+    Seeking,
+    /// So many bytes of so many that may be there were looked at.
+    Checking(u64, u64),
+    Sharing,
+}
+
 /// The sums.
 struct Sums {
+    stage: Stage,
     done: u64,
     all: u64,
     down: u64,
@@ -72,9 +82,9 @@ impl Progress {
         }
     }
 
-    /// Tells how it is now.
-    pub(crate) fn show(&mut self, swarm: &Swarm, is_seed: bool) -> io::Result<()> {
-        let sums = Sums::of(swarm);
+    /// Tells how it is now; so many bytes were looked at so far, as long as it is not known what is there.
+    pub(crate) fn show(&mut self, swarm: &Swarm, is_seed: bool, checked: u64) -> io::Result<()> {
+        let sums = Sums::of(swarm, checked);
         match &mut self.way {
             Way::Json => output::say(sums.json(swarm)),
             Way::Lines => {
@@ -87,7 +97,9 @@ impl Progress {
                 self.said.iter().try_for_each(|said| output::say(&said.line))
             }
             Way::Screen { all, lines } => {
-                let mut shown = vec![sums.line(is_seed)];
+                let line = sums.line(is_seed);
+                let mut shown = vec![line.clone()];
+                self.said = Some(Said { line });
                 shown.extend(swarm.torrent().map(|torrent| strip(torrent, width())));
                 shown.extend(peers(swarm));
                 draw(all, lines, &shown);
@@ -96,18 +108,29 @@ impl Progress {
         }
     }
 
-    /// Leaves the terminal as it was.
-    pub(crate) fn clear(&mut self) {
-        if let Way::Screen { all, .. } = &self.way {
-            // A terminal that has gone needs no clearing.
-            let _ = all.clear();
-        }
+    /// Leaves the terminal as it was, with how it was in the end.
+    ///
+    /// # Errors
+    ///
+    /// If that cannot be written.
+    pub(crate) fn end(&mut self) -> io::Result<()> {
+        let Way::Screen { all, .. } = &self.way else {
+            return Ok(());
+        };
+        // A terminal that has gone needs no clearing.
+        let _ = all.clear();
+        self.said.iter().try_for_each(|said| output::say(&said.line))
     }
 }
 
 impl Sums {
-    fn of(swarm: &Swarm) -> Self {
+    fn of(swarm: &Swarm, checked: u64) -> Self {
         let torrent = swarm.torrent();
+        let stage = match (torrent, swarm.info()) {
+            (Some(_), _) => Stage::Sharing,
+            (None, Some(info)) => Stage::Checking(checked, info.length()),
+            (None, None) => Stage::Seeking,
+        };
         let left = torrent.map_or(0, Torrent::left);
         let done = torrent.map_or(0, |torrent| {
             let geometry = torrent.geometry();
@@ -116,6 +139,7 @@ impl Sums {
         let views = || swarm.peers().filter_map(|peer| peer.view);
         let web = || swarm.web_seeds().filter_map(|seed| seed.view);
         Self {
+            stage,
             done,
             all: done + left,
             down: views().chain(web()).map(|view| view.download.0).sum(),
@@ -127,15 +151,19 @@ impl Sums {
     }
 
     fn line(&self, is_seed: bool) -> String {
-        let Self { done, all, down, up, peers, web, complete } = *self;
+        let Self { ref stage, done, all, down, up, peers, web, complete } = *self;
         let noun = if peers == 1 { "peer" } else { "peers" };
-        let mut line = match all {
-            0 => "waiting for the description".to_owned(),
-            _ if is_seed => format!("seeding {}", BinaryBytes(done)),
-            _ if complete => format!("complete, {}", BinaryBytes(done)),
-            _ => format!(
+        let percent = |done: u64, all: u64| 100.0 * done as f64 / all.max(1) as f64;
+        let mut line = match *stage {
+            Stage::Seeking => "waiting for the description".to_owned(),
+            Stage::Checking(checked, of) => {
+                format!("checking what is there, {:.1} %", percent(checked, of))
+            }
+            Stage::Sharing if is_seed => format!("seeding {}", BinaryBytes(done)),
+            Stage::Sharing if complete => format!("complete, {}", BinaryBytes(done)),
+            Stage::Sharing => format!(
                 "{:.1} %, {} of {}, {}/s down",
-                100.0 * done as f64 / all as f64,
+                percent(done, all),
                 BinaryBytes(done),
                 BinaryBytes(all),
                 BinaryBytes(down),
@@ -168,6 +196,10 @@ impl Sums {
             })
             .collect();
         json!({
+            "checked": match self.stage {
+                Stage::Checking(checked, _) => Some(checked),
+                Stage::Seeking | Stage::Sharing => None,
+            },
             "done": self.done,
             "length": self.all,
             "down": self.down,

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::mem::{Discriminant, discriminant};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -35,9 +37,10 @@ const REMEMBER: Duration = Duration::from_secs(30);
 /// How peers are met.
 #[derive(Args)]
 pub(crate) struct Peers {
-    /// Let peers connect here; port 0 is any free one. Connections to peers are made from this address, too
+    /// Let peers connect here; port 0 is any free one. Connections to peers are made from this address, too. It may be said
+    /// twice: an address of IPv4 and one of IPv6. Trackers and web servers are asked from the first
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
-    listen: HostPort,
+    listen: Vec<HostPort>,
 
     /// A peer to connect to
     #[arg(long, value_name = "ADDR")]
@@ -123,6 +126,8 @@ pub(crate) struct Sharing {
     purpose: Purpose,
     progress: Progress,
     disk: Option<Disk>,
+    /// Bytes that were looked at so far, on a thread, to know what is there.
+    checked: Arc<AtomicU64>,
     trackers: Option<Announcer<Self>>,
     nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
@@ -192,12 +197,21 @@ impl Known {
         }
     }
 
-    /// Peers that the link names.
-    fn peers(&self) -> Vec<HostPort> {
-        match self {
-            Self::Torrent(_) => Vec::new(),
-            Self::Link(magnet) => magnet.peers.iter().filter_map(|at| at.parse().ok()).collect(),
-        }
+    /// Peers that the link names. One that is nowhere is told of, and does not keep the others out.
+    fn peers(&self) -> Vec<SocketAddr> {
+        let Self::Link(magnet) = self else {
+            return Vec::new();
+        };
+        let find = |at: &String| {
+            let place = at.parse::<HostPort>().map_err(|error| error.to_string());
+            place.and_then(|place| place.resolve().map_err(|error| error.to_string()))
+        };
+        let nowhere = |at: &String, why: &String| {
+            let at = file::printable(at);
+            output::complain(format_args!("torrent: the link names {at} as a peer: {why}"));
+        };
+        let found = magnet.peers.iter().map(|at| find(at).inspect_err(|why| nowhere(at, why)));
+        found.flatten().flatten().filter_map(|at| at.socket_addr()).collect()
     }
 }
 
@@ -210,30 +224,34 @@ pub(crate) fn run(
 ) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
-    let listen = peers.listen.first()?;
-    let (from, encryption) = (from(listen.ip()), peers.encryption.into());
+    let listen = listen_at(&peers.listen)?;
+    let from: Vec<IpAddr> = listen.iter().filter_map(|at| from(at.ip())).collect();
+    let encryption = peers.encryption.into();
     // Who gives only needs no server that gives.
     let web_seeds = match purpose {
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    let secure = ask::secure(&web_seeds, from.map(|ip| Address::Ip((ip, 0).into())));
+    let secure = ask::secure(&web_seeds, from.first().map(|ip| Address::Ip((*ip, 0).into())));
     let reach = ask::reach(peers.allow_inside);
     let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
-    let listener = swarms
-        .listen(registry, listen, &ListenOptions::default())
-        .map_err(NotOpened::by("--listen"))?;
-    let address = registry.listener_address(listener)?;
+    let mut addresses = Vec::new();
+    for at in listen {
+        let listener = swarms
+            .listen(registry, at, &ListenOptions::default())
+            .map_err(NotOpened::by("--listen"))?;
+        addresses.push(registry.listener_address(listener)?);
+    }
     if peers.lan {
-        look_on_lan(registry, &mut swarms, &address)?;
+        look_on_lan(registry, &mut swarms, &addresses)?;
     }
     let nodes = nodes::Kept::new(peers.dht_file.clone());
     if peers.dht || peers.dht_read_only || peers.dht_file.is_some() || !peers.dht_node.is_empty() {
-        join_dht(registry, &address, peers, &nodes)?;
+        join_dht(registry, &addresses, peers, &nodes)?;
     }
     let progress = Progress::new(peers.json);
-    progress.say_listening(&address)?;
+    addresses.iter().try_for_each(|address| progress.say_listening(address))?;
     let mut sharing = Sharing {
         swarms,
         hash: known.hash(),
@@ -241,6 +259,7 @@ pub(crate) fn run(
         purpose,
         progress,
         disk: None,
+        checked: Arc::default(),
         trackers: None,
         nodes,
         tiers: known.trackers(),
@@ -248,7 +267,8 @@ pub(crate) fn run(
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
-    let addresses = resolve(peers.peer.iter().cloned().chain(known.peers()))?;
+    let mut peers = resolve(peers.peer.iter())?;
+    peers.extend(known.peers());
     match known {
         Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
         Known::Link(magnet) => {
@@ -256,9 +276,23 @@ pub(crate) fn run(
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, addresses, web_seeds)?;
+    begin(registry, peers, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
+}
+
+/// Where to listen: one address of IPv4 and one of IPv6 at most, since peers and the DHT are told of one port for each.
+fn listen_at(places: &[HostPort]) -> Result<Vec<Address>, Box<dyn Error>> {
+    let mut addresses: Vec<Address> = Vec::new();
+    for place in places {
+        let address = place.first()?;
+        let is_v6 = |address: &Address| address.ip().is_some_and(|ip| ip.is_ipv6());
+        if addresses.iter().any(|other| is_v6(other) == is_v6(&address)) {
+            return Err("--listen takes one address of IPv4 and one of IPv6".into());
+        }
+        addresses.push(address);
+    }
+    Ok(addresses)
 }
 
 /// An address of this machine that connections can be made from; not one that means all of them.
@@ -269,9 +303,10 @@ fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
 fn look_on_lan(
     registry: &mut Registry<Sharing>,
     swarms: &mut Swarms,
-    listen: &Address,
+    listen: &[Address],
 ) -> Result<(), Box<dyn Error>> {
-    let Some(IpAddr::V4(interface)) = listen.ip() else {
+    let ips = listen.iter().filter_map(Address::ip);
+    let Some(interface) = ips.filter_map(v4_of).next() else {
         return Err("--lan wants an IPv4 address to --listen on".into());
     };
     let looks = swarms.look_on_lan(registry, interface);
@@ -279,23 +314,33 @@ fn look_on_lan(
     Ok(())
 }
 
+fn v4_of(ip: IpAddr) -> Option<Ipv4Addr> {
+    match ip {
+        IpAddr::V4(ip) => Some(ip),
+        IpAddr::V6(_) => None,
+    }
+}
+
 fn join_dht(
     registry: &mut Registry<Sharing>,
-    listen: &Address,
+    listen: &[Address],
     peers: &Peers,
     kept: &nodes::Kept,
 ) -> Result<(), Box<dyn Error>> {
-    let (nodes, saved) = (resolve(peers.dht_node.iter().cloned())?, kept.read()?);
+    let (nodes, saved) = (resolve(peers.dht_node.iter())?, kept.read()?);
     let read_only = peers.dht_read_only;
-    let address = listen.socket_addr().ok_or("--dht wants an address and a port to --listen on")?;
-    dht::join(registry, address, DhtOptions { nodes, saved, read_only, ..DhtOptions::default() })
-        .map_err(NotOpened::by("--dht"))?;
+    let options = DhtOptions { nodes, saved, read_only, ..DhtOptions::default() };
+    for address in listen.iter().filter_map(Address::socket_addr) {
+        dht::join(registry, address, options.clone()).map_err(NotOpened::by("--listen"))?;
+    }
     Ok(())
 }
 
-fn resolve(peers: impl Iterator<Item = HostPort>) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
+fn resolve<'p>(
+    places: impl Iterator<Item = &'p HostPort>,
+) -> Result<Vec<SocketAddr>, Box<dyn Error>> {
     let mut addresses = Vec::new();
-    for peer in peers {
+    for peer in places {
         addresses.extend(peer.resolve()?.iter().filter_map(Address::socket_addr));
     }
     Ok(addresses)
@@ -386,10 +431,10 @@ impl Sharing {
                 (choice::files(&info, select)?, options)
             }
         };
-        let folder = self.folder.clone();
+        let (folder, checked) = (self.folder.clone(), Arc::clone(&self.checked));
         registry
             .offload(
-                move || -> Found { look_for(&info, &folder, options, &files) },
+                move || -> Found { look_for(&info, &folder, options, &files, &checked) },
                 |registry, sharing: &mut Self, found| match found {
                     Ok(Ok((disk, have, wanted))) => sharing.share(registry, disk, have, wanted),
                     Ok(Err(error)) => sharing.fail(registry, error),
@@ -455,7 +500,7 @@ impl Sharing {
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
-        let from = self.swarms.options().from.map(|ip| Address::Ip((ip, 0).into()));
+        let from = self.swarms.options().from.first().map(|ip| Address::Ip((*ip, 0).into()));
         let options = AnnounceOptions {
             key: registry.random() as u32,
             reach: self.swarms.options().reach,
@@ -520,7 +565,8 @@ impl Sharing {
     fn show(&mut self, registry: &mut Registry<Self>) {
         let is_seed = matches!(self.purpose, Purpose::Give);
         if let Some(swarm) = self.swarms.get(&self.hash)
-            && let Err(error) = self.progress.show(swarm, is_seed)
+            && let Err(error) =
+                self.progress.show(swarm, is_seed, self.checked.load(Ordering::Relaxed))
         {
             self.fail(registry, error.into());
         }
@@ -528,7 +574,7 @@ impl Sharing {
 
     /// What it owes the shell.
     fn end(mut self) -> Result<(), Box<dyn Error>> {
-        self.progress.clear();
+        self.progress.end()?;
         if let (Some(disk), Some(have)) = (&self.disk, self.have()) {
             disk.remember_now(&have)?;
         }
@@ -541,7 +587,13 @@ impl Sharing {
 }
 
 /// Opens the folder, and finds out what is there and what is wanted.
-fn look_for(info: &Arc<Info>, folder: &Path, options: DiskOptions, files: &[usize]) -> Found {
+fn look_for(
+    info: &Arc<Info>,
+    folder: &Path,
+    options: DiskOptions,
+    files: &[usize],
+    checked: &AtomicU64,
+) -> Found {
     let disk = Disk::open(Arc::clone(info), folder, options)?;
     if options.access == Access::ReadWrite {
         let files: BTreeSet<usize> = files.iter().copied().collect();
@@ -549,10 +601,12 @@ fn look_for(info: &Arc<Info>, folder: &Path, options: DiskOptions, files: &[usiz
     }
     let resumed = disk.resume()?;
     let mut have = Bitfield::read(&resumed.have, info.pieces())?;
-    for piece in resumed.doubtful {
-        if disk.verify_now(piece)? {
+    disk.verify_all(resumed.doubtful, |piece, is_right| {
+        if is_right {
             have.insert(piece);
         }
-    }
+        checked.fetch_add(info.piece_size(piece).into(), Ordering::Relaxed);
+        ControlFlow::Continue(())
+    })?;
     Ok((disk, have, choice::pieces(info, files)))
 }

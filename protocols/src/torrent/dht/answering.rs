@@ -4,23 +4,30 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::node::{Asked, Found, Node};
+use super::table::{BUCKET, nearest_of};
 use crate::torrent::wire::NodeId;
-use crate::torrent::wire::krpc::{Packet, Query, Response, Says, error};
+use crate::torrent::wire::krpc::{Packet, Query, Response, Says, Want, error};
+
+/// What is beside a question.
+pub(super) struct Asks {
+    pub(super) number: Vec<u8>,
+    pub(super) read_only: bool,
+    pub(super) want: Want,
+}
 
 impl Node {
     pub(super) fn handle_query(
         &mut self,
         from: SocketAddr,
-        number: Vec<u8>,
-        id: NodeId,
-        query: Query,
-        read_only: bool,
+        (id, query): (NodeId, Query),
+        packet: Asks,
         now: Instant,
     ) {
+        let Asks { number, read_only, want } = packet;
         if self.read_only || !self.rates.allow(from.ip(), &self.limits, now) {
             return;
         }
-        let says = match self.answer(from, query, now) {
+        let says = match self.answer(from, query, want, now) {
             Ok(response) => Says::Response(response),
             Err(code) => Says::Error(code),
         };
@@ -32,17 +39,25 @@ impl Node {
         }
     }
 
-    fn answer(&mut self, from: SocketAddr, query: Query, now: Instant) -> Result<Response, i64> {
+    fn answer(
+        &mut self,
+        from: SocketAddr,
+        query: Query,
+        want: Want,
+        now: Instant,
+    ) -> Result<Response, i64> {
         let mut response = Response { id: self.table.ours(), ..Response::default() };
         match query {
             Query::Ping => {}
             Query::FindNode(target) | Query::Unknown(Some(target)) => {
-                response.nodes = self.table.nearest(&target, false);
+                response.nodes = self.nearest(&target, want);
             }
             Query::GetPeers(hash) => {
                 let [a, b, c, d, ..] = self.draw();
-                response.nodes = self.table.nearest(&hash, false);
-                response.peers = self.kept.get(&hash, u32::from_be_bytes([a, b, c, d]).into());
+                response.nodes = self.nearest(&hash, want);
+                let is_long = response.nodes.len() > BUCKET;
+                response.peers =
+                    self.kept.get(&hash, u32::from_be_bytes([a, b, c, d]).into(), is_long);
                 response.token = Some(self.proof.issue(from.ip(), now).to_be_bytes().to_vec());
             }
             Query::AnnouncePeer { hash, port, token } => {
@@ -58,5 +73,17 @@ impl Node {
             Query::Unknown(None) => return Err(error::METHOD),
         }
         Ok(response)
+    }
+
+    /// The nodes nearest to something: of this one's own kind, of the other, or of both.
+    fn nearest(&self, target: &NodeId, want: Want) -> Vec<(NodeId, SocketAddr)> {
+        let mut nodes = Vec::new();
+        if want.includes(self.is_v6, self.is_v6) {
+            nodes.extend(self.table.nearest(target, false));
+        }
+        if want.includes(!self.is_v6, self.is_v6) {
+            nodes.extend(nearest_of(self.beside.iter().flatten().copied(), target));
+        }
+        nodes
     }
 }

@@ -7,12 +7,14 @@ use super::lookup::{Lookup, Purpose};
 use super::node::{Asked, Found, Node, Pending};
 use super::table::{BUCKET, Kept};
 use crate::torrent::wire::NodeId;
-use crate::torrent::wire::krpc::{Packet, Query, Response, Says};
+use crate::torrent::wire::krpc::{Packet, Query, Response, Says, Want};
 
 /// Questions that are not answered; with more nobody is asked whether it is there.
 const PENDING: usize = 256;
 /// Lookups that wait for others.
 const WAITING: usize = 1_000;
+/// Nodes of the other kind that were heard of and not yet told of.
+const ELSEWHERE: usize = 32;
 /// Nodes of an earlier start that are tried at a time: a search remembers some more than these.
 const EARLIER: usize = 48;
 
@@ -38,7 +40,7 @@ impl Node {
             && let Some((target, purpose)) = self.waiting.pop_front()
         {
             let mut lookup = Lookup::new(target, purpose);
-            let peers = self.kept.get(&target, 0);
+            let peers = self.kept.get(&target, 0, false);
             if !peers.is_empty() && purpose != Purpose::Nodes {
                 self.found.push_back(Found::Peers(target.into(), peers));
             }
@@ -124,8 +126,17 @@ impl Node {
         let number = [a, b, c, d];
         self.pending.insert(number, Pending { to, sent: now, what });
         let says = Says::Query(self.table.ours(), query);
-        let packet = Packet { read_only: self.read_only, ..Packet::new(number.to_vec(), says) };
+        let (read_only, want) = (self.read_only, self.want());
+        let packet = Packet { read_only, want, ..Packet::new(number.to_vec(), says) };
         self.out.push_back((to, packet.write()));
+    }
+
+    /// As long as the program's node of the other kind knows few, others are asked for those too (BEP 32).
+    pub(super) fn want(&self) -> Want {
+        match self.beside.as_ref().is_some_and(|beside| beside.len() < BUCKET) {
+            true => Want::Only { v4: true, v6: true },
+            false => Want::Usual,
+        }
     }
 
     /// What was asked under this number of this node, and of nobody else.
@@ -161,6 +172,14 @@ impl Node {
     /// A node has named others who are nearer, and peers.
     fn handle_nearer(&mut self, key: u64, from: SocketAddr, response: Response) {
         let (ours, is_v6) = (self.table.ours(), self.is_v6);
+        if self.want() != Want::Usual {
+            let others = response
+                .nodes
+                .iter()
+                .filter(|(id, at)| at.is_ipv6() != is_v6 && *id != ours && id.may_be_at(at.ip()));
+            self.elsewhere.extend(others.map(|(_, at)| *at));
+            self.elsewhere.truncate(ELSEWHERE);
+        }
         let Some(lookup) = self.lookups.get_mut(&key) else {
             return;
         };

@@ -36,8 +36,10 @@ pub struct DhtOptions {
 }
 
 /// The program's torrents are looked for and told of in the DHT, from now on: all but private ones (BEP 27). The socket is
-/// bound to this address, which is to be that where peers can connect; with an address of IPv6 it is the DHT of IPv6 (BEP
-/// 32).
+/// bound to this address, which is to be that where peers can connect.
+///
+/// With an address of IPv6 it is the DHT of IPv6 (BEP 32). A program may join both, each once. Its two nodes go by one name
+/// where both addresses may have it, tell others of whom the other one knows, and help each other to their first nodes.
 ///
 /// # Errors
 ///
@@ -54,21 +56,19 @@ pub fn join<App: Host>(
     if !address.ip().is_unspecified() {
         node.set_address(address.ip());
     }
-    let saved = saved.unwrap_or_default();
-    node.restore(&saved);
-    let elsewhere = saved.nodes.into_iter().filter(|at| at.is_ipv6() != address.is_ipv6());
-    let (searches, elsewhere) = (BTreeMap::new(), elsewhere.collect());
-    let joined = Joined { node, searches, elsewhere, saved: registry.now() };
+    let (is_v6, searches, told) = (address.is_ipv6(), BTreeMap::new(), registry.now());
+    let joined = Joined { node, is_v6, searches, saved: saved.unwrap_or_default(), told };
     registry.bind_datagram_with(Address::Ip(address), &DatagramOptions::default(), joined)
 }
 
 struct Joined {
     node: Node,
+    is_v6: bool,
     searches: BTreeMap<InfoHash, Search>,
-    /// Nodes of the other DHT, that of IPv6 or of IPv4, which were known the last time: they stay written down.
-    elsewhere: Vec<SocketAddr>,
+    /// What an earlier run has known, of both DHTs.
+    saved: DhtTable,
     /// When the program was last told what to write down.
-    saved: Instant,
+    told: Instant,
 }
 
 /// Where it stands with a torrent.
@@ -93,7 +93,7 @@ impl Joined {
         let due = swarms.hashes().filter(|hash| is_due(self.searches.get(hash)) && may(hash));
         for hash in due.collect::<Vec<_>>() {
             self.searches.insert(hash, Search::UnderWay { has_peers: false });
-            self.node.search(hash, swarms.port(), now);
+            self.node.search(hash, swarms.port_of(self.is_v6), now);
         }
     }
 
@@ -151,12 +151,13 @@ impl Joined {
     fn tick<App: Host>(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let now = socket.registry().now();
         self.drop_searches(app, now);
-        app.swarms().take_nodes().for_each(|at| self.node.handle_node(at, now));
+        self.talk_to_the_other(app);
+        app.swarms().take_nodes(self.is_v6).for_each(|at| self.node.handle_node(at, now));
         self.node.handle_time(now);
         self.search(app, now);
         self.pump(socket, app);
-        if now - self.saved >= SAVE {
-            self.saved = now;
+        if now - self.told >= SAVE {
+            self.told = now;
             self.save(socket.registry(), app);
         }
         socket.set_timer(TIME, TICK);
@@ -166,11 +167,18 @@ impl Joined {
     /// next start will.
     fn save<App: Host>(&self, registry: &mut Registry<App>, app: &mut App) {
         let mut known = self.node.saved();
-        known.nodes.extend(app.swarms().take_nodes());
+        known.nodes.extend(app.swarms().take_nodes(self.is_v6));
         if !known.nodes.is_empty() {
-            known.nodes.extend(&self.elsewhere);
+            let known = app.swarms().nodes.write_down(self.is_v6, known);
             app.on_dht(registry, known);
         }
+    }
+
+    /// Whom it knows, and whom it has heard of that is not its own kind.
+    fn talk_to_the_other<App: Host>(&mut self, app: &mut App) {
+        let nodes = &mut app.swarms().nodes;
+        std::iter::from_fn(|| self.node.poll_elsewhere()).for_each(|at| nodes.name(at));
+        self.node.set_beside(nodes.exchange(self.is_v6, self.node.known()));
     }
 }
 
@@ -182,7 +190,10 @@ fn is_to_be_told(swarms: &Swarms, hash: &InfoHash) -> bool {
 impl<App: Host> DatagramProtocol<App> for Joined {
     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, app: &mut App) {
         let port = socket.local().port().filter(|_| !self.node.read_only);
-        app.swarms().set_dht(port.map_or(Dht::Asking, Dht::At));
+        let part = port.map_or(Dht::Asking, Dht::At);
+        let begins = app.swarms().nodes.enter(self.is_v6, part, &std::mem::take(&mut self.saved));
+        self.node.restore(&begins);
+        app.swarms().nodes.call(self.is_v6, self.node.id());
         self.tick(socket, app);
     }
 
@@ -201,7 +212,7 @@ impl<App: Host> DatagramProtocol<App> for Joined {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, _: &SocketClosed, app: &mut App) {
-        app.swarms().set_dht(Dht::No);
+        app.swarms().nodes.leave(self.is_v6);
         self.save(registry, app);
     }
 

@@ -9,6 +9,8 @@ use crate::torrent::wire::NodeId;
 
 /// Peers in one answer, of IPv4 and of IPv6: with eight nodes it is less than 1,000 bytes, and not cut on its way.
 const ANSWERED: (usize, usize) = (50, 25);
+/// The same beside eight nodes of IPv4 and eight of IPv6.
+const BESIDE_MANY: (usize, usize) = (30, 15);
 
 /// Who shares what.
 #[derive(Debug, Default)]
@@ -40,14 +42,15 @@ impl Kept {
         }
     }
 
-    /// Who shares it, beginning anywhere.
-    pub(super) fn get(&self, hash: &NodeId, random: u64) -> Vec<SocketAddr> {
+    /// Who shares it, beginning anywhere: not as many where the answer is long already.
+    pub(super) fn get(&self, hash: &NodeId, random: u64, is_long: bool) -> Vec<SocketAddr> {
         let Some(peers) = self.torrents.get(hash) else {
             return Vec::new();
         };
         let begin = usize::try_from(random).unwrap_or_default() % peers.len().max(1);
         let is_v6 = peers.keys().any(SocketAddr::is_ipv6);
-        let most = if is_v6 { ANSWERED.1 } else { ANSWERED.0 };
+        let (v4, v6) = if is_long { BESIDE_MANY } else { ANSWERED };
+        let most = if is_v6 { v6 } else { v4 };
         peers.keys().cycle().skip(begin).take(peers.len().min(most)).copied().collect()
     }
 
@@ -80,8 +83,8 @@ mod tests {
         let hash = NodeId::new([3; 20]);
         (1..1_000).for_each(|port| kept.put(hash, at(port), &ours, &limits, now));
         assert_eq!(kept.torrents[&hash].len(), 60);
-        assert_eq!(kept.get(&hash, 7_777).len(), ANSWERED.0);
-        assert_eq!(kept.get(&NodeId::new([77; 20]), 1), []);
+        assert_eq!(kept.get(&hash, 7_777, false).len(), ANSWERED.0);
+        assert_eq!(kept.get(&NodeId::new([77; 20]), 1, false), []);
         kept.sweep(&limits, now + limits.memory);
         assert!(kept.torrents.is_empty());
     }

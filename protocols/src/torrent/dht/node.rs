@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use sha1::{Digest as _, Sha1};
 
 use super::DhtLimits;
+use super::answering::Asks;
 use super::kept::Kept;
 use super::lookup::{Lookup, Purpose};
 use super::table::{BUCKET, Table};
@@ -50,6 +51,10 @@ pub struct Node {
     pub(super) read_only: bool,
     pub(super) table: Table,
     pub(super) ways_in: Vec<SocketAddr>,
+    /// Whom the program's node of the other kind knows, if it has one.
+    pub(super) beside: Option<Vec<(NodeId, SocketAddr)>>,
+    /// Nodes of the other kind that others have named.
+    pub(super) elsewhere: VecDeque<SocketAddr>,
     /// Where others were the last time: tried beside the ways in, some at a time.
     pub(super) earlier: VecDeque<SocketAddr>,
     pub(super) lookups: BTreeMap<u64, Lookup>,
@@ -141,6 +146,8 @@ impl Node {
             read_only,
             table: Table::new(NodeId::default()),
             ways_in: Vec::new(),
+            beside: None,
+            elsewhere: VecDeque::new(),
             earlier: VecDeque::new(),
             lookups: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -180,9 +187,8 @@ impl Node {
     /// Goes on with what an earlier start has [written down](Self::saved): under its name, if a node here may have it, and
     /// with the nodes that it knew. They are asked whether they are still there, and nobody is told of them before.
     pub fn restore(&mut self, saved: &DhtTable) {
-        if let Some(id) = saved.id {
-            self.table.rename(id);
-        }
+        let id = if self.is_v6 { saved.id6.or(saved.id) } else { saved.id.or(saved.id6) };
+        id.into_iter().for_each(|id| self.table.rename(id));
         let nodes = saved.nodes.iter().copied();
         self.earlier = nodes.filter(|at| at.is_ipv6() == self.is_v6).collect();
         self.address.ip().into_iter().for_each(|ip| self.rename(ip));
@@ -191,12 +197,32 @@ impl Node {
     /// What is worth to be written down for the next start.
     #[must_use]
     pub fn saved(&self) -> DhtTable {
-        DhtTable { id: Some(self.id()), nodes: self.table.there().collect() }
+        let (id, nodes) = (self.id(), self.known().into_iter().map(|(_, at)| at).collect());
+        let (id, id6) = if self.is_v6 { (None, Some(id)) } else { (Some(id), None) };
+        DhtTable { id, id6, nodes }
+    }
+
+    /// Says whom the program's other node [knows](Self::known): that of IPv6 if this is one of IPv4 (BEP 32). Who wants to
+    /// hear of those hears of them; and as long as they are few, others are asked for more: see
+    /// [`poll_elsewhere`](Self::poll_elsewhere).
+    pub fn set_beside(&mut self, known: Option<Vec<(NodeId, SocketAddr)>>) {
+        self.beside = known;
+    }
+
+    /// The nodes that have answered lately, those that are nearest to this one first.
+    #[must_use]
+    pub fn known(&self) -> Vec<(NodeId, SocketAddr)> {
+        self.table.there()
+    }
+
+    /// A node of the other kind of which others have told. Whether it is there nobody knows.
+    pub fn poll_elsewhere(&mut self) -> Option<SocketAddr> {
+        self.elsewhere.pop_front()
     }
 
     /// A node is said to be there, by a peer that it belongs to (BEP 5, the message `port`). It is asked whether it is.
     pub fn handle_node(&mut self, at: SocketAddr, now: Instant) {
-        if at.is_ipv6() == self.is_v6 && self.table.there().all(|known| known != at) {
+        if at.is_ipv6() == self.is_v6 && self.known().iter().all(|(_, known)| *known != at) {
             self.ask(at, Query::Ping, Asked::Ping, now);
         }
     }
@@ -243,7 +269,8 @@ impl Node {
         };
         match packet.says {
             Says::Query(id, query) => {
-                self.handle_query(from, packet.number, id, query, packet.read_only, now);
+                let Packet { number, read_only, want, .. } = packet;
+                self.handle_query(from, (id, query), Asks { number, read_only, want }, now);
             }
             Says::Response(response) => {
                 self.handle_response(from, &packet.number, response, packet.ip, now);
@@ -261,7 +288,8 @@ impl Node {
         }
         let pause = if self.table.len() == 0 { BOOTSTRAP.0 } else { BOOTSTRAP.1 };
         let is_due = self.bootstrapped.is_none_or(|then| now - then >= pause);
-        let has_way_in = !self.ways_in.is_empty() || !self.earlier.is_empty();
+        let has_way_in =
+            !self.ways_in.is_empty() || !self.earlier.is_empty() || self.table.len() > 0;
         if self.table.len() < BUCKET && has_way_in && is_due {
             self.bootstrapped = Some(now);
             self.look_up(self.table.ours(), Purpose::Nodes, now);

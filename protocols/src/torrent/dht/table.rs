@@ -128,10 +128,7 @@ impl Table {
         also_doubtful: bool,
     ) -> Vec<(NodeId, SocketAddr)> {
         let there = self.contacts().filter(|contact| also_doubtful || contact.strikes == 0);
-        let mut all: Vec<_> = there.map(|contact| (contact.id, contact.at)).collect();
-        all.sort_unstable_by_key(|(id, _)| id.distance(target));
-        all.truncate(BUCKET);
-        all
+        nearest_of(there.map(|contact| (contact.id, contact.at)), target)
     }
 
     /// A bucket in which nothing has changed for a while; something in it has to be looked for.
@@ -151,17 +148,27 @@ impl Table {
     }
 
     /// All that have answered lately, those that are nearest to us first.
-    pub(super) fn there(&self) -> impl Iterator<Item = SocketAddr> {
+    pub(super) fn there(&self) -> Vec<(NodeId, SocketAddr)> {
         let there = self.contacts().filter(|contact| contact.strikes == 0);
-        let mut all: Vec<_> =
-            there.map(|contact| (contact.id.distance(&self.ours), contact.at)).collect();
-        all.sort_unstable();
-        all.into_iter().map(|(_, at)| at)
+        let mut all: Vec<_> = there.map(|contact| (contact.id, contact.at)).collect();
+        all.sort_unstable_by_key(|(id, at)| (id.distance(&self.ours), *at));
+        all
     }
 
     fn contacts(&self) -> impl Iterator<Item = &Contact> {
         self.buckets.iter().flat_map(|bucket| &bucket.contacts)
     }
+}
+
+/// As many as an answer has, the nearest of these first.
+pub(super) fn nearest_of(
+    nodes: impl Iterator<Item = (NodeId, SocketAddr)>,
+    target: &NodeId,
+) -> Vec<(NodeId, SocketAddr)> {
+    let mut all: Vec<_> = nodes.collect();
+    all.sort_unstable_by_key(|(id, _)| id.distance(target));
+    all.truncate(BUCKET);
+    all
 }
 
 impl Bucket {

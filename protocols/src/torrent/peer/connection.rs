@@ -303,5 +303,5 @@ impl<App: Host> Protocol<App> for Connection {
 }
 
 fn ip_of<App>(transport: &Transport<'_, App>) -> Option<IpAddr> {
-    transport.peer().ip()
+    transport.peer().ip().map(|ip| ip.to_canonical())
 }

@@ -13,7 +13,8 @@ use crate::torrent::wire::bencode::NoBencode;
 use crate::torrent::wire::extension::{self, Extensions, Metadata, PART, Pex};
 use crate::torrent::wire::message::{Block, Message};
 
-/// Nodes of peers that nobody has asked yet. The DHT asks them every second, if the program takes part in it.
+/// Nodes of peers that nobody has asked yet, of IPv4 and of IPv6. The DHT asks them every second, if the program takes part
+/// in it.
 const NODES: usize = 32;
 
 /// Why a connection ends in the middle.
@@ -84,7 +85,8 @@ impl Swarm {
         let is_private = self.is_known_private();
         if let Some(member) = self.members.get_mut(&key)
             && member.node != PeerNode::Said
-            && self.nodes.len() < NODES
+            && self.nodes.iter().filter(|at| at.is_ipv6() == member.who.ip.is_ipv6()).count()
+                < NODES
             && !is_private
         {
             member.node = PeerNode::Said;

@@ -1,6 +1,6 @@
 //! Who is met: connections that are made, that come, and that end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
@@ -8,8 +8,9 @@ use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 use super::addresses::Failed;
 use super::connection::{Connection, Way};
 use super::member::{Early, Member, PeerNode, Who};
+use super::nodes::{Dht, Nodes};
 use super::swarm::Phase;
-use super::swarms::{Arrived, Dht, Unwelcome};
+use super::swarms::{Arrived, Unwelcome};
 use super::{Host, Swarm};
 use crate::torrent::PeerId;
 use crate::torrent::machine::{PeerKey, Torrent};
@@ -42,9 +43,10 @@ impl Swarm {
             && self.addresses.dialled() < limits.dials
             && let Some((address, greeting)) = self.addresses.poll_dial(now)
         {
-            let from = self.options.from.filter(|from| from.is_ipv4() == address.is_ipv4());
+            let mut from = self.options.from.iter();
+            let from = from.find(|from| from.is_ipv4() == address.is_ipv4());
             let options = ConnectOptions {
-                from: from.map(|from| Address::Ip((from, 0).into())),
+                from: from.map(|from| Address::Ip((*from, 0).into())),
                 limits: limits.stream_limits(),
                 ..ConnectOptions::default()
             };
@@ -169,7 +171,7 @@ impl Swarm {
     pub(super) fn welcome<App: Host>(
         &mut self,
         key: PeerKey,
-        dht: Dht,
+        nodes: &Nodes,
         registry: &mut Registry<App>,
     ) {
         let Some(member) = self.members.get_mut(&key) else {
@@ -181,9 +183,9 @@ impl Swarm {
             _ => member.fast.then_some(Message::HaveNone),
         };
         greeting.into_iter().for_each(|greeting| greeting.write(&mut member.out));
-        let has_node = member.node != PeerNode::None;
+        let (has_node, ip) = (member.node != PeerNode::None, member.who.ip);
         self.say_extensions(key);
-        if let Dht::At(port) = dht
+        if let Dht::At(port) = nodes.part(ip)
             && has_node
             && !self.is_known_private()
         {
@@ -195,19 +197,19 @@ impl Swarm {
 
     /// Says what this side understands, if the peer does.
     pub(super) fn say_extensions(&mut self, key: PeerKey) {
-        if self.members.get(&key).is_some_and(|member| member.extended) {
-            let payload = self.extensions().to_payload();
+        if let Some(member) = self.members.get(&key).filter(|member| member.extended) {
+            let payload = self.extensions(member.who.ip).to_payload();
             self.say(key, &Message::Extended { id: extension::HANDSHAKE, payload: &payload });
         }
     }
 
-    fn extensions(&self) -> Extensions {
+    fn extensions(&self, peer: IpAddr) -> Extensions {
         let limits = &self.options.limits;
         Extensions {
             metadata: Some(extension::METADATA),
             pex: (self.options.pex && !self.is_private()).then_some(extension::PEX),
             metadata_size: self.info().map(|info| info.raw().len() as u64),
-            port: self.port,
+            port: *self.ports.of(peer.is_ipv6()),
             program: Some(self.options.program.clone()),
             requests: Some(limits.machine.asked),
             upload_only: self.torrent().map(Torrent::is_complete).filter(|is| *is),

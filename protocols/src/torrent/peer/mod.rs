@@ -21,6 +21,7 @@
 //! | `doing` | what the machine wants done: say, read, check, hang up |
 //! | `connection` | the protocol of one connection |
 //! | `securing` | its encryption |
+//! | `nodes` | the program's nodes of the DHT, as peers are told of them |
 //! | `web` | servers that have a torrent's files |
 //! | `lan` | peers on this network |
 //! | `addresses` | where peers are said to be, and when to try them |
@@ -35,6 +36,7 @@ mod lan;
 mod limits;
 mod meeting;
 mod member;
+mod nodes;
 mod securing;
 mod store;
 mod swarm;
@@ -53,9 +55,9 @@ use super::wire::{DhtTable, Info};
 
 pub use limits::Limits;
 pub use member::PeerRow;
+pub(super) use nodes::Dht;
 pub use store::Store;
 pub use swarm::{Shared, Swarm};
-pub(super) use swarms::Dht;
 pub use swarms::{NoSwarm, Options, Swarms};
 pub use web::{WebFailed, WebRow};
 
@@ -64,9 +66,9 @@ pub trait Host: Sized + 'static {
     /// Its torrents.
     fn swarms(&mut self) -> &mut Swarms;
 
-    /// What the program's node of the DHT knows, to be [written down](DhtTable::write) for the
-    /// [next start](crate::torrent::dht::DhtOptions::saved): every few minutes, and when its socket ends. While it knows
-    /// nobody it does not say so.
+    /// What the program's nodes of the DHT know, to be [written down](DhtTable::write) for the
+    /// [next start](crate::torrent::dht::DhtOptions::saved): every few minutes, and when a socket of theirs ends. It is of
+    /// both, if there is one of IPv4 and one of IPv6. While one knows nobody it does not say so.
     fn on_dht(&mut self, registry: &mut Registry<Self>, known: DhtTable) {
         let _ = (registry, known);
     }

@@ -11,6 +11,7 @@ use reactor::{ConnectionId, Registry, TimerId};
 
 use super::addresses::Addresses;
 use super::member::{Member, Who};
+use super::nodes::Families;
 use super::web::WebSeed;
 use super::{Event, Host, Options, PeerRow, Store, WebRow};
 use crate::torrent::InfoHash;
@@ -46,7 +47,7 @@ pub struct Swarm {
     pub(super) hash: InfoHash,
     pub(super) options: Arc<Options>,
     /// Where peers can connect to us.
-    pub(super) port: Option<u16>,
+    pub(super) ports: Families<Option<u16>>,
     pub(super) phase: Phase,
     pub(super) members: BTreeMap<PeerKey, Member>,
     pub(super) addresses: Addresses,
@@ -99,7 +100,7 @@ impl Swarm {
     pub(super) fn new<App: Host>(
         hash: InfoHash,
         options: Arc<Options>,
-        port: Option<u16>,
+        ports: Families<Option<u16>>,
         registry: &mut Registry<App>,
     ) -> Self {
         let tick = registry.every(TICK, move |registry, app: &mut App| {
@@ -108,7 +109,7 @@ impl Swarm {
         });
         Self {
             hash,
-            port,
+            ports,
             phase: Phase::Seeking(Fetch::new(hash, options.metainfo.bytes)),
             members: BTreeMap::new(),
             addresses: Addresses::new(options.limits.addresses, options.encryption),

@@ -13,6 +13,7 @@ use thiserror::Error;
 use super::addresses::Failed;
 use super::connection::{Connection, Way};
 use super::member::Who;
+use super::nodes::{Families, Nodes};
 use super::{Host, Limits, Shared, Swarm};
 use crate::torrent::machine::PeerKey;
 use crate::torrent::wire::Info;
@@ -31,24 +32,14 @@ pub struct Swarms {
     id: PeerId,
     options: Arc<Options>,
     /// Where peers can connect to us, if they can.
-    port: Option<u16>,
+    ports: Families<Option<u16>>,
+    /// Its nodes of the DHT.
+    pub(in crate::torrent) nodes: Nodes,
     list: BTreeMap<InfoHash, Swarm>,
     /// Connections that were accepted and have not said what they want, the oldest first.
     greeters: VecDeque<ConnectionId>,
-    dht: Dht,
     banned: VecDeque<Who>,
     next: u64,
-}
-
-/// How the program takes part in the DHT, as peers are told (BEP 5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::torrent) enum Dht {
-    #[default]
-    No,
-    /// It asks only, and takes no questions.
-    Asking,
-    /// Its node is asked at this port.
-    At(u16),
 }
 
 /// How torrents are shared.
@@ -56,8 +47,9 @@ pub(in crate::torrent) enum Dht {
 pub struct Options {
     /// What this program and its version are called (BEP 10).
     pub program: String,
-    /// The address that connections are made from. Default `None`: the system chooses.
-    pub from: Option<IpAddr>,
+    /// The addresses that connections are made from, one of IPv4 and one of IPv6 at most; those to web seeds from the first.
+    /// Where there is none the system chooses, which is the default.
+    pub from: Vec<IpAddr>,
     /// Whether peers are told of other peers, and believed (BEP 11). Of private torrents they never are.
     pub pex: bool,
     /// Where web seeds may be. Default [`Reach::Outside`], since a torrent is a stranger's: a name may not lead to this
@@ -78,7 +70,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             program: concat!("mio-reactor ", env!("CARGO_PKG_VERSION")).to_owned(),
-            from: None,
+            from: Vec::new(),
             pex: true,
             reach: Reach::Outside,
             secure: None,
@@ -128,16 +120,16 @@ impl Swarms {
         Self {
             id,
             options: Arc::new(options),
-            port: None,
+            ports: Families::default(),
+            nodes: Nodes::default(),
             list: BTreeMap::new(),
             greeters: VecDeque::new(),
-            dht: Dht::No,
             banned: VecDeque::new(),
             next: 0,
         }
     }
 
-    /// Lets peers connect. Each says which torrent it is for.
+    /// Lets peers connect. Each says which torrent it is for. It may be called once for IPv4, and once for IPv6.
     ///
     /// # Errors
     ///
@@ -153,8 +145,12 @@ impl Swarms {
         let listener = registry.listen_with(address, &options, |_peer, _app| {
             Some(Box::new(Connection::new(Way::Accepted)))
         })?;
-        let bound = registry.listener_address(listener).ok();
-        self.port = bound.and_then(|bound| bound.port()).or(self.port);
+        if let Ok(bound) = registry.listener_address(listener)
+            && let Some(bound) = bound.socket_addr()
+        {
+            *self.ports.of_mut(bound.is_ipv6()) = Some(bound.port());
+            self.list.values_mut().for_each(|swarm| swarm.ports = self.ports);
+        }
         Ok(listener)
     }
 
@@ -247,10 +243,15 @@ impl Swarms {
         self.id
     }
 
-    /// The port that peers can connect to, if there is one.
+    /// The port that peers can connect to, if there is one: that of IPv4, if there is one for each.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
-        self.port
+        self.port_of(false).or(self.port_of(true))
+    }
+
+    /// The port that peers of IPv4 can connect to, or those of IPv6.
+    pub(in crate::torrent) fn port_of(&self, is_v6: bool) -> Option<u16> {
+        *self.ports.of(is_v6)
     }
 
     /// How they are shared.
@@ -260,10 +261,10 @@ impl Swarms {
     }
 
     fn enter<App: Host>(&mut self, registry: &mut Registry<App>, hash: InfoHash) -> &mut Swarm {
-        let (options, port) = (&self.options, self.port);
+        let (options, ports) = (&self.options, self.ports);
         self.list
             .entry(hash)
-            .or_insert_with(|| Swarm::new(hash, Arc::clone(options), port, registry))
+            .or_insert_with(|| Swarm::new(hash, Arc::clone(options), ports, registry))
     }
 
     /// What each of them is known by.
@@ -271,14 +272,17 @@ impl Swarms {
         self.list.keys().copied()
     }
 
-    /// Peers are told of it from now on; not those of a private torrent.
-    pub(in crate::torrent) fn set_dht(&mut self, dht: Dht) {
-        self.dht = dht;
-    }
-
-    /// Where peers have said that their nodes of the DHT are, each once.
-    pub(in crate::torrent) fn take_nodes(&mut self) -> impl Iterator<Item = SocketAddr> {
-        self.list.values_mut().flat_map(|swarm| std::mem::take(&mut swarm.nodes))
+    /// Where nodes of this DHT are, as peers have said of their own, and the program's other node of those it has heard of;
+    /// each once.
+    pub(in crate::torrent) fn take_nodes(
+        &mut self,
+        is_v6: bool,
+    ) -> impl Iterator<Item = SocketAddr> {
+        let of_peers = self
+            .list
+            .values_mut()
+            .flat_map(move |swarm| swarm.nodes.extract_if(.., move |at| at.is_ipv6() == is_v6));
+        of_peers.chain(self.nodes.take_named(is_v6))
     }
 
     pub(super) fn get_mut(&mut self, hash: &InfoHash) -> Option<&mut Swarm> {
@@ -289,7 +293,7 @@ impl Swarms {
 
     pub(super) fn handshake(&self, info_hash: InfoHash) -> Handshake {
         let is_private = self.get(&info_hash).is_some_and(Swarm::is_known_private);
-        let dht = self.dht != Dht::No && !is_private;
+        let dht = self.nodes.is_any() && !is_private;
         Handshake { fast: true, extended: true, dht, info_hash, peer_id: self.id }
     }
 
@@ -349,7 +353,7 @@ impl Swarms {
         registry: &mut Registry<App>,
     ) {
         if let Some(swarm) = self.list.get_mut(&hash) {
-            swarm.welcome(key, self.dht, registry);
+            swarm.welcome(key, &self.nodes, registry);
         }
     }
 

@@ -18,7 +18,7 @@ const LIMITS: Limits = Limits { bytes: 256 * 1024, depth: 8, values: 10_000 };
 /// has too (`dht.dat`).
 ///
 /// ```text
-///   d 2:id 20:…  5:nodes 60:…  6:nodes6 …  e        6 bytes an address, or 18
+///   d 2:id 20:…  3:id6 20:…  5:nodes 60:…  6:nodes6 …  e        6 bytes an address, or 18
 /// ```
 ///
 /// ```
@@ -31,8 +31,11 @@ const LIMITS: Limits = Limits { bytes: 256 * 1024, depth: 8, values: 10_000 };
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DhtTable {
-    /// What it is called, if it is called anything.
+    /// What it is called, if it is called anything: the node of IPv4, and that of IPv6 too if it has no name of its own (BEP
+    /// 32).
     pub id: Option<NodeId>,
+    /// What the node of IPv6 is called, since a name belongs to an address (BEP 42). Other programs do not know it.
+    pub id6: Option<NodeId>,
     /// Where others were, those that were best known first.
     pub nodes: Vec<SocketAddr>,
 }
@@ -61,21 +64,23 @@ impl DhtTable {
     pub fn parse(text: &[u8]) -> Result<Self, NoTable> {
         let document = Document::parse(text, &LIMITS)?;
         let bytes = |key| document.root().get(key).and_then(Node::bytes);
-        let id = bytes("id").and_then(|id| id.try_into().ok()).map(NodeId::new);
+        let id = |key| bytes(key).and_then(|id| id.try_into().ok()).map(NodeId::new);
+        let (id, id6) = (id("id"), id("id6"));
         let (v4, v6) = (bytes("nodes"), bytes("nodes6"));
-        if id.is_none() && v4.is_none() && v6.is_none() {
+        if id.or(id6).is_none() && v4.is_none() && v6.is_none() {
             return Err(NoTable::Other);
         }
         let v4 = peers_v4(v4.unwrap_or_default()).take(NODES);
-        Ok(Self { id, nodes: v4.chain(peers_v6(v6.unwrap_or_default()).take(NODES)).collect() })
+        let v6 = peers_v6(v6.unwrap_or_default()).take(NODES);
+        Ok(Self { id, id6, nodes: v4.chain(v6).collect() })
     }
 
     /// The bytes of it.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
         dictionary(|root| {
-            if let Some(id) = &self.id {
-                root.bytes("id", id.as_bytes());
+            for (key, id) in [("id", &self.id), ("id6", &self.id6)] {
+                id.iter().for_each(|id| root.bytes(key, id.as_bytes()));
             }
             for (key, is_v6) in [("nodes", false), ("nodes6", true)] {
                 let mut list = Vec::new();
@@ -97,9 +102,10 @@ mod tests {
     fn what_is_written_is_read_and_has_an_end() {
         let v4 = (0..500_u16).map(|port| SocketAddr::from(([192, 0, 2, 1], 1 + port)));
         let v6 = SocketAddr::from(([0xfd00, 0, 0, 0, 0, 0, 0, 1], 7));
-        let saved = DhtTable { id: Some(NodeId::new([7; 20])), nodes: v4.chain([v6]).collect() };
+        let [id, id6] = [7, 8].map(|byte| Some(NodeId::new([byte; 20])));
+        let saved = DhtTable { id, id6, nodes: v4.chain([v6]).collect() };
         let read = DhtTable::parse(&saved.write()).expect("it is one");
-        assert_eq!((read.id, read.nodes.len()), (saved.id, NODES + 1));
+        assert_eq!((read.id, read.id6, read.nodes.len()), (id, id6, NODES + 1));
         assert_eq!(read.nodes.last(), Some(&v6));
         let nobody = DhtTable::default();
         assert_eq!(DhtTable::parse(&nobody.write()), Err(NoTable::Other));

@@ -35,6 +35,23 @@ pub struct Packet {
     pub ip: Option<SocketAddr>,
     /// Who asks takes no questions (BEP 43).
     pub read_only: bool,
+    /// Of which kind nodes in the answer are to be (BEP 32).
+    pub want: Want,
+}
+
+/// Which nodes who asks wants to hear of (BEP 32).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Those of IPv4 if it asks from an address of that, else those of IPv6.
+    #[default]
+    Usual,
+    /// Those that it names.
+    Only {
+        /// Nodes of IPv4.
+        v4: bool,
+        /// Nodes of IPv6.
+        v6: bool,
+    },
 }
 
 /// What a datagram says.
@@ -97,7 +114,7 @@ impl Packet {
     /// A packet without what is beside it.
     #[must_use]
     pub fn new(number: Vec<u8>, says: Says) -> Self {
-        Self { number, says, ip: None, read_only: false }
+        Self { number, says, ip: None, read_only: false, want: Want::Usual }
     }
 
     /// Reads one; `None` if it is none.
@@ -121,7 +138,8 @@ impl Packet {
             _ => peers_v6(ip).next(),
         });
         let read_only = root.get("ro").and_then(Node::integer) == Some(1);
-        Some(Self { number, says, ip, read_only })
+        let want = root.get("a").and_then(|arguments| arguments.get("want"));
+        Some(Self { number, says, ip, read_only, want: want.map_or(Want::Usual, Want::read) })
     }
 
     /// The bytes of it.
@@ -131,7 +149,7 @@ impl Packet {
         self.ip.into_iter().for_each(|at| put_peer(&mut ip, at));
         dictionary(|root| {
             if let Says::Query(id, query) = &self.says {
-                root.dictionary("a", |arguments| query.write(*id, arguments));
+                root.dictionary("a", |arguments| query.write(*id, self.want, arguments));
             }
             if let Says::Error(code) = self.says {
                 root.list("e", |error| {
@@ -236,18 +254,57 @@ impl Query {
         }
     }
 
-    fn write(&self, id: NodeId, arguments: &mut Dictionary<'_>) {
+    fn write(&self, id: NodeId, want: Want, arguments: &mut Dictionary<'_>) {
         arguments.bytes("id", id.as_bytes());
         match self {
             Self::Ping | Self::Unknown(_) => {}
-            Self::FindNode(target) => arguments.bytes("target", target.as_bytes()),
-            Self::GetPeers(hash) => arguments.bytes("info_hash", hash.as_bytes()),
+            Self::FindNode(target) => {
+                arguments.bytes("target", target.as_bytes());
+                want.write(arguments);
+            }
+            Self::GetPeers(hash) => {
+                arguments.bytes("info_hash", hash.as_bytes());
+                want.write(arguments);
+            }
             Self::AnnouncePeer { hash, port, token } => {
                 arguments.integer("implied_port", i64::from(port.is_none()));
                 arguments.bytes("info_hash", hash.as_bytes());
                 arguments.integer("port", i64::from(port.unwrap_or(1)));
                 arguments.bytes("token", token);
             }
+        }
+    }
+}
+
+impl Want {
+    /// Whether nodes of IPv4 are wanted, or of IPv6, by who asks from an address of one of them.
+    #[must_use]
+    pub fn includes(self, is_v6: bool, asks_from_v6: bool) -> bool {
+        match self {
+            Self::Usual => is_v6 == asks_from_v6,
+            Self::Only { v4, v6 } => {
+                if is_v6 {
+                    v6
+                } else {
+                    v4
+                }
+            }
+        }
+    }
+
+    /// What else may be in the list is passed over.
+    fn read(list: Node<'_>) -> Self {
+        let has = |what: &[u8]| list.items().filter_map(Node::bytes).any(|it| it == what);
+        match (has(b"n4"), has(b"n6")) {
+            (false, false) => Self::Usual,
+            (v4, v6) => Self::Only { v4, v6 },
+        }
+    }
+
+    fn write(self, arguments: &mut Dictionary<'_>) {
+        if let Self::Only { v4, v6 } = self {
+            let wanted = [("n4", v4), ("n6", v6)].into_iter().filter(|(_, is_wanted)| *is_wanted);
+            arguments.list("want", |list| wanted.for_each(|(what, _)| list.bytes(what)));
         }
     }
 }
@@ -322,8 +379,22 @@ mod tests {
             any::<i64>().prop_map(Says::Error),
         ];
         let number = prop::collection::vec(any::<u8>(), 0..LONGEST_NUMBER);
-        (number, says, proptest::option::of(any_place()), any::<bool>())
-            .prop_map(|(number, says, ip, read_only)| Packet { number, says, ip, read_only })
+        let want = prop_oneof![
+            Just(Want::Usual),
+            Just(Want::Only { v4: true, v6: false }),
+            Just(Want::Only { v4: false, v6: true }),
+            Just(Want::Only { v4: true, v6: true }),
+        ];
+        (number, says, proptest::option::of(any_place()), any::<bool>(), want).prop_map(
+            |(number, says, ip, read_only, want)| {
+                // Nothing else has an answer with nodes.
+                let want = match &says {
+                    Says::Query(_, Query::FindNode(_) | Query::GetPeers(_)) => want,
+                    _ => Want::Usual,
+                };
+                Packet { number, says, ip, read_only, want }
+            },
+        )
     }
 
     proptest! {
@@ -374,6 +445,28 @@ mod tests {
         assert_eq!((response.id, response.peers.len()), (target, 2));
         let text = b"d1:eli201e23:A Generic Error Ocurrede1:t2:aa1:y1:ee";
         assert_eq!(Packet::parse(text).map(|it| it.says), Some(Says::Error(201)));
+    }
+
+    #[test]
+    fn nodes_are_wanted_of_one_kind_or_of_both_and_what_else_is_wanted_is_passed_over() {
+        let both = Want::Only { v4: true, v6: true };
+        for (list, want, from_v4) in [
+            ("", Want::Usual, [true, false]),
+            ("4:wantl2:n4e", Want::Only { v4: true, v6: false }, [true, false]),
+            ("4:wantl2:n6e", Want::Only { v4: false, v6: true }, [false, true]),
+            ("4:wantl2:n42:n6e", both, [true, true]),
+            ("4:wantl2:n62:n72:n4e", both, [true, true]),
+            ("4:wantl2:n7i6ee", Want::Usual, [true, false]),
+            ("4:want2:n6", Want::Usual, [true, false]),
+        ] {
+            let text = format!(
+                "d1:ad2:id20:abcdefghij01234567896:target20:mnopqrstuvwxyz123456{list}e1:q9:find_node1:t2:aa1:y1:qe"
+            );
+            let packet = Packet::parse(text.as_bytes()).expect("it is one");
+            assert_eq!(packet.want, want, "{list}");
+            assert_eq!([false, true].map(|is_v6| want.includes(is_v6, false)), from_v4);
+        }
+        assert!(Want::Usual.includes(true, true) && !Want::Usual.includes(false, true));
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl<App: 'static> Clients<App> {
             let connect = ConnectOptions { reach: options.reach, ..connect };
             Client::new(ClientOptions { connect, limits: limits() })
         };
-        let from = options.from.map(|ip| Address::Ip((ip, 0).into()));
+        let from = options.from.first().map(|ip| Address::Ip((*ip, 0).into()));
         let plain = client(ConnectOptions { from, ..ConnectOptions::default() });
         Self { plain, secure: options.secure.clone().map(client) }
     }
