@@ -90,14 +90,35 @@ impl Stream {
         more: &[u8],
         ledger: &mut Ledger,
     ) -> Step<usize> {
-        if !self.is_next() {
-            self.queue_cork(0, cork, ledger)?;
-            return Step::Continue(0);
+        if !self.can_transmit() {
+            return self.transmit_otherwise(cork, more, ledger);
         }
+        if !cork.bytes().is_empty() {
+            return self.transmit_with(cork, more, ledger);
+        }
+        match self.io.transmit(more, About::Visited, ledger) {
+            Ok(()) => Step::Continue(more.len()),
+            Err(result) => self.io.transmitted(result, more.len(), About::Visited, ledger),
+        }
+    }
+
+    /// As [`Self::transmit_behind`], through a layer if there is one that takes something.
+    #[cold]
+    fn transmit_otherwise(
+        &mut self,
+        cork: &mut Cork,
+        more: &[u8],
+        ledger: &mut Ledger,
+    ) -> Step<usize> {
+        if self.outbox.is_empty() && self.io.can_send() {
+            return self.transmit_with(cork, more, ledger);
+        }
+        self.queue_cork(0, cork, ledger)?;
+        Step::Continue(0)
+    }
+
+    fn transmit_with(&mut self, cork: &mut Cork, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
         let corked = cork.bytes().len();
-        if corked == 0 {
-            return self.io.send(more, ledger);
-        }
         let slices = [IoSlice::new(cork.bytes()), IoSlice::new(more)];
         let sent = self.io.transmit_vectored(&slices, ledger)?;
         self.queue_cork(sent.min(corked), cork, ledger)?;
@@ -111,7 +132,7 @@ impl Stream {
             return Step::Continue(());
         }
         if !self.can_transmit() {
-            return self.uncork_otherwise(cork, ledger);
+            return self.transmit_otherwise(cork, &[], ledger).map_continue(|_| ());
         }
         match self.io.transmit(cork.bytes(), About::Visited, ledger) {
             Ok(()) => {
@@ -120,13 +141,6 @@ impl Stream {
             }
             Err(result) => self.uncorked_partly(result, cork, ledger),
         }
-    }
-
-    /// Sends the cork through a layer, or queues it.
-    #[cold]
-    fn uncork_otherwise(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        let sent = if self.is_next() { self.io.send(cork.bytes(), ledger)? } else { 0 };
-        self.queue_cork(sent, cork, ledger)
     }
 
     #[cold]
@@ -152,11 +166,6 @@ impl Stream {
     /// Whether bytes may go straight to the kernel: nothing waits in front of them, and no layer is between.
     pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.is_writable()
-    }
-
-    /// Whether bytes may leave now, through a layer or without one.
-    fn is_next(&self) -> bool {
-        self.outbox.is_empty() && self.io.can_send()
     }
 
     // ── what others send it ─────────────────────────────────────────────────────────────────
