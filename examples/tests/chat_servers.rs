@@ -8,7 +8,7 @@ mod support;
 
 use std::fs;
 
-use outside::{free_port, program, until_listening};
+use outside::{free_port, program, until_it_listens};
 use support::{Ended, Program, run};
 use tempfile::TempDir;
 
@@ -36,7 +36,7 @@ impl Server {
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         let mut program = Program::start(path, &words);
         let address = format!("127.0.0.1:{port}");
-        until_listening(program.child(), port);
+        until_it_listens(program.child(), port);
         Some(Self { address, _program: program, _directory: directory })
     }
 

@@ -11,7 +11,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use outside::{Process, free_port, is_there, program, until_listening};
+use outside::{Process, free_port, is_there, program, until_it_listens};
 use support::{Program, answers_once, connect, noise, run, run_with};
 use tempfile::TempDir;
 
@@ -200,7 +200,7 @@ fn foreign(program: &str, arguments: &[&str], port: u16) -> Process {
     let mut command = Command::new(program);
     command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
     let mut server = Process::start(&mut command);
-    until_listening(&mut server.0, port);
+    until_it_listens(&mut server.0, port);
     server
 }
 

@@ -549,8 +549,8 @@ fn opentracker_brings_a_seed_and_a_leecher_together() {
         open_to_all(&place);
         let words =
             ["-i", "127.0.0.1", "-p", &port, "-P", &port, "-d", &text(&place), "-w", "known"];
-        let mut tracker = Program::start(program, &words);
-        outside::until_listening(tracker.child(), port.parse().expect("a port"));
+        let _tracker = Program::start(program, &words);
+        outside::until_listening(port.parse().expect("a port"));
         let deadline = Instant::now() + PATIENCE;
         let (_seed, _) = seed(&file, &here, &[]);
         // It has heard of the seed, and then of the leecher.

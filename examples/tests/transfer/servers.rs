@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::outside::{free_port, program, until_listening};
+use crate::outside::{free_port, program, until_it_listens};
 use crate::scene::{are_same, directory, odd_files, write};
 use crate::support::{Ended, Program, TRANSFER, noise, run, write_certificate};
 
@@ -57,7 +57,7 @@ impl Vsftpd {
         fs::write(&config, settings).expect("it can be written");
         let mut server = Program::start(vsftpd, &[config.to_str().expect("it is text")]);
         let address = format!("127.0.0.1:{port}");
-        until_listening(server.child(), port);
+        until_it_listens(server.child(), port);
         Some(Self { _server: server, place, root, address })
     }
 }

@@ -484,8 +484,10 @@ fn a_question_about_somebody_is_answered_for_all_servers() {
 
 #[test]
 fn who_is_known_to_others_is_known_to_those_on_other_servers() {
+    let mut network = Network::of(2);
     let caps = "away-notify chghost setname draft/metadata-2 draft/message-redaction message-tags";
-    let (mut network, mut ann, mut bob) = ann_and_bob(caps);
+    let mut ann = network.enters(0, "ann", caps);
+    let mut bob = network.enters(1, "bob", caps);
     network.stages[0].server(|server| {
         let password = chat::Password::Plain("secret".to_owned());
         let (name, host) = ("root".to_owned(), "*@*".to_owned());

@@ -145,13 +145,27 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Waits until a program listens at its port, for as long as it runs.
+/// Waits until this program listens at a port, for as long as it runs.
 #[track_caller]
-pub(crate) fn until_listening(program: &mut Child, port: u16) {
+pub(crate) fn until_it_listens(program: &mut Child, port: u16) {
+    until_listening_while(port, || match program.try_wait() {
+        Ok(Some(status)) => Err(format!("it has ended: {status}")),
+        _ => Ok(()),
+    });
+}
+
+/// Waits until somebody listens at a port.
+#[track_caller]
+pub(crate) fn until_listening(port: u16) {
+    until_listening_while(port, || Ok(()));
+}
+
+#[track_caller]
+fn until_listening_while(port: u16, mut can_be: impl FnMut() -> Result<(), String>) {
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if let Ok(Some(status)) = program.try_wait() {
-            panic!("it does not listen at port {port}, but has ended: {status}");
+        if let Err(why) = can_be() {
+            panic!("nobody listens at port {port}: {why}");
         }
         assert!(Instant::now() < deadline, "nobody listens at port {port}");
         std::thread::sleep(Duration::from_millis(5));

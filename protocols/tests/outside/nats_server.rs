@@ -11,7 +11,7 @@ pub(crate) fn server(port: u16, arguments: &[&str]) -> Process {
     let mut command = Command::new("nats-server");
     command.args(["-a", "127.0.0.1", "-p", &port.to_string()]).args(arguments);
     let mut server = Process::start(command.stdout(Stdio::null()).stderr(Stdio::null()));
-    outside::until_listening(&mut server.0, port);
+    outside::until_it_listens(&mut server.0, port);
     server
 }
 
