@@ -1,20 +1,19 @@
 //! UDP and Unix datagrams.
 
 use std::net::UdpSocket;
-use std::time::Duration;
 
 use protocols::echo::{ClientLimits, ClientOptions, Limits, Refusal};
 use reactor::Address;
 
 use crate::kit::{any_port, noise, retry};
-use crate::stage::{Stage, v6};
+use crate::stage::{Stage, v6, within};
 
 #[test]
 fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
     for address in [any_port()].into_iter().chain(v6()) {
         let mut stage = Stage::new();
         let server = stage.bind(address);
-        let client = stage.connect_datagrams(&server, &ClientOptions::default());
+        let client = stage.connect_datagrams(&server, ClientLimits::default());
         stage.sends(client, &["one", "", "three"]);
         stage.send(client, noise(65_000)).expect("it fits");
         stage.until("all is back", |world| world.replies.len() == 4);
@@ -33,7 +32,7 @@ fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
 fn a_client_that_has_ended_hears_the_rest() {
     let mut stage = Stage::new();
     let server = stage.bind(any_port());
-    let client = stage.connect_datagrams(&server, &ClientOptions::default());
+    let client = stage.connect_datagrams(&server, ClientLimits::default());
     stage.sends(client, &["one", "two", "three"]);
     stage.end(client);
     assert_eq!(stage.outcome(client), Ok(()));
@@ -45,9 +44,7 @@ fn a_client_that_has_ended_does_not_wait_for_what_is_lost() {
     let mut stage = Stage::new();
     let silent = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let server = Address::from(silent.local_addr().expect("it is bound"));
-    let limits = ClientLimits { timeout: Duration::from_millis(50), ..ClientLimits::default() };
-    let options = ClientOptions { limits, ..ClientOptions::default() };
-    let client = stage.connect_datagrams(&server, &options);
+    let client = stage.connect_datagrams(&server, within(50));
     stage.sends(client, &["one", "two"]);
     stage.end(client);
     assert_eq!(stage.outcome(client), Ok(()));
@@ -59,7 +56,7 @@ fn a_client_that_has_ended_does_not_wait_for_what_is_lost() {
 fn datagrams_can_be_sent_one_after_the_other() {
     let mut stage = Stage::new();
     let server = stage.bind(any_port());
-    let client = stage.connect_datagrams(&server, &ClientOptions::default());
+    let client = stage.connect_datagrams(&server, ClientLimits::default());
     stage.world.script = vec!["again".into(); 100];
     stage.sends(client, &["again"]);
     stage.until("all is back", |world| world.replies.len() == 101);
@@ -74,7 +71,7 @@ fn unix_datagrams_come_back_to_whoever_has_a_name() {
     let server = stage.bind(Address::from(directory.path().join("server")));
     let from = Some(Address::from(directory.path().join("client")));
     let client =
-        stage.connect_datagrams(&server, &ClientOptions { from, ..ClientOptions::default() });
+        stage.connect_datagrams_with(&server, &ClientOptions { from, ..ClientOptions::default() });
     stage.sends(client, &["one", "two"]);
     stage.until("all is back", |world| world.replies.len() == 2);
 
@@ -116,9 +113,7 @@ fn a_reply_port_is_not_answered() {
 fn a_source_beyond_its_budget_is_not_answered_and_its_client_counts_the_losses() {
     let mut stage = Stage::with_limits(&Limits { datagrams_per_second: 1, ..Limits::default() });
     let server = stage.bind(any_port());
-    let limits = ClientLimits { timeout: Duration::from_millis(300), ..ClientLimits::default() };
-    let client =
-        stage.connect_datagrams(&server, &ClientOptions { limits, ..ClientOptions::default() });
+    let client = stage.connect_datagrams(&server, within(300));
     stage.sends(client, &["one", "two", "three"]);
     stage.until("the rest is lost", |world| world.losses.len() == 2);
     assert_eq!(stage.world.payloads(), [b"one"]);
@@ -131,9 +126,7 @@ fn nobody_there_is_trouble_and_a_loss_but_not_the_end() {
     let mut stage = Stage::new();
     let gone = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
     let server = Address::from(gone.expect("a socket"));
-    let limits = ClientLimits { timeout: Duration::from_millis(50), ..ClientLimits::default() };
-    let client =
-        stage.connect_datagrams(&server, &ClientOptions { limits, ..ClientOptions::default() });
+    let client = stage.connect_datagrams(&server, within(50));
     stage.sends(client, &["hello"]);
     stage.until("it is lost", |world| world.losses.len() == 1);
     assert_eq!(stage.world.troubles, [std::io::ErrorKind::ConnectionRefused]);
@@ -145,9 +138,7 @@ fn a_datagram_that_comes_late_or_changed_is_a_stray() {
     let mut stage = Stage::new();
     let server = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let address = Address::from(server.local_addr().expect("it is bound"));
-    let limits = ClientLimits { timeout: Duration::from_millis(50), ..ClientLimits::default() };
-    let client =
-        stage.connect_datagrams(&address, &ClientOptions { limits, ..ClientOptions::default() });
+    let client = stage.connect_datagrams(&address, within(50));
     stage.sends(client, &["hello"]);
     let mut buffer = [0; 100];
     let (length, from) = retry(|| server.recv_from(&mut buffer)).expect("it was sent");

@@ -8,7 +8,7 @@ use protocols::echo::{ClientId, ClientLimits, Failure, Mismatch, NotSent};
 use reactor::{Address, OpenError};
 
 use crate::kit::{any_port, retry};
-use crate::stage::Stage;
+use crate::stage::{Stage, within};
 
 /// A client, and a peer that the test speaks for.
 fn meet(stage: &mut Stage, limits: ClientLimits) -> (ClientId, TcpStream) {
@@ -83,32 +83,27 @@ fn a_reset() {
 #[test]
 fn silence() {
     let mut stage = Stage::new();
-    let timeout = Duration::from_millis(50);
-    let limits = ClientLimits { timeout, ..ClientLimits::default() };
-    let (client, mut peer) = meet(&mut stage, limits);
+    let (client, mut peer) = meet(&mut stage, within(50));
     greet(&mut stage, client, &mut peer);
-    assert_eq!(stage.outcome(client), Err(Failure::Timeout(timeout)));
+    assert_eq!(stage.outcome(client), Err(Failure::Timeout(Duration::from_millis(50))));
 }
 
 /// A peer that has answered everything and does not end is as silent.
 #[test]
 fn an_end_that_does_not_come() {
     let mut stage = Stage::new();
-    let timeout = Duration::from_millis(50);
-    let limits = ClientLimits { timeout, ..ClientLimits::default() };
-    let (client, mut peer) = meet(&mut stage, limits);
+    let (client, mut peer) = meet(&mut stage, within(50));
     stage.end(client);
     stage.turn(Duration::ZERO);
     assert_eq!(retry(|| peer.read(&mut [0])).expect("it is open"), 0);
-    assert_eq!(stage.outcome(client), Err(Failure::Timeout(timeout)));
+    assert_eq!(stage.outcome(client), Err(Failure::Timeout(Duration::from_millis(50))));
 }
 
 /// Time in which nothing is on its way is nobody's fault.
 #[test]
 fn silence_that_nobody_minds() {
     let mut stage = Stage::new();
-    let limits = ClientLimits { timeout: Duration::from_millis(200), ..ClientLimits::default() };
-    let (client, mut peer) = meet(&mut stage, limits);
+    let (client, mut peer) = meet(&mut stage, within(200));
     greet(&mut stage, client, &mut peer);
     peer.write_all(b"hello").expect("it is open");
     stage.until("it is back", |world| world.replies.len() == 1);

@@ -97,7 +97,11 @@ impl Stage {
         self.enter(client.expect("a connection begins"))
     }
 
-    pub(crate) fn connect_datagrams(
+    pub(crate) fn connect_datagrams(&mut self, server: &Address, limits: ClientLimits) -> ClientId {
+        self.connect_datagrams_with(server, &ClientOptions { limits, ..ClientOptions::default() })
+    }
+
+    pub(crate) fn connect_datagrams_with(
         &mut self,
         server: &Address,
         options: &ClientOptions,
@@ -183,6 +187,11 @@ impl World {
     pub(crate) fn payloads(&self) -> Vec<&[u8]> {
         self.replies.iter().map(|reply| &*reply.payload).collect()
     }
+}
+
+/// A client waits no longer than so many milliseconds.
+pub(crate) fn within(milliseconds: u64) -> ClientLimits {
+    ClientLimits { timeout: Duration::from_millis(milliseconds), ..ClientLimits::default() }
 }
 
 /// Any free port on loopback, if the machine has IPv6.

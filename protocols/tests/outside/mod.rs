@@ -150,13 +150,13 @@ pub(crate) fn free_port() -> u16 {
     listener.local_addr().expect("it is bound").port()
 }
 
-/// Waits until a program listens at its port, for as long as it runs.
+/// Waits until this program listens at a port, for as long as it runs.
 #[track_caller]
 pub(crate) fn until_listening(program: &mut Child, port: u16) {
     let deadline = Instant::now() + PATIENCE;
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         if let Ok(Some(status)) = program.try_wait() {
-            panic!("it does not listen at port {port}, but has ended: {status}");
+            panic!("nobody listens at port {port}, and the program has ended: {status}");
         }
         assert!(Instant::now() < deadline, "nobody listens at port {port}");
         std::thread::sleep(Duration::from_millis(5));

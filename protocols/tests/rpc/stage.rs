@@ -217,6 +217,13 @@ impl Stage {
         kit::turn(&mut self.reactor, &mut self.world);
     }
 
+    /// Turns the loop until no connection is left.
+    #[track_caller]
+    pub(crate) fn until_gone(&mut self) {
+        let gone = kit::everybody_goes(&mut self.reactor, &mut self.world);
+        assert!(gone, "waited in vain until everybody has gone");
+    }
+
     /// Ends it here, before the test does.
     pub(crate) fn finish(self) {}
 }

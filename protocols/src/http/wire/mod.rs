@@ -55,7 +55,7 @@ pub use target::{NotDecoded, Target, decode_path, encode_path};
 pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
-pub(in crate::http) use request::as_known_version;
 #[cfg(feature = "rpc-web")]
 pub(crate) use fields::is_name;
+pub(in crate::http) use request::as_known_version;
 pub(crate) use response::has_no_body;

@@ -2,7 +2,7 @@
 //! belongs to somebody else's account.
 //!
 //! ```text
-//!   NICK ──▶ held here, or an account's? ──▶ 433
+//!   NICK ──▶ held here? an account's, and nobody has a while to log in? ──▶ 433
 //!                │ no
 //!                ▼
 //!            the network is asked ──▶ held there, or meanwhile here? ──▶ 433
