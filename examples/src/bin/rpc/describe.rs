@@ -54,7 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
 /// The document itself.
 fn print(document: &Value) -> Result<(), Box<dyn Error>> {
-    Ok(print::value(&*to_raw_value(document)?)?)
+    Ok(print::value(&to_raw_value(document)?)?)
 }
 
 /// A document as a person reads it.
