@@ -692,13 +692,27 @@ fn a_server_of_a_network_that_is_replaced_in_place_leaves_its_name_to_its_succes
     let Some(store) = Store::start() else { return };
     let url = format!("nats://127.0.0.1:{}", store.port);
     // Longer than the test waits for anything.
-    let (server, _) = serve(&["--cluster", &url, "--node", "a", "--drain", "600"]);
+    let (server, address) = serve(&["--cluster", &url, "--node", "a", "--drain", "600"]);
     server.error_with("the network has");
+    let (other, elsewhere) = serve(&["--cluster", &url, "--node", "b"]);
+    other.error_with("the network has");
+    for (node, peer) in [(&server, "b"), (&other, "a")] {
+        node.error_with(&format!("node {peer} is there"));
+    }
+    let mut ann = Person::in_room(&elsewhere, "ann");
+    let mut bob = Person::in_room(&address, "bob");
+    ann.sees("-- bob (");
     server.signal(Signal::USR2);
     let line = server.error_with("has taken over");
     let successor = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
     let successor = successor.and_then(Pid::from_raw).expect("it says which process");
-    server.error_with("the network has");
+    // The two see each other go at once, and bob's nick is free for who comes to the successor.
+    ann.sees("-- bob has quit (b.chat.local a.chat.local)");
+    bob.sees("-- ann has quit (a.chat.local b.chat.local)");
+    other.error_with("node a is there");
+    let _again = Person::in_room(&address, "bob");
+    ann.sees("-- bob (");
+    drop(bob);
     kill_process(successor, Signal::INT).expect("it runs");
     assert_eq!(server.ended().code, Some(0));
 }

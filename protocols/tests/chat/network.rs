@@ -338,6 +338,32 @@ fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
 }
 
 #[test]
+fn users_of_a_lost_node_quit_one_after_the_other_where_only_one_line_fits() {
+    let mut network = Network::of(2);
+    let mut ann = network.enters(0, "ann", "batch");
+    network.stages[0].server(|server| {
+        let mut settings = server.settings().clone();
+        settings.limits.send_queue = 1_024;
+        server.rehash(settings)
+    });
+    network.tells(0, &mut ann, "JOIN #room");
+    let mut others = ["bob", "cid", "dan"].map(|nick| network.enters(1, nick, ""));
+    for other in &mut others {
+        network.tells(1, other, "JOIN #room");
+    }
+    ann.hears_all();
+    network.loses(0, 1);
+    let batch = ann.hears("BATCH +* netsplit irc0.test irc1.test");
+    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    for nick in ["bob", "cid", "dan"] {
+        ann.hears(&format!("@batch={batch} :{nick} QUIT :irc0.test irc1.test"));
+    }
+    ann.hears(&format!("BATCH -{batch}"));
+    ann.hears_nothing();
+    network.stages[0].server(|server| server.check().expect("no book contradicts another"));
+}
+
+#[test]
 fn whoever_keeps_a_channel_keeps_it_on_all_servers() {
     let mut network = Network::of(3);
     let mut ann = network.enters(0, "ann", "");

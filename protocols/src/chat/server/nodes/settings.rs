@@ -195,6 +195,7 @@ impl Eras {
     }
 
     /// The accounts have something else of a channel than before, or none.
+    #[cfg(feature = "cluster")]
     pub(super) fn note_outdated(&mut self, name: &Folded) {
         let first = (name.clone(), Timestamp::default());
         let of = self.eras.range_mut(first..).take_while(|((of, _), _)| of == name);
