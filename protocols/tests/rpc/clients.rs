@@ -7,7 +7,6 @@ use reactor::{Address, Backoff};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use crate::kit;
 use crate::stage::{self, Over, PATIENCE, Stage, World};
 
 #[test]

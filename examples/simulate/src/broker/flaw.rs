@@ -40,11 +40,13 @@ impl Skews {
         payload: &[u8],
         chance: u64,
     ) -> Vec<Vec<u8>> {
-        let mut message = serde_json::from_slice::<Value>(payload).unwrap_or_default();
+        let end = payload.iter().position(|it| *it == b'\n').unwrap_or(payload.len());
+        let (head, effects) = payload.split_at(end);
+        let mut message = serde_json::from_slice::<Value>(head).unwrap_or_default();
         let from = message["from"].as_str().unwrap_or_default().to_owned();
         let Some(number) = message["sequence"].as_i64() else { return vec![payload.to_vec()] };
         let skew = self.0.entry((to, from)).or_default();
-        let is_struck = message["body"]["effects"].is_array() && chance.is_multiple_of(16);
+        let is_struck = message["body"] == "effects" && chance.is_multiple_of(16);
         let mut numbers = vec![number + *skew];
         match flaw {
             Flaw::Hides if is_struck => {
@@ -59,7 +61,7 @@ impl Skews {
         }
         let numbered = numbers.into_iter().map(|number| {
             message["sequence"] = number.into();
-            message.to_string().into_bytes()
+            [message.to_string().as_bytes(), effects].concat()
         });
         numbered.collect()
     }

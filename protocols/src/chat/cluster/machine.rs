@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
 
 use super::answers::Answers;
 use super::limits::Limits;
 use super::peer::{self, Life, Part, Peer, Verdict};
-use super::wire::{Body, Effects, Envelope, Subjects};
+use super::wire::{self, Body, Envelope, Subjects};
 use crate::chat::wire::node::NodeName;
 
 /// One node of a network, as a machine: what comes from NATS and the time go in, what is to be published and what the
@@ -281,7 +280,7 @@ impl<E: Carried> Cluster<E> {
             Link::New => {
                 self.link = Link::Listening(now + self.limits.listen);
                 let own = self.subjects.to_node(&self.name);
-                self.send(own, Body::Who);
+                self.send(own, Body::Who, &[]);
             }
             // It has users whom others may still see.
             Link::Away => self.rise(now),
@@ -337,7 +336,7 @@ impl<E: Carried> Cluster<E> {
     {
         for piece in self.pieces(effects) {
             self.sequence += 1;
-            self.say_to_all(Body::Effects(piece.iter().map(|it| &**it).collect()));
+            self.say_to_all(Body::Effects, &piece);
         }
     }
 
@@ -350,8 +349,7 @@ impl<E: Carried> Cluster<E> {
         for piece in self.pieces(effects) {
             self.direct += 1;
             let nth = self.peers.get_mut(node).map(Peer::say);
-            let effects = piece.iter().map(|it| &**it).collect();
-            self.say_to(node, Body::Direct { number: self.direct, nth, effects });
+            self.say_to(node, Body::Direct { number: self.direct, nth }, &piece);
         }
     }
 
@@ -365,7 +363,7 @@ impl<E: Carried> Cluster<E> {
         if pieces.is_empty() {
             pieces.push(Vec::new());
         }
-        let bytes = pieces.iter().flatten().map(|it| bytes_of(it)).sum();
+        let bytes = pieces.iter().map(Vec::len).sum();
         self.answers.note_sent(bytes, self.limits.answers);
         let is_too_much = bytes > self.limits.snapshot;
         if self.answers.note_too_much(is_too_much) {
@@ -376,15 +374,14 @@ impl<E: Carried> Cluster<E> {
         }
         let count = pieces.len();
         for (index, piece) in pieces.iter().enumerate() {
-            let effects = piece.iter().map(|it| &**it).collect();
-            self.say_to(node, Body::Part { index, count, effects });
+            self.say_to(node, Body::Part { index, count }, piece);
         }
     }
 
     /// Says goodbye: the others let this node's users quit at once, and all others are gone for this one. It is alone then,
     /// for good unless it is [connected](Self::handle_connected) again.
     pub fn leave(&mut self) {
-        self.say_to_all(Body::Gone);
+        self.say_to_all(Body::Gone, &[]);
         self.link = Link::New;
         self.lose_all();
     }
@@ -516,7 +513,7 @@ impl<E: Carried> Cluster<E> {
 
     fn rise(&mut self, now: Instant) {
         self.link = Link::Up(now + self.limits.heartbeat);
-        self.say_to_all(Body::Hello);
+        self.say_to_all(Body::Hello, &[]);
         self.peers.values_mut().for_each(|peer| peer.ask_at_once(now));
         self.ask_who_is_due(now);
     }
@@ -550,11 +547,11 @@ impl<E: Carried> Cluster<E> {
             (Link::Yielded(_), _) => self.link = Link::Yielded(until),
             (Link::Up(_), Body::Who) => {
                 let own = self.subjects.to_node(&self.name);
-                self.send(own, Body::Here);
+                self.send(own, Body::Here, &[]);
             }
             (Link::Up(_), _) if !is_later => {}
             (Link::Up(_), _) => {
-                self.say_to_all(Body::Gone);
+                self.say_to_all(Body::Gone, &[]);
                 self.link = Link::Yielded(until);
                 self.lose_all();
                 self.outputs.push_back(Output::Yielded);
@@ -601,14 +598,14 @@ impl<E: Carried> Cluster<E> {
         });
         for node in due.collect::<Vec<_>>() {
             self.counters.asked += 1;
-            self.say_to(&node, Body::Ask);
+            self.say_to(&node, Body::Ask, &[]);
         }
     }
 
     // ── what others say ─────────────────────────────────────────────────────────────────────
 
     fn handle_envelope(&mut self, now: Instant, envelope: Envelope<'_>, payload: &[u8]) {
-        let Envelope { from, epoch, sequence, beat, clock, told, body } = envelope;
+        let Envelope { from, epoch, sequence, beat, clock, told, body, effects } = envelope;
         match body {
             Body::Gone => return self.handle_gone(from, epoch),
             // It is no matter of this node's.
@@ -619,38 +616,38 @@ impl<E: Carried> Cluster<E> {
             self.counters.crowded += 1;
             return;
         }
-        if !self.may_be_heard(&from, clock) || !self.meet(now, &from, epoch, &body) {
+        if !self.may_be_heard(&from, clock) || !self.meet(now, &from, epoch, body) {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
         if let Some(beat) = beat {
             peer.note_beat(Duration::from_millis(beat));
         }
-        if let Body::Part { index, count, effects } = body {
-            let bytes = effects.iter().map(|it| bytes_of(it)).sum();
-            let effects = self.read(&effects);
+        if let Body::Part { index, count } = body {
+            let bytes = effects.len();
+            let effects = self.read(effects);
             return self.handle_part(now, from, Part { sequence, index, count, bytes, effects });
         }
-        let verdict = match &body {
-            Body::Effects(_) => peer.handle_effects(now, sequence),
+        let verdict = match body {
+            Body::Effects => peer.handle_effects(now, sequence),
             _ => peer.handle_mark(now, sequence),
         };
         match (body, verdict) {
-            (Body::Effects(effects), Verdict::Take) => self.apply(&from, &effects, |_| true),
-            (Body::Direct { number, nth, effects }, Verdict::Take) => {
+            (Body::Effects, Verdict::Take) => self.apply(&from, effects, |_| true),
+            (Body::Direct { number, nth }, Verdict::Take) => {
                 if let Some(missing) = peer.handle_direct(now, number, nth) {
                     self.counters.missed += missing;
-                    self.apply(&from, &effects, |_| true);
+                    self.apply(&from, effects, |_| true);
                 }
             }
-            (Body::Effects(_) | Body::Direct { .. }, Verdict::Hold) => {
+            (Body::Effects | Body::Direct { .. }, Verdict::Hold) => {
                 self.counters.dropped += peer.hold(payload, &self.limits) as u64;
             }
             (Body::Here, Verdict::Take) => {
                 let told = told.get(&self.name).copied();
                 self.counters.missed += told.map_or(0, |told| peer.miss_direct(now, told));
             }
-            (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here),
+            (Body::Hello, Verdict::Take | Verdict::Hold) => self.say_to(&from, Body::Here, &[]),
             (Body::Ask, Verdict::Take | Verdict::Hold) => self.answers.ask(from),
             _ => {}
         }
@@ -695,7 +692,7 @@ impl<E: Carried> Cluster<E> {
     }
 
     /// A node says something, which may be its first; whether it counts.
-    fn meet(&mut self, now: Instant, node: &NodeName, epoch: u64, body: &Body<'_>) -> bool {
+    fn meet(&mut self, now: Instant, node: &NodeName, epoch: u64, body: Body) -> bool {
         if !self.peers.contains_key(node) {
             // Nobody has asked for that.
             if let Body::Part { .. } = body {
@@ -746,14 +743,14 @@ impl<E: Carried> Cluster<E> {
         let mut passed = complete.shown.unwrap_or_default();
         for payload in complete.held {
             let Some(envelope) = Envelope::read(&payload) else { continue };
-            match &envelope.body {
-                Body::Effects(effects)
+            match envelope.body {
+                Body::Effects
                     if (envelope.epoch, envelope.sequence) <= (epoch, complete.sequence) =>
                 {
                     // What it has changed is in the snapshot, and what was said is not.
                     if envelope.sequence > passed {
                         passed = envelope.sequence;
-                        self.apply(&node, effects, |it| !it.is_lasting());
+                        self.apply(&node, envelope.effects, |it| !it.is_lasting());
                     }
                 }
                 // If something is missing again, the rest is held again.
@@ -762,7 +759,7 @@ impl<E: Carried> Cluster<E> {
         }
     }
 
-    fn apply(&mut self, node: &NodeName, effects: &Effects<'_>, wanted: impl Fn(&E) -> bool) {
+    fn apply(&mut self, node: &NodeName, effects: &[u8], wanted: impl Fn(&E) -> bool) {
         for effect in self.read(effects).into_iter().filter(wanted) {
             self.counters.applied += 1;
             self.outputs.push_back(Output::Apply { node: node.clone(), effect });
@@ -770,56 +767,58 @@ impl<E: Carried> Cluster<E> {
     }
 
     /// Those that this version knows.
-    fn read(&mut self, effects: &Effects<'_>) -> Vec<E> {
-        let mut known = Vec::with_capacity(effects.len());
-        known.extend(effects.iter().filter_map(|it| serde_json::from_str(it.get()).ok()));
-        self.counters.unknown += (effects.len() - known.len()) as u64;
+    fn read(&mut self, effects: &[u8]) -> Vec<E> {
+        let mut known = Vec::new();
+        for effect in wire::each(effects) {
+            match serde_json::from_slice(effect) {
+                Ok(effect) => known.push(effect),
+                Err(_) => self.counters.unknown += 1,
+            }
+        }
         known
     }
 
     // ── what is said ────────────────────────────────────────────────────────────────────────
 
     /// Effects as they are written, in pieces of which each fits into a message.
-    fn pieces<'a>(&mut self, effects: impl IntoIterator<Item = &'a E>) -> Vec<Vec<Box<RawValue>>>
+    fn pieces<'a>(&mut self, effects: impl IntoIterator<Item = &'a E>) -> Vec<Vec<u8>>
     where
         E: 'a,
     {
         let longest = self.payload.saturating_sub(AROUND);
-        let (mut pieces, mut room) = (Vec::new(), 0_usize);
+        let most = self.limits.message.min(longest);
+        let (mut pieces, mut piece) = (Vec::new(), Vec::with_capacity(USUAL));
         for effect in effects {
-            let raw = match to_raw_value(effect) {
-                Ok(raw) if raw.get().len() < longest => raw,
-                _ => {
-                    self.counters.unwritten += 1;
-                    continue;
-                }
-            };
-            let length = bytes_of(&raw);
-            match pieces.last_mut() {
-                Some(piece) if length <= room => Vec::push(piece, raw),
-                _ => {
-                    room = self.limits.message.min(longest).max(length);
-                    pieces.push(vec![raw]);
-                }
+            let before = piece.len();
+            piece.push(b'\n');
+            let is_written = serde_json::to_writer(&mut piece, effect).is_ok();
+            if !is_written || piece.len() - before > longest {
+                piece.truncate(before);
+                self.counters.unwritten += 1;
+            } else if piece.len() > most && before > 0 {
+                let next = piece.split_off(before);
+                pieces.push(std::mem::replace(&mut piece, next));
             }
-            room -= length;
+        }
+        if !piece.is_empty() {
+            pieces.push(piece);
         }
         pieces
     }
 
-    fn say_to_all(&mut self, body: Body<'_>) {
+    fn say_to_all(&mut self, body: Body, effects: &[u8]) {
         let subject = self.subjects.of_node(&self.name);
-        self.say(subject, body);
+        self.say(subject, body, effects);
     }
 
-    fn say_to(&mut self, node: &NodeName, body: Body<'_>) {
+    fn say_to(&mut self, node: &NodeName, body: Body, effects: &[u8]) {
         let subject = self.subjects.to_node(node);
-        self.say(subject, body);
+        self.say(subject, body, effects);
     }
 
-    fn say(&mut self, subject: String, body: Body<'_>) {
+    fn say(&mut self, subject: String, body: Body, effects: &[u8]) {
         if let Link::Up(_) = self.link {
-            self.send(subject, body);
+            self.send(subject, body, effects);
         }
     }
 
@@ -831,29 +830,34 @@ impl<E: Carried> Cluster<E> {
         });
         let told = told.collect();
         let subject = self.subjects.of_node(&self.name);
-        self.write(subject, Body::Here, told);
+        self.write(subject, Body::Here, told, &[]);
     }
 
-    fn send(&mut self, subject: String, body: Body<'_>) {
-        self.write(subject, body, BTreeMap::new());
+    fn send(&mut self, subject: String, body: Body, effects: &[u8]) {
+        self.write(subject, body, BTreeMap::new(), effects);
     }
 
-    fn write(&mut self, subject: String, body: Body<'_>, told: BTreeMap<NodeName, u64>) {
+    fn write(
+        &mut self,
+        subject: String,
+        body: Body,
+        told: BTreeMap<NodeName, u64>,
+        effects: &[u8],
+    ) {
         let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
-        let is_short = matches!(body, Body::Effects(_) | Body::Direct { .. });
+        let is_short = matches!(body, Body::Effects | Body::Direct { .. });
         let beat = u64::try_from(self.limits.heartbeat.as_millis()).ok().filter(|_| !is_short);
         let clock = self.clock.filter(|_| !is_short);
-        match (Envelope { from, epoch, sequence, beat, clock, told, body }).write() {
+        let envelope = Envelope { from, epoch, sequence, beat, clock, told, body, effects };
+        match envelope.write() {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
             None => self.counters.unwritten += 1,
         }
     }
 }
 
-/// Bytes of an effect in a message.
-fn bytes_of(effect: &RawValue) -> usize {
-    effect.get().len() + 1
-}
+/// Bytes of most effects: of one line that was said.
+const USUAL: usize = 384;
 
 /// Bytes of what is around the effects of a message, at most.
 const AROUND: usize = 1024;

@@ -684,7 +684,7 @@ fn who_has_yielded_succeeds_when_the_other_is_silent_or_gone() {
     assert_eq!(twin.poll_output(), Some(Output::Succeeded));
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
     // It was only slow: both are up, and the one with the larger epoch yields. Its goodbye is a matter of the moment.
-    let part = br#"{"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1,"effects":[]}}}"#;
+    let part = br#"{"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
     twin.handle_message(now, br#"{"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
     twin.handle_message(now, part);
     while twin.poll_output().is_some() {}
@@ -743,7 +743,8 @@ fn a_node_that_begins_anew_with_its_clock_set_back_is_heard() {
 fn what_is_unknown_is_skipped_and_counted_and_what_is_unreadable_changes_nothing() {
     let mut stage = two();
     let now = stage.now;
-    let effects = br#"{"from":"a","epoch":1,"sequence":1,"body":{"effects":[{"new":1},"+ann",7]}}"#;
+    let effects =
+        b"{\"from\":\"a\",\"epoch\":1,\"sequence\":1,\"body\":\"effects\"}\n{\"new\":1}\n\"+ann\"\n7";
     stage.node("b").cluster.handle_message(now, effects);
     for junk in
         [&b""[..], b"x", b"\xff", b"{}", br#"{"from":"?","epoch":1,"sequence":1,"body":"here"}"#]

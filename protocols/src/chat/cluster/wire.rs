@@ -1,4 +1,5 @@
-//! What nodes say to each other, and under which subjects: JSON, an envelope with one word of this table in it.
+//! What nodes say to each other, and under which subjects: JSON, an envelope with one word of this table in it, and behind
+//! it effects, a line each. So the envelope tells whether they are wanted before any is read, and each is read once.
 //!
 //! | word | to | what it says |
 //! |---|---|---|
@@ -12,7 +13,8 @@
 //! | `gone` | all | goodbye |
 //!
 //! ```json
-//! {"from":"fra","epoch":1764378000000,"sequence":17,"body":{"effects":[{"quit":{"user":"fra-1","reason":"Bye"}}]}}
+//! {"from":"fra","epoch":1764378000000,"sequence":17,"body":"effects"}
+//! {"quit":{"user":"0c3f5d21a-1","reason":"Bye"}}
 //! ```
 //!
 //! What a version does not know it does not read, and what an earlier one does not say is taken for not known: so nodes of
@@ -20,8 +22,8 @@
 
 use std::collections::BTreeMap;
 
+use memchr::memchr;
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 
 use crate::chat::wire::node::NodeName;
 
@@ -41,55 +43,64 @@ pub(super) struct Envelope<'a> {
     /// The last [`nth`](Body::Direct) of those to whom it has said something alone lately.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) told: BTreeMap<NodeName, u64>,
-    #[serde(borrow)]
-    pub(super) body: Body<'a>,
+    pub(super) body: Body,
+    /// As they are written, each behind the end of a line: what reads them may not know them all.
+    #[serde(skip)]
+    pub(super) effects: &'a [u8],
 }
 
-/// Effects as they are written: what reads them may not know them all.
-pub(super) type Effects<'a> = Vec<&'a RawValue>;
-
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Body<'a> {
+pub(super) enum Body {
     Who,
     Hello,
     Here,
-    #[serde(borrow)]
-    Effects(Effects<'a>),
+    Effects,
     /// Its number, among all that this node has said to one alone, and among what it has said to this one; none in
     /// earlier versions.
     Direct {
         number: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         nth: Option<u64>,
-        #[serde(borrow)]
-        effects: Effects<'a>,
     },
     Ask,
     Part {
         index: usize,
         count: usize,
-        #[serde(borrow)]
-        effects: Effects<'a>,
     },
     Gone,
 }
 
 impl<'a> Envelope<'a> {
     pub(super) fn read(payload: &'a [u8]) -> Option<Self> {
-        serde_json::from_slice(payload).ok()
+        let end = memchr(b'\n', payload).unwrap_or(payload.len());
+        let (head, effects) = payload.split_at_checked(end)?;
+        Some(Self { effects, ..serde_json::from_slice(head).ok()? })
     }
 
     /// `None` if it cannot be written, which is so of no type there is.
     pub(super) fn write(&self) -> Option<Vec<u8>> {
-        let mut payload = Vec::with_capacity(USUAL);
+        let mut payload = Vec::with_capacity(HEAD + self.effects.len());
         serde_json::to_writer(&mut payload, self).ok()?;
+        payload.extend_from_slice(self.effects);
         Some(payload)
     }
 }
 
-/// Bytes of most messages, which bear one line that was said.
-const USUAL: usize = 768;
+/// Bytes of most envelopes.
+const HEAD: usize = 192;
+
+/// Each of some effects, as it is written.
+pub(super) fn each(effects: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = effects;
+    std::iter::from_fn(move || {
+        let (_, behind) = rest.split_first()?;
+        let end = memchr(b'\n', behind).unwrap_or(behind.len());
+        let (effect, next) = behind.split_at_checked(end)?;
+        rest = next;
+        Some(effect)
+    })
+}
 
 /// The subjects of a network.
 #[derive(Clone, Debug)]
@@ -125,13 +136,14 @@ mod tests {
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         let text = concat!(
-            r#"{"from":"fra","epoch":7,"sequence":17,"#,
-            r#""body":{"part":{"index":0,"count":1,"effects":[{"a":1},"b"]}}}"#
+            r#"{"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
+            "\n{\"a\":1}\n\"b\""
         );
         let envelope = Envelope::read(text.as_bytes()).expect("it is one");
         assert_eq!(envelope.write().as_deref(), Some(text.as_bytes()));
-        let Body::Part { effects, .. } = envelope.body else { panic!("it is a part") };
-        assert_eq!(effects[0].get(), r#"{"a":1}"#);
+        assert_eq!(envelope.body, Body::Part { index: 0, count: 1 });
+        let effects: Vec<_> = each(envelope.effects).collect();
+        assert_eq!(effects, [&br#"{"a":1}"#[..], br#""b""#]);
         for text in [
             "",
             "{}",

@@ -525,7 +525,8 @@ impl World {
             Heard::Effect(effect) => serde_json::to_value(effect).ok(),
             Heard::Snapshot(_) => None,
         });
-        effects.map(|it| it["effect"].as_str().unwrap_or_default().to_owned()).collect()
+        let kind = |it: serde_json::Value| it.as_object()?.keys().next().cloned();
+        effects.filter_map(kind).collect()
     }
 
     fn modes_of(&self, node: usize, channel: &str) -> String {
