@@ -43,3 +43,6 @@ while session.listen_port() == 0:
 print(session.listen_port(), flush=True)
 while True:
     time.sleep(1)
+    # Where its node was up before the torrent was there, it would ask the DHT after a quarter of an hour only.
+    if "DHT" in os.environ and handle.status().num_peers == 0:
+        handle.force_dht_announce()
