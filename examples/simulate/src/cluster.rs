@@ -345,6 +345,8 @@ impl Node {
                 let owned: Vec<_> = self.owned.iter().copied().map(Effect::Made).collect();
                 self.cluster.answer(&node, &owned);
             }
+            // What it said in an earlier life may still be under way, and sounds like another one of its name.
+            Output::Yielded | Output::Succeeded => {}
             other => self.object(format!("nobody wants {other:?}")),
         }
     }

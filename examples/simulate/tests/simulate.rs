@@ -104,12 +104,12 @@ fn a_chat_network_goes_well_where_nothing_goes_wrong() {
 fn what_is_wrong_with_a_chat_network_is_found() {
     type Scenario = fn(&mut reactor::sim::Network) -> reactor::sim::Outcome;
     let flaws: [(Scenario, &[&str]); 7] = [
-        (simulate::chat::network::careless, &["has lost its nick", "the claims are", "knows"]),
+        (simulate::chat::network::careless, &["has lost its nick", "the claims are", ", after ["]),
         (simulate::chat::network::hidden, &["alone:", "unseen", "nowhere", "not there"]),
         (simulate::chat::network::repeated, &["behind", "twice", "nowhere", "unseen"]),
-        (simulate::chat::network::deaf, &["knows", "logged in", "banned", "registered"]),
+        (simulate::chat::network::deaf, &["knows", "logged in", "registered", ", after ["]),
         (simulate::chat::network::sticky, &["the claims are"]),
-        (simulate::chat::network::apart, &["knows", "logged in", "on e alone"]),
+        (simulate::chat::network::apart, &["knows", "logged in", "on e alone", ", after ["]),
         (simulate::chat::network::forgetful, &["is told of"]),
     ];
     for (scenario, told) in flaws {

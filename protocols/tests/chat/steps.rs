@@ -123,7 +123,7 @@ impl World {
             1 => json!("here"),
             2 => json!("ask"),
             3 => json!("who"),
-            4 if other % 4 == 0 => json!("gone"),
+            4 if other.is_multiple_of(4) => json!("gone"),
             4 | 5 => return self.passes(Duration::from_millis(other as u64 * 50)),
             6 => json!({ "part": {
                 "index": other % 3, "count": one / 8 % 4, "effects": [effect(one, other)],
@@ -206,9 +206,9 @@ fn text(number: usize) -> &'static str {
 fn person(number: usize) -> Value {
     json!({
         "effect": "user", "user": user(number), "nick": text(number / 4), "since": number,
-        "owned": number % 2 == 0, "name": text(number / 8), "host": text(number / 3),
+        "owned": number.is_multiple_of(2), "name": text(number / 8), "host": text(number / 3),
         "real_host": "h", "real_name": text(number), "modes": "+iw",
-        "account": (number % 3 == 0).then_some("ann"), "signed_on": number,
+        "account": (number.is_multiple_of(3)).then_some("ann"), "signed_on": number,
         "metadata": [[text(number / 5), "v"]],
     })
 }
@@ -222,7 +222,7 @@ fn effect(kind: usize, number: usize) -> Value {
     let told = json!({ "id": format!("7-{number:x}"), "at": number });
     let change = json!({
         "item": LETTERS[number % LETTERS.len()], "key": more, "by": text, "at": number,
-        "value": (kind % 2 == 0).then_some(text), "user": (number % 5 == 0).then_some(&user),
+        "value": (kind.is_multiple_of(2)).then_some(text), "user": (number.is_multiple_of(5)).then_some(&user),
         "node": NODES[number % NODES.len()],
     });
     match kind % 24 {
@@ -243,7 +243,7 @@ fn effect(kind: usize, number: usize) -> Value {
         11 => json!({ "effect": "part", "user": user, "channel": text, "reason": more }),
         12 => json!({
             "effect": "kick", "by": by, "user": user, "channel": room, "created": created,
-            "reason": text, "told": (number % 2 == 0).then_some(told),
+            "reason": text, "told": (number.is_multiple_of(2)).then_some(told),
         }),
         13 | 14 => json!({
             "effect": "channel", "channel": room, "created": created, "by": by,

@@ -203,7 +203,7 @@ impl Admin {
                 let now = registry.wall_clock();
                 accounts.create(&name, hash(0), now).ok().map(|()| (name, Some(0)))
             }
-            Some(_) if (bits >> 8) % 3 == 0 => {
+            Some(_) if (bits >> 8).is_multiple_of(3) => {
                 server.remove_account(registry, &name).ok().map(|_| (name, None))
             }
             Some(password) => {
@@ -223,7 +223,7 @@ impl Admin {
         let mask = format!("*!~n{}@*", bits % 2);
         let before = server.accounts().bans().find(|ban| ban.mask == mask);
         let before = before.map(|ban| ban.reason.clone());
-        if before.is_some() && (bits >> 8) % 2 == 0 {
+        if before.is_some() && (bits >> 8).is_multiple_of(2) {
             return server.unban(&mask).ok().map(|()| (mask, None));
         }
         let reason = usize::from(before.is_some_and(|it| it == REASONS[0]));

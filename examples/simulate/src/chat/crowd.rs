@@ -221,7 +221,7 @@ impl User {
         }
         self.left -= 1;
         let channel = format!("#c{}", (bits >> 8) % crowd.size.channels);
-        if crowd.size.has_accounts && (bits >> 48) % 3 == 0 {
+        if crowd.size.has_accounts && (bits >> 48).is_multiple_of(3) {
             self.act_with_accounts(transport, bits, &channel);
         } else {
             self.act_without(transport, crowd, bits, &channel);
