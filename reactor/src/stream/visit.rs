@@ -101,7 +101,7 @@ impl<'a, App> Visit<'a, App> {
             self.registry.ledger.stats.stale_events += 1;
             self.registry.ledger.trace(|| What::StaleEvent);
             return;
-        } else if stream.is_open() && stream.is_ready() {
+        } else if stream.is_ready() && !stream.is_connecting() && !stream.is_opening() {
             // Its visit comes at the end of this turn, and finds what the event says. One that takes more than its
             // share would have two visits a turn, and others wait for both. (One that is connecting may only have
             // failed, and is not to be written to before that is known.)
