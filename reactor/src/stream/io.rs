@@ -205,6 +205,14 @@ impl Io {
         self.is_writable() || self.layered().is_some_and(Layered::can_write)
     }
 
+    /// The peer's end was taken: there is nothing more to be read, and a layer does not say it again.
+    pub(super) fn end_taken(&mut self) {
+        self.not_readable();
+        if let Some((layered, _)) = self.layered_mut() {
+            layered.end_taken();
+        }
+    }
+
     pub(super) fn not_readable(&mut self) {
         self.readiness = self.readiness.without(Readiness::READ);
     }

@@ -223,7 +223,8 @@ impl<'a, App> Visit<'a, App> {
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
-            // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
+            // The end comes last: a protocol that took over, or was resumed, is first offered what is left. The next
+            // read says it again.
             Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
             Received::Truncated => ended(CloseReason::Truncated),
