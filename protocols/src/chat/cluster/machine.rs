@@ -741,8 +741,11 @@ impl<E: Carried> Cluster<E> {
         let is_first = complete.shown.is_none();
         self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
         let mut passed = complete.shown.unwrap_or_default();
-        for payload in complete.held {
-            let Some(envelope) = Envelope::read(&payload) else { continue };
+        let read = |payload| Some((Envelope::read(payload)?, payload));
+        let mut held: Vec<_> = complete.held.iter().map(Vec::as_slice).filter_map(read).collect();
+        // What was said over a new connection may have come before the rest of what was said over the one before.
+        held.sort_by_key(|(envelope, _)| envelope.sequence);
+        for (envelope, payload) in held {
             match envelope.body {
                 Body::Effects
                     if (envelope.epoch, envelope.sequence) <= (epoch, complete.sequence) =>
@@ -754,7 +757,7 @@ impl<E: Carried> Cluster<E> {
                     }
                 }
                 // If something is missing again, the rest is held again.
-                _ => self.handle_envelope(now, envelope, &payload),
+                _ => self.handle_envelope(now, envelope, payload),
             }
         }
     }

@@ -219,6 +219,15 @@ impl Node {
         change(&mut self.owns, effect);
     }
 
+    /// What is said over a new connection comes before the rest of the last one. Of what is said to one alone and what is
+    /// said to all behind it, that is not put in order.
+    fn overtake(&mut self, at: usize) {
+        let is_for_all = |it: &Vec<u8>| !it.windows(8).any(|window| window == b"\"direct\"");
+        if self.inbox.iter().skip(at).take(2).filter(|it| is_for_all(it)).count() == 2 {
+            self.inbox.swap(at, at + 1);
+        }
+    }
+
     fn told(&mut self, output: Output<Word>) -> String {
         match output {
             Output::Apply { node, effect: Word(effect) } => {
@@ -419,6 +428,24 @@ fn what_comes_behind_a_gap_waits_for_the_snapshot_and_nothing_said_is_lost_with_
     let expected = ["a [\"+ada\", \"+ann\"]", "a one", "a two", "a psst", "a -ann", "a three"];
     assert_eq!(stage.told(), expected.map(|line| format!("b: {line}")));
     assert_eq!(stage.counters("b").asked, 2);
+}
+
+#[test]
+fn what_comes_over_a_new_connection_before_the_rest_of_the_last_is_put_in_order() {
+    let mut stage = two();
+    stage.does("a", "lost");
+    stage.node("b").inbox.clear();
+    stage.does("a", "one");
+    assert!(stage.deliver("b"), "it asks");
+    stage.does("a", "two");
+    assert!(stage.deliver("a"), "it answers");
+    stage.does("a", "three");
+    // Those are a word, a snapshot with all up to it, and another word.
+    let inbox = &mut stage.node("b").inbox;
+    assert_eq!(inbox.len(), 3);
+    inbox.rotate_right(1);
+    stage.settle();
+    assert_eq!(stage.told(), ["b: a []", "b: a one", "b: a two", "b: a three"]);
 }
 
 #[test]
@@ -791,6 +818,7 @@ enum Happens {
     Deliver(usize),
     Lose(usize),
     Repeat,
+    Overtake(usize),
     Disconnect,
     Connect,
     LiveAnew,
@@ -807,6 +835,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         8 => (1..9_usize).prop_map(Happens::Deliver),
         2 => (0..6_usize).prop_map(Happens::Lose),
         1 => Just(Happens::Repeat),
+        2 => (0..6_usize).prop_map(Happens::Overtake),
         1 => Just(Happens::Disconnect),
         2 => Just(Happens::Connect),
         1 => Just(Happens::LiveAnew),
@@ -838,6 +867,7 @@ impl Stage {
                     self.node(node).inbox.push_front(first);
                 }
             }
+            Happens::Overtake(at) => self.node(node).overtake(*at),
             Happens::Disconnect => self.disconnect(node),
             Happens::Connect => self.connect(node),
             Happens::LiveAnew => self.start(node),
