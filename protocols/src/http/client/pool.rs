@@ -147,8 +147,9 @@ impl<App: 'static> Pool<App> {
     /// Whoever has come now may wait less long for a proxy than those who wait already.
     fn tell_asking(&self, registry: &mut Registry<App>, route: &Route) {
         let asking = self.with_place(route, |place| {
-            let last = place.waiting.back().and_then(|job| job.ask.patience);
-            last.map(|_| place.asking.clone()).unwrap_or_default()
+            let last = place.waiting.back();
+            let is_hasty = last.is_some_and(|job| job.ask.patience.is_some());
+            if is_hasty { place.asking.clone() } else { Vec::new() }
         });
         for id in asking {
             // One that has just ended is told of by its end.
