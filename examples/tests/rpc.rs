@@ -160,6 +160,12 @@ fn a_batch_is_answered_in_the_order_of_its_file() {
     let ended = run(RPC, &["batch", &address, "-"], calls);
     let answers = r#"[{"result":0.05,"id":"slow"},{"result":123456789012345678901,"id":null}]"#;
     assert_eq!(ended.text(), answers);
+    // As people indent it.
+    let calls = b"[\n  {\r\n    \"method\": \"echo\",\n    \"params\": [\n      1\n    ],\n    \"id\": 7\n  }\n]\n";
+    let ended = run(RPC, &["batch", &address, "-"], calls);
+    assert_eq!((ended.code, &*ended.text()), (Some(0), r#"[{"result":1,"id":7}]"#), "{ended:?}");
+    let ended = rpc(&["call", &address, "echo", "--json", "[\n  1\n]"]);
+    assert_eq!((ended.code, &*ended.text()), (Some(0), "1"), "{ended:?}");
     let ended = run(RPC, &["batch", &address, "-"], br#"[{"method":"no","id":1}]"#);
     assert_eq!(ended.code, Some(3));
     assert!(ended.text().contains(r#""code":-32601"#), "{ended:?}");

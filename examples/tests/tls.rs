@@ -270,6 +270,10 @@ fn web_fetches_over_https_through_a_proxy() {
     let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
     let ended = run(WEB, &words, b"");
     assert!(ended.code == Some(56) && ended.errors.contains("the proxy says 407"), "{ended:?}");
+    let (proxy, _) = answers_once(|_, _| {});
+    let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
+    let ended = run(WEB, &words, b"");
+    assert!(ended.code == Some(56) && ended.errors.contains("the proxy opens no way"), "{ended:?}");
 }
 
 #[test]

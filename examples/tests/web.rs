@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use outside::{Process, free_port, is_there, program, until_listening};
-use support::{Program, answers_once, connect, noise, run, run_with};
+use support::{PATIENCE, Program, answers_once, connect, listener, noise, run, run_with};
 use tempfile::TempDir;
 
 const WEB: &str = env!("CARGO_BIN_EXE_web");
@@ -414,6 +414,18 @@ fn get_through_a_proxy_and_past_it() {
     assert!(heard.join().expect("it ends").starts_with("GET /x HTTP/1.1\r\n"));
     let ended = run(WEB, &["get", "-o", "-", "-x", "socks4://h", "http://h/"], b"");
     assert_eq!(ended.code, Some(5), "{ended:?}");
+    // A proxy that goes without a word.
+    let (listener, place) = listener();
+    let proxy = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("somebody connects");
+        client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        client.read_exact(&mut [0; 3]).expect("a greeting");
+    });
+    let socks = format!("socks5h://{place}");
+    let ended = run(WEB, &["get", "-o", "-", "-x", &socks, "http://h/"], b"");
+    assert_eq!(ended.code, Some(97), "{ended:?}");
+    assert!(ended.errors.contains("the SOCKS proxy does not let anybody through: it closes"));
+    proxy.join().expect("it ends");
 }
 
 #[test]

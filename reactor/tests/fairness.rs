@@ -202,6 +202,29 @@ fn one_fire_hose_does_not_delay_a_hundred_who_ask() {
     scene.finish();
 }
 
+/// Hazard 12, where the one who is flooded has said all it has to say: its share is as large as before.
+#[test]
+fn a_fire_hose_into_a_half_closed_connection_has_one_share_a_turn() {
+    let limits = Limits { read_budget: READ, ..Limits::default() };
+    let mut scene = Scene::new(limits, 1, 100);
+    scene.reactor.registry().end(scene.ids[0]).expect("it is open");
+    scene.rest();
+    // From the second turn on it stands on the ready list.
+    scene.flood();
+    scene.turn();
+    for _ in 0..20 {
+        scene.flood();
+        scene.ask();
+        let before = scene.waiting(0);
+        scene.turn();
+        scene.assert_answered();
+        let read = before - scene.waiting(0);
+        assert!(before > READ, "{before} are not enough to tell");
+        assert!((1..=READ).contains(&read), "{read} of {before} bytes in a turn");
+    }
+    scene.finish();
+}
+
 /// Hazard 12, with a crowd that never stops: each of them gets as much as the others.
 #[test]
 fn many_fire_hoses_share_the_loop() {

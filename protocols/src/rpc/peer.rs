@@ -9,7 +9,7 @@ use super::channel::{Channel, HangUp};
 use super::conversation::{Conversation, Ended};
 use super::event::Event;
 use super::place::Place;
-use super::wire::{Broken, Encoding, Frame, Framer, Framing};
+use super::wire::{Broken, Encoding, Frame, Framer, Framing, end_line};
 use super::{Error, Remote, Service};
 
 /// The protocol of one connection that is a stream.
@@ -132,7 +132,7 @@ impl<App: 'static> Channel<App> for Stream<'_, '_, App> {
 
     fn say(&mut self, text: &mut Vec<u8>) {
         match self.framing {
-            Framing::Lines => text.push(b'\n'),
+            Framing::Lines => end_line(text, 0),
             Framing::Bare => {}
             Framing::ContentLength => {
                 let head = format!("Content-Length: {}\r\n\r\n", text.len());

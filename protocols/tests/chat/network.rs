@@ -668,6 +668,20 @@ fn of_two_of_one_name_whoever_owns_it_keeps_it() {
 }
 
 #[test]
+fn a_server_whose_name_cannot_stand_in_a_line_keeps_the_one_it_had() {
+    let (mut network, mut ann, _bob) = ann_and_bob_in_a_room();
+    for server in ["", "a b", ":a", "a\r\nb", &"a".repeat(300)] {
+        let effect = Effect::Node { server: server.to_owned(), about: String::new() };
+        network.stages[0].acts(|server, registry| server.apply(registry, &name(1), effect));
+    }
+    ann.hears_nothing();
+    network.loses(0, 1);
+    ann.hears(":bob QUIT :irc0.test irc1.test");
+    assert_eq!(network.stages[0].server(|server| server.effects_skipped()), 5);
+    assert_eq!(network.stages[0].server(|server| server.counters().spoiled), 0);
+}
+
+#[test]
 fn what_comes_too_late_is_not_shown() {
     let (mut network, mut ann, mut bob) = ann_and_bob_in_a_room();
     network.says(1, &mut bob, "PRIVMSG #room :wait");

@@ -118,34 +118,40 @@ impl World {
 
     fn step(&mut self, what: usize, one: usize, other: usize) -> Result<(), String> {
         let from = one % NODES.len();
-        let body = match what % 32 {
-            0 => json!("hello"),
-            1 => json!("here"),
-            2 => json!("ask"),
-            3 => json!("who"),
-            4 if other.is_multiple_of(4) => json!("gone"),
+        let (body, effects) = match what % 32 {
+            0 => (json!("hello"), vec![]),
+            1 => (json!("here"), vec![]),
+            2 => (json!("ask"), vec![]),
+            3 => (json!("who"), vec![]),
+            4 if other.is_multiple_of(4) => (json!("gone"), vec![]),
             4 | 5 => return self.passes(Duration::from_millis(other as u64 * 50)),
-            6 => json!({ "part": {
-                "index": other % 3, "count": one / 8 % 4, "effects": [effect(one, other)],
-            } }),
-            7..=9 => json!({ "part": { "index": 0, "count": 1, "effects": [
-                person(other), effect(9, other), effect(one, other), "?",
-            ] } }),
+            6 => {
+                let part = json!({ "part": { "index": other % 3, "count": one / 8 % 4 } });
+                (part, vec![effect(one, other)])
+            }
+            7..=9 => {
+                let all = [person(other), effect(9, other), effect(one, other), json!("?")];
+                (json!({ "part": { "index": 0, "count": 1 } }), all.to_vec())
+            }
             10 => {
                 self.directs += 1;
-                json!({ "direct": { "number": self.directs, "effects": [effect(one, other)] } })
+                (json!({ "direct": { "number": self.directs } }), vec![effect(one, other)])
             }
             11 => return self.hears(&[what as u8, one as u8, other as u8]),
-            _ => json!({ "effects": [effect(what / 32 * 256 + one, other)] }),
+            _ => (json!("effects"), vec![effect(what / 32 * 256 + one, other)]),
         };
         let sequence = &mut self.sequences[from];
         // Most say one thing behind the other.
-        *sequence += u64::from(body["effects"].is_array());
+        *sequence += u64::from(body == "effects");
         let sequence = *sequence + if other % 61 == 60 { 1 + other as u64 } else { 0 };
         let name = if other % 97 == 96 { "me" } else { NODES[from] };
         let epoch = 7 + u64::from(one % 53 == 52);
-        let said = json!({ "from": name, "epoch": epoch, "sequence": sequence, "body": body });
-        self.hears(said.to_string().as_bytes())
+        let format = if one % 101 == 100 { 1 } else { 2 };
+        let said = json!({
+            "v": format, "from": name, "epoch": epoch, "sequence": sequence, "body": body,
+        });
+        let lines = effects.iter().map(|effect| format!("\n{effect}"));
+        self.hears(lines.fold(said.to_string(), |text, line| text + &line).as_bytes())
     }
 
     fn now(&mut self) -> std::time::Instant {

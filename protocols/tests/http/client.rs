@@ -412,3 +412,45 @@ fn a_socks_proxy_that_lets_nobody_through_is_the_reason() {
     assert_eq!(outcome, Err(Failure::Socks(SocksRefusal::User)));
     way.join().expect("it ends");
 }
+
+#[test]
+fn a_socks_proxy_that_says_nothing_is_to_blame_and_not_the_server() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let proxy: Address = listener.local_addr().expect("it is bound").into();
+    let thread = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("the client connects");
+        assert_eq!(take(&mut client, 3), b"\x05\x01\0");
+        drop(client);
+        // The next one hears nothing, and the connection stays.
+        let (mut client, _) = listener.accept().expect("the client connects");
+        let mut heard = Vec::new();
+        let _ = client.read_to_end(&mut heard);
+        assert_eq!(heard, b"\x05\x01\0");
+    });
+    let limits = ClientLimits { head_time: Duration::from_millis(50), ..ClientLimits::default() };
+    let server = "127.0.0.1:9".parse().expect("an address");
+    let mut asker = Asker::new(server, limits).through_socks(proxy, None);
+    for why in [SocksRefusal::NoAnswer, SocksRefusal::Silent] {
+        asker.send(get());
+        let failure = asker.finish().remove(0).2.expect_err("there is no way");
+        assert!(failure.is_before_sending(), "{failure}");
+        assert_eq!(failure, Failure::Socks(why));
+    }
+    thread.join().expect("it ends");
+}
+
+#[test]
+fn no_socks_proxy_is_asked_for_what_it_has_no_words_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    listener.set_nonblocking(true).expect("it can be");
+    let proxy: Address = listener.local_addr().expect("it is bound").into();
+    for server in ["unix:/x", "[fe80::1%1]:80"] {
+        let server = server.parse().expect("an address");
+        let limits = ClientLimits::default();
+        let mut asker = Asker::new(server, limits).through_socks(proxy.clone(), None);
+        asker.send(get());
+        let outcome = asker.finish().remove(0).2;
+        assert_eq!(outcome, Err(Failure::Socks(SocksRefusal::Address)));
+        assert!(listener.accept().is_err(), "nobody connects");
+    }
+}

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
 use protocols::http::client::{
-    Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Url,
+    Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Route, SocksRefusal,
+    Url,
 };
 use protocols::http::proxy::{Backend, Proxy, ProxyOptions};
 use protocols::http::server::{self, Site, with};
@@ -266,4 +267,84 @@ fn on_a_calm_network_all_twelve_are_answered() {
     network.run_for(Duration::from_secs(60)).expect("nothing breaks");
     let answers = answers(&heard.borrow()).expect("they make sense");
     assert_eq!(answers, (0..REQUESTS).map(body).collect::<Vec<_>>());
+}
+
+/// Takes connections, and says nothing.
+struct Mute;
+
+impl Protocol<()> for Mute {
+    fn on_data(&mut self, _: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        input.take_all();
+    }
+}
+
+/// When requests ended after they were sent, by their names, and why.
+type Waits = Rc<RefCell<Vec<(&'static str, Duration, Failure)>>>;
+
+struct Wait {
+    name: &'static str,
+    sent: Instant,
+    waits: Waits,
+}
+
+impl Reader<()> for Wait {
+    fn on_head(&mut self, _: &Response<'_>, _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_body(&mut self, _: &[u8], _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_end(
+        self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<()>,
+        (): &mut (),
+    ) {
+        let why = outcome.expect_err("nobody answers");
+        self.waits.borrow_mut().push((self.name, registry.now() - self.sent, why));
+    }
+}
+
+#[test]
+fn nobody_waits_longer_for_a_proxy_than_he_would_for_a_server() {
+    let mut network = Network::from_seed(0);
+    let proxy = network.host("proxy", |registry| {
+        let address = format!("0.0.0.0:{PORT}").parse()?;
+        registry.listen(address, |_, ()| Mute)?;
+        Ok(())
+    });
+    let proxy = network.address(proxy, PORT);
+    let waits = Waits::default();
+    let shared = Rc::clone(&waits);
+    network.host("client", move |registry| {
+        let limits = ClientLimits { connections: 1, ..ClientLimits::default() };
+        let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
+        let route = Route::to("10.9.9.9:80".parse()?).through_socks(proxy.clone(), None);
+        let waits = Rc::clone(&shared);
+        let send = move |registry: &mut Registry<()>, name, patience: Option<Duration>| {
+            let ask = Ask::get(&"http://h/".parse().expect("a URL"));
+            let ask = match patience {
+                Some(patience) => ask.within(patience),
+                None => ask,
+            };
+            let waits = Rc::clone(&waits);
+            let wait = Wait { name, sent: registry.now(), waits };
+            client.send_by(registry, &route, ask, wait);
+        };
+        send(registry, "patient", None);
+        let short = Some(Duration::from_millis(100));
+        (0..3).for_each(|_| send(registry, "short", short));
+        registry.after(Duration::from_secs(1), move |registry, ()| {
+            send(registry, "later", short);
+        })?;
+        Ok(())
+    });
+    network.run_for(Duration::from_secs(90)).expect("nothing breaks");
+    let waits = waits.take();
+    let names: Vec<_> = waits.iter().map(|(name, ..)| *name).collect();
+    assert_eq!(names, ["short", "short", "short", "later", "patient"], "{waits:?}");
+    for (name, waited, why) in &waits {
+        let patience = Duration::from_millis(if *name == "patient" { 60_000 } else { 100 });
+        let late = patience + Duration::from_millis(900);
+        assert!((patience..late).contains(waited), "{name} has waited {waited:?}");
+        assert_eq!(*why, Failure::Socks(SocksRefusal::Silent));
+    }
 }

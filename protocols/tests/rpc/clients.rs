@@ -234,6 +234,56 @@ fn a_subscription_is_made_again_with_the_same_parameters_digit_for_digit() {
 }
 
 #[test]
+fn json_of_several_lines_is_one_message_both_ways() {
+    let several = || RawValue::from_string("[1,\r\n2]".to_owned()).expect("JSON");
+    let inner = "[\n{\"jsonrpc\":\"2.0\",\"method\":\"update\",\"params\":[1]}\n]";
+    let inner = || RawValue::from_string(inner.to_owned()).expect("JSON");
+    for over in Over::ALL.iter().filter(|over| over.is_lasting()) {
+        let mut service = stage::service(Limits::default());
+        service.fallback(move |call, params| {
+            call.app.seen.push(format!("{} came", call.method()));
+            match call.method() {
+                "news" => to_raw_value(&()).map_err(Error::internal),
+                "fails" => Err(Error::new(17, "no").with_data(&several())),
+                _ => RawValue::from_string(params.unwrap_or_default().to_owned())
+                    .map_err(Error::internal),
+            }
+        });
+        let mut stage = Stage::with(service);
+        let server = stage.listen(*over);
+        let client = stage.client(over.options(server));
+        let note = |_: &mut _, world: &mut World, result: Result<Value, CallError>| {
+            world.results.push(result);
+        };
+        let registry = stage.reactor.registry();
+        let mut batch = client.remote().batch();
+        batch.call("listen", &(), PATIENCE, note).expect("it is JSON");
+        for params in [several(), inner()] {
+            batch.call("give", &params, PATIENCE, note).expect("it is JSON");
+        }
+        batch.call("fails", &several(), PATIENCE, note).expect("it is JSON");
+        batch.send(registry).expect("it is sent");
+        client.remote().call(registry, "give", &several(), PATIENCE, note).expect("it is sent");
+        stage.until("all are answered", |world| world.results.len() == 5);
+        let refused = Error::new(17, "no").with_data(&several());
+        let update = json!([{"jsonrpc": "2.0", "method": "update", "params": [1]}]);
+        let expected = [
+            Ok(json!("news")),
+            Ok(json!([1, 2])),
+            Ok(update),
+            Err(CallError::Refused(refused)),
+            Ok(json!([1, 2])),
+        ];
+        assert_eq!(stage.world.results, expected, "{over:?}");
+        stage.world.news.publish(stage.reactor.registry(), &inner()).expect("it is JSON");
+        stage.until_seen("news came");
+        assert_eq!(count(&stage.world, "update"), 0, "nobody has called it");
+        client.close(stage.reactor.registry());
+        stage.finish();
+    }
+}
+
+#[test]
 fn a_server_that_hangs_up_fails_what_waits() {
     let mut stage = Stage::with_limits(Limits { message: 2_000, ..Limits::default() });
     let server = stage.listen(Framing::ContentLength);

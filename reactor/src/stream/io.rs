@@ -176,7 +176,7 @@ impl Io {
         self.layered().is_some_and(Layered::is_pending)
     }
 
-    /// Tells the layer that its socket is writable, and hides that from code that would write past the layer.
+    /// Tells the layer that its socket is writable: from here on it is the layer that knows.
     pub(super) fn note_layer(&mut self) {
         if self.is_writable()
             && let Some((layered, _)) = self.layered_mut()
@@ -195,9 +195,22 @@ impl Io {
         self.readiness.contains(Readiness::WRITE)
     }
 
+    /// Whether bytes may go straight to the kernel: it may take something, and no layer is between.
+    pub(super) fn can_transmit(&self) -> bool {
+        self.is_writable() && !self.readiness.contains(Readiness::LAYERED)
+    }
+
     /// Whether something can be sent, through a layer or without one.
     pub(super) fn can_send(&self) -> bool {
         self.is_writable() || self.layered().is_some_and(Layered::can_write)
+    }
+
+    /// The peer's end was taken: there is nothing more to be read, and a layer does not say it again.
+    pub(super) fn end_taken(&mut self) {
+        self.not_readable();
+        if let Some((layered, _)) = self.layered_mut() {
+            layered.end_taken();
+        }
     }
 
     pub(super) fn not_readable(&mut self) {
@@ -325,7 +338,8 @@ impl Io {
     // ── out ─────────────────────────────────────────────────────────────────────────────────
 
     /// One write. Nearly always the kernel takes all of it; what else it says is for
-    /// [`Self::transmitted`].
+    /// [`Self::transmitted`]. Nothing goes past a layer: that would be a fault of the loop's own, and ends the
+    /// connection.
     // Called, an echo takes 29 instructions more.
     #[inline(always)]
     pub(super) fn transmit(
@@ -334,7 +348,9 @@ impl Io {
         whose: About,
         ledger: &mut Ledger,
     ) -> Result<(), io::Result<usize>> {
-        debug_assert!(!self.is_layered(), "nothing goes past a layer");
+        if self.readiness.contains(Readiness::LAYERED) {
+            return Err(Err(io::Error::other("nothing goes past a layer")));
+        }
         match self.socket.write(bytes) {
             Ok(sent) if sent == bytes.len() => {
                 self.note_sent(sent, sent, whose, ledger);

@@ -68,7 +68,7 @@ impl Stream {
 
     /// Notes the peer's FIN; whether `on_end` is to be called.
     pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
-        self.io.not_readable();
+        self.io.end_taken();
         self.state = match self.state {
             State::Open => State::PeerEnded,
             State::Ending | State::Ended => {

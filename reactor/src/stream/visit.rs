@@ -101,7 +101,7 @@ impl<'a, App> Visit<'a, App> {
             self.registry.ledger.stats.stale_events += 1;
             self.registry.ledger.trace(|| What::StaleEvent);
             return;
-        } else if stream.is_open() && stream.is_ready() {
+        } else if stream.is_ready() && !stream.is_connecting() && !stream.is_opening() {
             // Its visit comes at the end of this turn, and finds what the event says. One that takes more than its
             // share would have two visits a turn, and others wait for both. (One that is connecting may only have
             // failed, and is not to be written to before that is known.)
@@ -223,7 +223,8 @@ impl<'a, App> Visit<'a, App> {
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
-            // The end comes last: a protocol that took over, or was resumed, is first offered what is left.
+            // The end comes last: a protocol that took over, or was resumed, is first offered what is left. The next
+            // read says it again.
             Received::End if self.connection.stream.take_offer() => self.offer(),
             Received::End => self.end(),
             Received::Truncated => ended(CloseReason::Truncated),

@@ -165,7 +165,7 @@ impl Stream {
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them, and no layer is between.
     pub(super) fn can_transmit(&self) -> bool {
-        self.outbox.is_empty() && self.io.is_writable()
+        self.outbox.is_empty() && self.io.can_transmit()
     }
 
     // ── what others send it ─────────────────────────────────────────────────────────────────
@@ -201,7 +201,7 @@ impl Stream {
 
     /// Whether it is open and writable, and has nothing else to do.
     pub(super) fn is_at_ease(&self) -> bool {
-        self.is_open() && self.pending.is_quiet() && self.io.is_writable()
+        self.is_open() && self.pending.is_quiet() && self.io.can_transmit()
     }
 
     /// Queues the rest of a parcel that was sent in part. It cannot be refused any more: unless the connection
@@ -333,8 +333,11 @@ impl Stream {
     pub(crate) fn flush(&mut self, budget: &mut usize, ledger: &mut Ledger) -> Step<Flushed> {
         while self.can_flush() && *budget > 0 {
             let (sent, finished) = match self.outbox.front() {
-                None if self.io.push()? => break,
-                None => (0, None),
+                // All of it, or what the kernel takes.
+                None => {
+                    self.io.push()?;
+                    break;
+                }
                 Some(Front::Bytes) => (self.flush_bytes(ledger)?, None),
                 Some(Front::Pipe(_)) => (self.flush_pipe(ledger)?, None),
                 Some(Front::File(_)) => self.flush_file(*budget, ledger)?,

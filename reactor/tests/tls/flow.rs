@@ -40,6 +40,33 @@ fn what_was_decrypted_is_delivered_after_a_pause_though_nothing_new_comes() {
     stage.until_closed("server");
 }
 
+/// Its event has come, and its visit comes at the end of the turn: what others write to it meanwhile is for TLS too.
+#[test]
+fn what_is_written_between_the_event_and_the_visit_goes_through_tls() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let address = echo_server(&mut stage, &keys);
+    let peer = caller(&stage, &keys, address, |mut peer| {
+        say(&mut peer, b"hello");
+        peer.read_exact(&mut [0; 5]).expect("it answers");
+        peer
+    });
+    let mut peer = stage.join(peer);
+    stage.until_quiet();
+    let id = stage.log.id("server");
+    let registry = stage.registry();
+    registry.pause(id).expect("it is open");
+    registry.resume(id).expect("it is open");
+    registry.with_transport(id, |transport, _| transport.write(b"secret")).expect("it is open");
+    say(&mut peer, b" and more");
+    stage.until(|log| log.bytes("server") == b"hello and more");
+    let mut heard = [0; 15];
+    peer.read_exact(&mut heard).expect("it can be read");
+    assert_eq!(&heard, b"secret and more");
+    say_goodbye(&mut peer);
+    stage.until_closed("server");
+}
+
 /// A second one, to find nothing there, would be a third more of what a small message costs.
 #[test]
 #[cfg(not(mio_unsupported_force_poll_poll))]

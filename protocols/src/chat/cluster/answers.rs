@@ -50,8 +50,8 @@ impl Answers {
         !std::mem::replace(&mut self.is_too_much, is_too_much) && is_too_much
     }
 
-    /// Nobody can be answered any more; they ask again.
-    pub(super) fn forget(&mut self) {
-        self.waiting.clear();
+    /// Others are not answered any more: they are not there, or ask again.
+    pub(super) fn keep(&mut self, is_kept: impl Fn(&NodeName) -> bool) {
+        self.waiting.retain(is_kept);
     }
 }

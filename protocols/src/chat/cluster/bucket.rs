@@ -176,7 +176,8 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
             up_since.is_some_and(|since| since + cluster.limits().silence <= registry.now());
         claims.handle_answer(key, number, answer, |node| match cluster.is_shown(node) {
             true => Standing::Seen,
-            false if is_settled && cluster.nodes().all(|it| it.node != node) => Standing::Gone,
+            // Its users are not seen, but they are there, if it is.
+            false if is_settled && !cluster.is_there(node) => Standing::Gone,
             false => Standing::Unknown,
         });
     }

@@ -257,6 +257,12 @@ impl<Ticket> Claims<Ticket> {
                 self.tell(waiting, NickAnswer::Granted);
                 self.claims.insert(key, Claim { holder, state: State::Held { revision } });
             }
+            // It is of an earlier user of this node, whose order was taken for lost: the watch may have told of it already.
+            (Answer::Exists { holder: Some(other), revision }, Waiting::Released)
+                if other.node == self.node =>
+            {
+                self.give_back(key, revision);
+            }
             (_, Waiting::Released) => {}
             (Answer::Exists { holder: other, revision }, waiting)
                 if self.may_take(other.as_ref(), &waiting, standing) =>
@@ -561,6 +567,15 @@ mod tests {
         answered(&mut claims, "ann", Answer::Failed, UNKNOWN);
         claims.handle_entry("ann", Some(&ann), 7);
         assert_eq!(orders(&mut claims), ["create ann", "delete ann 7"]);
+        // Or somebody else wants it before that is told, and goes too.
+        claims.claim("cy", holder("a", "a5"), 5);
+        claims.release("cy", "a5");
+        answered(&mut claims, "cy", Answer::Failed, UNKNOWN);
+        claims.claim("cy", holder("a", "a6"), 6);
+        claims.handle_entry("cy", Some(&holder("a", "a5")), 6);
+        claims.release("cy", "a6");
+        answered(&mut claims, "cy", of("a", "a5", 6), UNKNOWN);
+        assert_eq!(orders(&mut claims), ["create cy", "create cy", "delete cy 6"]);
         // It is told before there is an answer, which is of no interest then.
         claims.claim("bob", holder("a", "a2"), 2);
         claims.handle_entry("bob", Some(&holder("a", "a2")), 8);

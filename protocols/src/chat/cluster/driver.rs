@@ -8,10 +8,11 @@ use std::time::Instant;
 use reactor::{CloseReason, ConnectionId, Registry, TimerId};
 use thiserror::Error;
 
+use super::admission::Clock;
 use super::bucket::Found;
 use super::claims::{Claims, Holder};
 use super::limits::Limits;
-use super::machine::{Carried, Clock, Cluster, Gone, Output};
+use super::machine::{Carried, Cluster, Gone, Output};
 use crate::chat::server::{
     Claim, Effect, Event, NickRequest, Outgoing, Server, To, share_accounts,
 };
@@ -339,6 +340,9 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                     }
                 };
                 tell(registry, app, &event);
+            }
+            Output::OtherVersion { node } => {
+                tell(registry, app, &Event::OtherVersion { node: &node });
             }
             Output::TooMuch { bytes } => tell(registry, app, &Event::TooMuchToTell { bytes }),
             Output::Asked { node } => {

@@ -36,7 +36,9 @@ pub struct Limits {
     pub clock_warning: Duration,
 
     /// How far another node's clock may be from this one's until both are apart, as if they could not hear each other. Of
-    /// two channels the older one wins, so that a clock that is far behind would take all of them.
+    /// two channels the older one wins, so that a clock that is far behind would take all of them. That is bounded by this,
+    /// and not prevented: two that are apart may both hear a third one between them, by whose word a channel goes from one to
+    /// the other, so that it is as much for each node on the way.
     ///
     /// Default 5 minutes: as networks of IRC servers have it.
     pub clock_refusal: Duration,

@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::admission::{Admission, Admitted, Clock, Said};
 use super::answers::Answers;
 use super::limits::Limits;
 use super::peer::{self, Life, Part, Peer, Verdict};
-use super::wire::{self, Body, Envelope, Subjects};
+use super::wire::{self, Body, Envelope, Foreign, Format, Subjects};
 use crate::chat::wire::node::NodeName;
 
 /// One node of a network, as a machine: what comes from NATS and the time go in, what is to be published and what the
@@ -74,8 +75,7 @@ pub struct Cluster<E> {
     direct: u64,
     link: Link,
     peers: BTreeMap<NodeName, Peer<E>>,
-    /// Nodes whose clock is not right, as far as this one's is.
-    clocks: BTreeMap<NodeName, Clock>,
+    admission: Admission,
     /// What this node's clock shows, if it was told.
     clock: Option<u64>,
     answers: Answers,
@@ -152,6 +152,12 @@ pub enum Output<E> {
         /// How it is.
         clock: Clock,
     },
+    /// Another node speaks in another format than this version does, so that neither sees what the other owns. It is told
+    /// once, as long as that node is heard.
+    OtherVersion {
+        /// The node.
+        node: NodeName,
+    },
     /// What this node owns is more than others would take: it is not sent, and they do not see this node. It is told once.
     TooMuch {
         /// Bytes of it.
@@ -176,27 +182,6 @@ pub enum Gone {
     Refused,
     /// It is this node that has gone.
     Left,
-}
-
-/// How the clock of another node is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
-    /// As this one's.
-    Right,
-    /// Farther from it than [`Limits::clock_warning`].
-    Wrong {
-        /// How far.
-        by: Duration,
-        /// Whether it is ahead of this one's.
-        is_ahead: bool,
-    },
-    /// Farther from it than [`Limits::clock_refusal`]: what the node says is not heard until that is mended.
-    Refused {
-        /// How far.
-        by: Duration,
-        /// Whether it is ahead of this one's.
-        is_ahead: bool,
-    },
 }
 
 /// What a node has counted.
@@ -239,8 +224,9 @@ pub struct NodeStatus<'a> {
 
 impl<E: Carried> Cluster<E> {
     /// A node that is not connected yet. The epoch is another one, and a larger one, for each of its lives: the time of
-    /// day in milliseconds will do. If the clock was set back in between, the others hear of the new life once the old one
-    /// has been silent for two heartbeats.
+    /// day in milliseconds, with some chance behind it, will do: two of one name that begin in the same millisecond have to
+    /// be told apart. If the clock was set back in between, the others hear of the new life once the old one has been silent
+    /// for two heartbeats.
     #[must_use]
     pub fn new(network: NodeName, name: NodeName, epoch: u64, limits: Limits) -> Self {
         Self {
@@ -251,7 +237,7 @@ impl<E: Carried> Cluster<E> {
             direct: 0,
             link: Link::New,
             peers: BTreeMap::new(),
-            clocks: BTreeMap::new(),
+            admission: Admission::default(),
             clock: None,
             answers: Answers::default(),
             payload: 1024 * 1024,
@@ -299,11 +285,10 @@ impl<E: Carried> Cluster<E> {
     /// A message has come under one of the subjects.
     pub fn handle_message(&mut self, now: Instant, payload: &[u8]) {
         let Some(envelope) = Envelope::read(payload) else {
-            self.counters.unreadable += 1;
-            return;
+            return self.handle_unreadable(now, payload);
         };
         if envelope.from == self.name {
-            return self.handle_namesake(now, &envelope);
+            return self.handle_namesake(now, envelope.epoch, envelope.beat, envelope.body);
         }
         if let Link::Up(_) = self.link {
             self.handle_envelope(now, envelope, payload);
@@ -408,7 +393,8 @@ impl<E: Carried> Cluster<E> {
             }
             _ => (None, None),
         };
-        [own, silent, asks, answers].into_iter().flatten().min()
+        let forgotten = self.admission.next_silent(limits);
+        [own, silent, forgotten, asks, answers].into_iter().flatten().min()
     }
 
     // ── questions ───────────────────────────────────────────────────────────────────────────
@@ -448,6 +434,12 @@ impl<E: Carried> Cluster<E> {
         })
     }
 
+    /// Whether a node is there, as far as is known: also one whose users are not shown, as nothing it says is heard.
+    #[must_use]
+    pub fn is_there(&self, node: &NodeName) -> bool {
+        self.peers.contains_key(node) || self.admission.knows(node)
+    }
+
     /// Whether the users of a node are shown.
     #[must_use]
     pub fn is_shown(&self, node: &NodeName) -> bool {
@@ -479,7 +471,7 @@ impl<E: Carried> Cluster<E> {
             );
             format!("node {}: {how}, heard {silent:.1} s ago", it.node)
         }));
-        lines.extend(self.clocks.iter().map(|(node, clock)| format!("node {node}: {clock}")));
+        lines.extend(self.admission.report());
         lines.join("\n")
     }
 }
@@ -493,18 +485,6 @@ impl fmt::Display for Counters {
             "{applied} effects applied, {asked} snapshots asked for; {unreadable} messages not read, \
              {crowded} of too many nodes, {dropped} too many at once, {missed} to this node alone missed; {unknown} effects not known, {unwritten} not written"
         )
-    }
-}
-
-impl fmt::Display for Clock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (by, is_ahead, and_so) = match *self {
-            Self::Right => return f.write_str("its clock is right"),
-            Self::Wrong { by, is_ahead } => (by, is_ahead, ""),
-            Self::Refused { by, is_ahead } => (by, is_ahead, ", so that it is not heard"),
-        };
-        let side = if is_ahead { "ahead of" } else { "behind" };
-        write!(f, "its clock is {} s {side} this one's{and_so}", by.as_secs())
     }
 }
 
@@ -526,15 +506,15 @@ impl<E: Carried> Cluster<E> {
 
     /// A node says that it is called as this one is. Who has been there has users whom others see, so the one that begins
     /// yields, whatever their clocks say. Only if both are up, or both begin, it is the one with the larger epoch.
-    fn handle_namesake(&mut self, now: Instant, envelope: &Envelope<'_>) {
+    fn handle_namesake(&mut self, now: Instant, epoch: u64, beat: Option<u64>, body: Body) {
         // What was published just before a connection was lost may come back over the next one.
-        if envelope.epoch == self.epoch {
+        if epoch == self.epoch {
             return;
         }
-        let beat = Duration::from_millis(envelope.beat.unwrap_or_default());
+        let beat = Duration::from_millis(beat.unwrap_or_default());
         let until = now + peer::patience(beat, &self.limits);
-        let is_later = envelope.epoch < self.epoch;
-        match (self.link, &envelope.body) {
+        let is_later = epoch < self.epoch;
+        match (self.link, body) {
             (Link::New | Link::Away, _) | (Link::Listening(_), Body::Gone) => {}
             (Link::Listening(_), Body::Who) if !is_later => {}
             (Link::Listening(_), _) => {
@@ -564,8 +544,8 @@ impl<E: Carried> Cluster<E> {
         let shown = std::mem::take(&mut self.peers).into_iter().filter(|(_, peer)| peer.is_shown());
         let lost = shown.map(|(node, _)| Output::Lost { node, how: Gone::Left });
         self.outputs.extend(lost);
-        self.clocks.clear();
-        self.answers.forget();
+        self.admission.forget_all();
+        self.answers.keep(|_| false);
     }
 
     /// When nobody looked at the time for long, nobody has heard the others either: it is not they who were silent.
@@ -574,11 +554,12 @@ impl<E: Carried> Cluster<E> {
             self.poll_timeout().map_or(Duration::ZERO, |due| now.saturating_duration_since(due));
         if late > self.limits.heartbeat {
             self.peers.values_mut().for_each(|peer| peer.heard += late);
+            self.admission.forgive(late);
         }
     }
 
     fn lose_silent(&mut self, now: Instant) {
-        let Self { peers, outputs, limits, .. } = self;
+        let Self { peers, admission, answers, outputs, limits, .. } = self;
         peers.retain(|node, peer| {
             let silence = peer.patience(limits);
             let is_silent = peer.heard + silence <= now;
@@ -587,6 +568,8 @@ impl<E: Carried> Cluster<E> {
             }
             !is_silent
         });
+        admission.lose_silent(now, limits);
+        answers.keep(|node| peers.contains_key(node));
     }
 
     fn ask_who_is_due(&mut self, now: Instant) {
@@ -604,8 +587,53 @@ impl<E: Carried> Cluster<E> {
 
     // ── what others say ─────────────────────────────────────────────────────────────────────
 
+    /// It is nothing, or it is of a node that speaks another format.
+    fn handle_unreadable(&mut self, now: Instant, payload: &[u8]) {
+        let Some(Foreign { from, epoch, body }) = Foreign::read(payload) else {
+            self.counters.unreadable += 1;
+            return;
+        };
+        if from == self.name {
+            // A name is one node's, whatever that speaks.
+            self.handle_namesake(now, epoch, None, body);
+        } else if let Link::Up(_) = self.link {
+            self.handle_foreign(now, from, epoch, body);
+        }
+    }
+
+    /// What it has to say would be misunderstood. That it is there is to be known: it has users, and they have nicks.
+    fn handle_foreign(&mut self, now: Instant, node: NodeName, epoch: u64, body: Body) {
+        match body {
+            Body::Gone => return self.handle_gone(node, epoch),
+            Body::Who => return,
+            _ => {}
+        }
+        if !self.has_place(&node) {
+            self.counters.crowded += 1;
+            return;
+        }
+        match self.peers.get(&node) {
+            // It was of another version before.
+            Some(peer) if epoch <= peer.epoch => return,
+            Some(_) => self.drop_peer(&node, Gone::Anew),
+            None => {}
+        }
+        if self.admission.handle_foreign(now, node.clone(), epoch) {
+            self.outputs.push_back(Output::OtherVersion { node });
+        }
+    }
+
+    /// A node is gone.
+    fn drop_peer(&mut self, node: &NodeName, how: Gone) {
+        if self.peers.remove(node).is_some_and(|peer| peer.is_shown()) {
+            self.outputs.push_back(Output::Lost { node: node.clone(), how });
+        }
+        self.answers.keep(|other| other != node);
+    }
+
     fn handle_envelope(&mut self, now: Instant, envelope: Envelope<'_>, payload: &[u8]) {
-        let Envelope { from, epoch, sequence, beat, clock, told, body, effects } = envelope;
+        let Envelope { v: Format, from, epoch, sequence, beat, clock, told, body, effects } =
+            envelope;
         match body {
             Body::Gone => return self.handle_gone(from, epoch),
             // It is no matter of this node's.
@@ -616,7 +644,9 @@ impl<E: Carried> Cluster<E> {
             self.counters.crowded += 1;
             return;
         }
-        if !self.may_be_heard(&from, clock) || !self.meet(now, &from, epoch, body) {
+        let (clocks, is_shown) = (clock.zip(self.clock), self.is_shown(&from));
+        let said = Said { now, epoch, beat, clocks, is_shown };
+        if !self.may_be_heard(&from, &said) || !self.meet(now, &from, epoch, body) {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -624,6 +654,10 @@ impl<E: Carried> Cluster<E> {
             peer.note_beat(Duration::from_millis(beat));
         }
         if let Body::Part { index, count } = body {
+            // It is not read unless it was asked for.
+            if peer.followed().is_some() {
+                return;
+            }
             let bytes = effects.len();
             let effects = self.read(effects);
             return self.handle_part(now, from, Part { sequence, index, count, bytes, effects });
@@ -657,38 +691,19 @@ impl<E: Carried> Cluster<E> {
 
     /// Whether there are not too many nodes for another one.
     fn has_place(&self, node: &NodeName) -> bool {
-        let is_known = self.peers.contains_key(node) || self.clocks.contains_key(node);
-        is_known || self.peers.len().max(self.clocks.len()) < self.limits.nodes
+        self.is_there(node) || self.peers.len().max(self.admission.len()) < self.limits.nodes
     }
 
-    /// Whether the clock of a node lets it be heard. If it does no more, the node is lost. Who is about to be right has to
-    /// come half of the way, so that operators are not told with each heartbeat.
-    fn may_be_heard(&mut self, node: &NodeName, clock: Option<u64>) -> bool {
-        let known = self.clocks.get(node).copied().unwrap_or(Clock::Right);
-        let is_refused = |clock| matches!(clock, Clock::Refused { .. });
-        let (Some(theirs), Some(ours)) = (clock, self.clock) else { return !is_refused(known) };
-        let (by, is_ahead) = (Duration::from_millis(theirs.abs_diff(ours)), theirs > ours);
-        let Limits { clock_warning, clock_refusal, .. } = self.limits;
-        let is_beyond = |bound: Duration, was| by > if was { bound / 2 } else { bound };
-        let clock = if is_beyond(clock_refusal, is_refused(known)) {
-            Clock::Refused { by, is_ahead }
-        } else if is_beyond(clock_warning, known != Clock::Right) {
-            Clock::Wrong { by, is_ahead }
-        } else {
-            Clock::Right
-        };
-        if std::mem::discriminant(&clock) != std::mem::discriminant(&known) {
+    /// Whether a node may be heard. If it may no more, it is lost.
+    fn may_be_heard(&mut self, node: &NodeName, said: &Said) -> bool {
+        let Admitted { is_heard, news } = self.admission.admit(node, said, &self.limits);
+        if let Some(clock) = news {
             self.outputs.push_back(Output::Clock { node: node.clone(), clock });
         }
-        if clock == Clock::Right {
-            self.clocks.remove(node);
-        } else {
-            self.clocks.insert(node.clone(), clock);
+        if !is_heard {
+            self.drop_peer(node, Gone::Refused);
         }
-        if is_refused(clock) && self.peers.remove(node).is_some_and(|peer| peer.is_shown()) {
-            self.outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Refused });
-        }
-        !is_refused(clock)
+        is_heard
     }
 
     /// A node says something, which may be its first; whether it counts.
@@ -718,19 +733,11 @@ impl<E: Carried> Cluster<E> {
     }
 
     fn handle_gone(&mut self, node: NodeName, epoch: u64) {
-        let Some(peer) = self.peers.get(&node) else {
-            self.clocks.remove(&node);
-            return;
-        };
-        if epoch < peer.epoch {
+        if self.peers.get(&node).is_some_and(|peer| epoch < peer.epoch) {
             return;
         }
-        self.clocks.remove(&node);
-        let is_shown = peer.is_shown();
-        self.peers.remove(&node);
-        if is_shown {
-            self.outputs.push_back(Output::Lost { node, how: Gone::Goodbye });
-        }
+        self.admission.forget(&node);
+        self.drop_peer(&node, Gone::Goodbye);
     }
 
     fn handle_part(&mut self, now: Instant, node: NodeName, part: Part<E>) {
@@ -741,8 +748,11 @@ impl<E: Carried> Cluster<E> {
         let is_first = complete.shown.is_none();
         self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
         let mut passed = complete.shown.unwrap_or_default();
-        for payload in complete.held {
-            let Some(envelope) = Envelope::read(&payload) else { continue };
+        let read = |payload| Some((Envelope::read(payload)?, payload));
+        let mut held: Vec<_> = complete.held.iter().map(Vec::as_slice).filter_map(read).collect();
+        // What was said over a new connection may have come before the rest of what was said over the one before.
+        held.sort_by_key(|(envelope, _)| envelope.sequence);
+        for (envelope, payload) in held {
             match envelope.body {
                 Body::Effects
                     if (envelope.epoch, envelope.sequence) <= (epoch, complete.sequence) =>
@@ -754,7 +764,7 @@ impl<E: Carried> Cluster<E> {
                     }
                 }
                 // If something is missing again, the rest is held again.
-                _ => self.handle_envelope(now, envelope, &payload),
+                _ => self.handle_envelope(now, envelope, payload),
             }
         }
     }
@@ -768,13 +778,15 @@ impl<E: Carried> Cluster<E> {
 
     /// Those that this version knows.
     fn read(&mut self, effects: &[u8]) -> Vec<E> {
-        let mut known = Vec::new();
+        let (mut known, mut unknown) = (Vec::new(), 0);
         for effect in wire::each(effects) {
             match serde_json::from_slice(effect) {
                 Ok(effect) => known.push(effect),
-                Err(_) => self.counters.unknown += 1,
+                Err(_) if unknown == UNKNOWN => break,
+                Err(_) => unknown += 1,
             }
         }
+        self.counters.unknown += unknown;
         known
     }
 
@@ -848,13 +860,18 @@ impl<E: Carried> Cluster<E> {
         let is_short = matches!(body, Body::Effects | Body::Direct { .. });
         let beat = u64::try_from(self.limits.heartbeat.as_millis()).ok().filter(|_| !is_short);
         let clock = self.clock.filter(|_| !is_short);
-        let envelope = Envelope { from, epoch, sequence, beat, clock, told, body, effects };
+        let v = Format;
+        let envelope = Envelope { v, from, epoch, sequence, beat, clock, told, body, effects };
         match envelope.write() {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
             None => self.counters.unwritten += 1,
         }
     }
 }
+
+/// Effects of one message that are not known, until the rest is not looked at: more than fit into one that a later version
+/// sends.
+const UNKNOWN: u64 = 10_000;
 
 /// Bytes of most effects: of one line that was said.
 const USUAL: usize = 384;

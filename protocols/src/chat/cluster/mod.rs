@@ -13,6 +13,7 @@
 //! |---|---|
 //! | `wire` | what nodes say to each other, and under which subjects |
 //! | `peer` | what is known of one other node |
+//! | `admission` | which of them may be heard: not with another format, or a clock that is wrong |
 //! | `answers` | who waits for a snapshot of this node |
 //! | `machine` | all of them: what comes is put in order, and what is missing is asked for |
 //! | `claims` | nicks: one holder in the network |
@@ -23,6 +24,7 @@
 //! NATS delivers at most once. So everything bears the **epoch** of its publisher, which is another one for each life of
 //! a node, and its **sequence**: a gap is seen, and the node is asked for a snapshot of all it owns.
 
+mod admission;
 mod answers;
 mod bucket;
 mod claims;
@@ -32,9 +34,10 @@ mod machine;
 mod peer;
 mod wire;
 
+pub use admission::Clock;
 pub use driver::{JoinError, Membership, Options, join};
 pub use limits::Limits;
-pub use machine::{Carried, Clock, Cluster, Counters, Gone, NodeStatus, Output};
+pub use machine::{Carried, Cluster, Counters, Gone, NodeStatus, Output};
 
 #[cfg(test)]
 mod tests;

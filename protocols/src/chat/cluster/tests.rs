@@ -219,6 +219,15 @@ impl Node {
         change(&mut self.owns, effect);
     }
 
+    /// What is said over a new connection comes before the rest of the last one. Of what is said to one alone and what is
+    /// said to all behind it, that is not put in order.
+    fn overtake(&mut self, at: usize) {
+        let is_for_all = |it: &Vec<u8>| !it.windows(8).any(|window| window == b"\"direct\"");
+        if self.inbox.iter().skip(at).take(2).filter(|it| is_for_all(it)).count() == 2 {
+            self.inbox.swap(at, at + 1);
+        }
+    }
+
     fn told(&mut self, output: Output<Word>) -> String {
         match output {
             Output::Apply { node, effect: Word(effect) } => {
@@ -256,6 +265,7 @@ impl Node {
                 }
             }
             Output::Clock { node, clock } => format!("{node}: {clock}"),
+            Output::OtherVersion { node } => format!("{node} is of another version"),
             Output::TooMuch { bytes } => format!("{bytes} bytes are too much"),
             Output::Yielded => "yielded".to_owned(),
             Output::Succeeded => "succeeded".to_owned(),
@@ -422,6 +432,24 @@ fn what_comes_behind_a_gap_waits_for_the_snapshot_and_nothing_said_is_lost_with_
 }
 
 #[test]
+fn what_comes_over_a_new_connection_before_the_rest_of_the_last_is_put_in_order() {
+    let mut stage = two();
+    stage.does("a", "lost");
+    stage.node("b").inbox.clear();
+    stage.does("a", "one");
+    assert!(stage.deliver("b"), "it asks");
+    stage.does("a", "two");
+    assert!(stage.deliver("a"), "it answers");
+    stage.does("a", "three");
+    // Those are a word, a snapshot with all up to it, and another word.
+    let inbox = &mut stage.node("b").inbox;
+    assert_eq!(inbox.len(), 3);
+    inbox.rotate_right(1);
+    stage.settle();
+    assert_eq!(stage.told(), ["b: a []", "b: a one", "b: a two", "b: a three"]);
+}
+
+#[test]
 fn the_loss_of_the_last_message_is_noticed_by_the_next_heartbeat() {
     let mut stage = two();
     stage.does("a", "+ann");
@@ -580,8 +608,12 @@ fn who_waits_for_less_than_the_others_heartbeat_does_not_lose_them() {
 
 /// What `b` hears of `a`: that it is there, and when it says that is.
 fn hears_clock(stage: &mut Stage, clock: u64) {
+    hears_clock_of(stage, "a", 1, clock);
+}
+
+fn hears_clock_of(stage: &mut Stage, node: &str, epoch: u64, clock: u64) {
     let here = format!(
-        r#"{{"from":"a","epoch":1,"sequence":0,"beat":2000,"clock":{clock},"body":"here"}}"#
+        r#"{{"v":2,"from":"{node}","epoch":{epoch},"sequence":0,"beat":2000,"clock":{clock},"body":"here"}}"#
     );
     let now = stage.now;
     stage.node("b").cluster.handle_message(now, here.as_bytes());
@@ -599,12 +631,16 @@ fn a_clock_that_is_wrong_is_told_and_one_that_is_very_wrong_is_not_followed() {
         (right + 29_000, None),
         (right - 16_000, None),
         (right - 14_000, Some("b: a: its clock is right")),
+        (right - 31_000, None),
         (right - 31_000, Some("b: a: its clock is 31 s behind this one's")),
         (right - 31_000, None),
+        (0, None),
     ] {
+        stage.now += SECOND;
         hears_clock(&mut stage, clock);
         assert_eq!(stage.told(), told.into_iter().collect::<Vec<_>>(), "{clock}");
     }
+    stage.now += SECOND;
     hears_clock(&mut stage, 0);
     let told = [
         "b: a: its clock is 1764378000 s behind this one's, so that it is not heard",
@@ -618,6 +654,47 @@ fn a_clock_that_is_wrong_is_told_and_one_that_is_very_wrong_is_not_followed() {
     hears_clock(&mut stage, right);
     stage.settle();
     assert_eq!(stage.told(), ["b: a: its clock is right", r#"b: a ["+ann"] for the first time"#]);
+}
+
+#[test]
+fn what_was_said_while_a_node_stood_still_does_not_make_a_clock_wrong() {
+    let mut stage = two();
+    let then = 1_764_378_000_000;
+    // It reads all of it in one go.
+    stage.node("b").cluster.set_clock(then + 310_000);
+    for clock in (then..=then + 310_000).step_by(2_000) {
+        hears_clock(&mut stage, clock);
+    }
+    // Nor does it meet anybody by what was said long ago.
+    hears_clock_of(&mut stage, "c", 1, then);
+    assert_eq!(stage.node("b").cluster.nodes().count(), 1);
+    hears_clock_of(&mut stage, "c", 1, then + 310_000);
+    assert_eq!(stage.node("b").cluster.nodes().count(), 2);
+    assert_eq!(stage.told(), [""; 0]);
+}
+
+#[test]
+fn a_clock_is_forgotten_with_its_node_and_compared_afresh_with_the_next_life() {
+    let right = 1_764_378_000_000;
+    let mut stage = Stage::with_limits(&["b"], Limits { nodes: 1, ..Limits::default() });
+    stage.node("b").cluster.set_clock(right);
+    hears_clock(&mut stage, right + 301_000);
+    let told = ["b: a: its clock is 301 s ahead of this one's, so that it is not heard"];
+    assert_eq!(stage.told(), told);
+    // It is there all the same, as is what it has claimed.
+    assert!(stage.node("b").cluster.is_there(&name("a")));
+    hears_clock(&mut stage, right + 200_000);
+    assert_eq!(stage.node("b").cluster.nodes().count(), 0);
+    hears_clock_of(&mut stage, "a", 2, right + 200_000);
+    assert_eq!(stage.told(), ["b: a: its clock is 200 s ahead of this one's"]);
+    assert_eq!(stage.node("b").cluster.nodes().count(), 1);
+    hears_clock_of(&mut stage, "c", 1, right);
+    assert_eq!(stage.counters("b").crowded, 1);
+    // It dies without a word.
+    stage.wait(10 * SECOND);
+    assert!(!stage.node("b").cluster.is_there(&name("a")));
+    hears_clock_of(&mut stage, "c", 1, right);
+    assert_eq!((stage.node("b").cluster.nodes().count(), stage.told()), (1, Vec::new()));
 }
 
 #[test]
@@ -641,8 +718,8 @@ fn twin(stage: &Stage, epoch: u64) -> (Cluster<Word>, Vec<u8>) {
     (twin, payload)
 }
 
-const HERE: &[u8] = br#"{"from":"a","epoch":50,"sequence":1,"body":"here"}"#;
-const GONE: &[u8] = br#"{"from":"a","epoch":50,"sequence":1,"body":"gone"}"#;
+const HERE: &[u8] = br#"{"v":2,"from":"a","epoch":50,"sequence":1,"body":"here"}"#;
+const GONE: &[u8] = br#"{"v":2,"from":"a","epoch":50,"sequence":1,"body":"gone"}"#;
 
 #[test]
 fn the_second_of_one_name_yields_before_anybody_has_heard_of_it() {
@@ -684,8 +761,9 @@ fn who_has_yielded_succeeds_when_the_other_is_silent_or_gone() {
     assert_eq!(twin.poll_output(), Some(Output::Succeeded));
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
     // It was only slow: both are up, and the one with the larger epoch yields. Its goodbye is a matter of the moment.
-    let part = br#"{"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
-    twin.handle_message(now, br#"{"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
+    let part =
+        br#"{"v":2,"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
+    twin.handle_message(now, br#"{"v":2,"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
     twin.handle_message(now, part);
     while twin.poll_output().is_some() {}
     twin.handle_message(now, HERE);
@@ -720,7 +798,7 @@ fn a_node_that_begins_anew_with_its_clock_set_back_is_heard() {
     stage.now += silent / 2;
     stage.tick();
     // What is late of a life before is nothing that begins one.
-    let late = br#"{"from":"a","epoch":0,"sequence":9,"body":"here"}"#;
+    let late = br#"{"v":2,"from":"a","epoch":0,"sequence":9,"body":"here"}"#;
     let now = stage.now;
     stage.node("b").cluster.handle_message(now, late);
     stage.now += silent / 2;
@@ -744,17 +822,99 @@ fn what_is_unknown_is_skipped_and_counted_and_what_is_unreadable_changes_nothing
     let mut stage = two();
     let now = stage.now;
     let effects =
-        b"{\"from\":\"a\",\"epoch\":1,\"sequence\":1,\"body\":\"effects\"}\n{\"new\":1}\n\"+ann\"\n7";
+        b"{\"v\":2,\"from\":\"a\",\"epoch\":1,\"sequence\":1,\"body\":\"effects\"}\n{\"new\":1}\n\"+ann\"\n7";
     stage.node("b").cluster.handle_message(now, effects);
-    for junk in
-        [&b""[..], b"x", b"\xff", b"{}", br#"{"from":"?","epoch":1,"sequence":1,"body":"here"}"#]
-    {
+    for junk in [
+        &b""[..],
+        b"x",
+        b"\xff",
+        b"{}",
+        br#"{"v":2,"from":"?","epoch":1,"sequence":1,"body":"here"}"#,
+    ] {
         stage.node("b").cluster.handle_message(now, junk);
     }
     stage.carry_out("b");
     assert_eq!(stage.told(), ["b: a +ann"]);
     let counters = stage.counters("b");
     assert_eq!((counters.unknown, counters.unreadable, counters.applied), (2, 5, 1));
+}
+
+/// What a node of the first version says.
+const FIRST: [&str; 4] = [
+    r#"{"from":"a","epoch":1764378000000,"sequence":1,"body":"hello"}"#,
+    r#"{"from":"a","epoch":1764378000000,"sequence":1,"body":{"part":{"index":0,"count":1,"effects":["+ann"]}}}"#,
+    r#"{"from":"a","epoch":1764378000000,"sequence":1,"body":{"direct":{"number":1,"effects":["psst"]}}}"#,
+    r#"{"from":"a","epoch":1764378000000,"sequence":2,"body":{"effects":["+bob"]}}"#,
+];
+
+#[test]
+fn a_node_that_speaks_another_format_is_there_and_is_not_followed() {
+    let mut stage = Stage::new(&["b"]);
+    for line in FIRST {
+        let now = stage.now;
+        stage.node("b").cluster.handle_message(now, line.as_bytes());
+        stage.carry_out("b");
+    }
+    assert_eq!(stage.told(), ["b: a is of another version"]);
+    let now = stage.now;
+    let b = &mut stage.node("b").cluster;
+    assert_eq!((b.nodes().count(), b.is_there(&name("a"))), (0, true));
+    assert!(b.report(now).ends_with("node a: it is of another version, and not heard"));
+    // Its goodbye is understood, and so is what comes from its successor.
+    let gone = r#"{"from":"a","epoch":1764378000000,"sequence":2,"body":"gone"}"#;
+    b.handle_message(now, gone.as_bytes());
+    assert!(!b.is_there(&name("a")));
+    b.handle_message(now, FIRST[0].as_bytes());
+    assert_eq!(b.poll_output(), Some(Output::OtherVersion { node: name("a") }));
+    stage.lives = 1_764_378_000_000 << 12;
+    stage.start("a");
+    stage.settle();
+    assert_eq!(stage.told(), ["a: b [] for the first time", "b: a [] for the first time"]);
+    // What is late of the former life is nothing.
+    let now = stage.now;
+    stage.node("b").cluster.handle_message(now, FIRST[0].as_bytes());
+    stage.wait(20 * SECOND);
+    assert_eq!((stage.told(), stage.is_equal()), (Vec::new(), Ok(())));
+}
+
+#[test]
+fn a_name_is_one_nodes_also_if_that_speaks_another_format() {
+    let stage = Stage::new(&[]);
+    let (mut twin, _) = twin(&stage, 99);
+    twin.handle_message(stage.now, FIRST[0].as_bytes());
+    assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));
+}
+
+#[test]
+fn what_is_nothing_or_was_not_asked_for_is_not_read() {
+    let mut stage = two();
+    let now = stage.now;
+    let head = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"effects"}"#;
+    let lines = [head, &"\n".repeat(100_000), "\"+ann\"", &"\n7".repeat(100_000), "\n\"+bob\""];
+    stage.node("b").cluster.handle_message(now, lines.concat().as_bytes());
+    let part =
+        br#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
+    stage.node("b").cluster.handle_message(now, &[&part[..], b"\n7\n7"].concat());
+    stage.carry_out("b");
+    assert_eq!((stage.told(), stage.counters("b").unknown), (vec!["b: a +ann".to_owned()], 10_000));
+}
+
+#[test]
+fn who_goes_before_its_turn_is_not_answered() {
+    let mut stage = Stage::with_limits(&["a"], Limits { answers: 1_000, ..Limits::default() });
+    stage.does("a", &format!("+{}", "x".repeat(4_000)));
+    stage.start_with("b", Limits::default());
+    stage.settle();
+    let later = stage.now + 5 * SECOND;
+    let a = &mut stage.node("a").cluster;
+    for (node, body) in [("c", "ask"), ("d", "ask"), ("c", "gone")] {
+        let says = format!(r#"{{"v":2,"from":"{node}","epoch":1,"sequence":0,"body":"{body}"}}"#);
+        a.handle_message(later - 5 * SECOND, says.as_bytes());
+    }
+    a.handle_time(later);
+    let outputs: Vec<_> = std::iter::from_fn(|| a.poll_output()).collect();
+    let asked = |node: &str| outputs.contains(&Output::Asked { node: name(node) });
+    assert_eq!((asked("c"), asked("d")), (false, true));
 }
 
 #[test]
@@ -791,6 +951,7 @@ enum Happens {
     Deliver(usize),
     Lose(usize),
     Repeat,
+    Overtake(usize),
     Disconnect,
     Connect,
     LiveAnew,
@@ -807,6 +968,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         8 => (1..9_usize).prop_map(Happens::Deliver),
         2 => (0..6_usize).prop_map(Happens::Lose),
         1 => Just(Happens::Repeat),
+        2 => (0..6_usize).prop_map(Happens::Overtake),
         1 => Just(Happens::Disconnect),
         2 => Just(Happens::Connect),
         1 => Just(Happens::LiveAnew),
@@ -838,6 +1000,7 @@ impl Stage {
                     self.node(node).inbox.push_front(first);
                 }
             }
+            Happens::Overtake(at) => self.node(node).overtake(*at),
             Happens::Disconnect => self.disconnect(node),
             Happens::Connect => self.connect(node),
             Happens::LiveAnew => self.start(node),

@@ -13,23 +13,27 @@
 //! | `gone` | all | goodbye |
 //!
 //! ```json
-//! {"from":"fra","epoch":1764378000000,"sequence":17,"body":"effects"}
+//! {"v":2,"from":"fra","epoch":7226892288000123,"sequence":17,"body":"effects"}
 //! {"quit":{"user":"0c3f5d21a-1","reason":"Bye"}}
 //! ```
 //!
-//! What a version does not know it does not read, and what an earlier one does not say is taken for not known: so nodes of
-//! several versions are one network while they are replaced one by one.
+//! `v` is the number of this format. What bears another, or none, as in the first, would be misunderstood, and is not
+//! heard: nodes of two formats do not see each other. Within one, a version adds words, effects and fields. What another does
+//! not know it skips, and what it does not say is taken for not known: so nodes of several versions are one network while they
+//! are replaced one by one.
 
 use std::collections::BTreeMap;
 
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::chat::wire::node::NodeName;
 
 /// What is around everything: who says it, in which life, and the number of what it has published last for all.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Envelope<'a> {
+    pub(super) v: Format,
     pub(super) from: NodeName,
     pub(super) epoch: u64,
     pub(super) sequence: u64,
@@ -56,8 +60,8 @@ pub(super) enum Body {
     Hello,
     Here,
     Effects,
-    /// Its number, among all that this node has said to one alone, and among what it has said to this one; none in
-    /// earlier versions.
+    /// Its number, among all that this node has said to one alone, and among what it has said to this one, if it knows
+    /// that one.
     Direct {
         number: u64,
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -87,6 +91,59 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// The number of this format.
+const FORMAT: u32 = 2;
+
+/// That it is this format.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(try_from = "u32", into = "u32")]
+pub(super) struct Format;
+
+impl TryFrom<u32> for Format {
+    type Error = &'static str;
+
+    fn try_from(number: u32) -> Result<Self, Self::Error> {
+        if number == FORMAT { Ok(Self) } else { Err("another format") }
+    }
+}
+
+impl From<Format> for u32 {
+    fn from(_: Format) -> Self {
+        FORMAT
+    }
+}
+
+/// What is understood of a message in another format: all have had this.
+#[derive(Debug)]
+pub(super) struct Foreign {
+    pub(super) from: NodeName,
+    pub(super) epoch: u64,
+    /// `Here`, if it says more.
+    pub(super) body: Body,
+}
+
+impl Foreign {
+    /// `None` if it is in this format, or nothing that a node says.
+    pub(super) fn read(payload: &[u8]) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Head<'a> {
+            v: Option<u32>,
+            from: NodeName,
+            epoch: u64,
+            #[serde(borrow)]
+            body: &'a RawValue,
+        }
+        let end = memchr(b'\n', payload).unwrap_or(payload.len());
+        let Head { v, from, epoch, body } = serde_json::from_slice(payload.get(..end)?).ok()?;
+        let body = match body.get() {
+            "\"who\"" => Body::Who,
+            "\"gone\"" => Body::Gone,
+            _ => Body::Here,
+        };
+        (v != Some(FORMAT)).then_some(Self { from, epoch, body })
+    }
+}
+
 /// Bytes of most envelopes.
 const HEAD: usize = 192;
 
@@ -100,6 +157,7 @@ pub(super) fn each(effects: &[u8]) -> impl Iterator<Item = &[u8]> {
         rest = next;
         Some(effect)
     })
+    .filter(|effect| !effect.is_empty())
 }
 
 /// The subjects of a network.
@@ -136,7 +194,7 @@ mod tests {
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         let text = concat!(
-            r#"{"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
+            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
             "\n{\"a\":1}\n\"b\""
         );
         let envelope = Envelope::read(text.as_bytes()).expect("it is one");
@@ -147,13 +205,29 @@ mod tests {
         for text in [
             "",
             "{}",
-            r#"{"from":"a.b","epoch":7,"sequence":1,"body":"here"}"#,
-            r#"{"from":"a","epoch":-1,"sequence":1,"body":"here"}"#,
-            r#"{"from":"a","epoch":1,"sequence":1,"body":"sing"}"#,
+            r#"{"v":2,"from":"a.b","epoch":7,"sequence":1,"body":"here"}"#,
+            r#"{"v":2,"from":"a","epoch":-1,"sequence":1,"body":"here"}"#,
+            r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"sing"}"#,
         ] {
             assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
+            assert!(Foreign::read(text.as_bytes()).is_none(), "{text}");
         }
-        let later = r#"{"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
+        let later = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
         assert!(Envelope::read(later.as_bytes()).is_some(), "a later version says more");
+    }
+
+    #[test]
+    fn of_another_format_it_is_read_who_says_it_and_whether_it_goes() {
+        for (text, is_gone) in [
+            (r#"{"from":"a","epoch":1,"sequence":1,"body":"here"}"#, false),
+            (r#"{"from":"a","epoch":1,"sequence":1,"body":{"effects":[1]}}"#, false),
+            (r#"{"from":"a","epoch":1,"sequence":1,"body":"gone"}"#, true),
+            ("{\"v\":3,\"from\":\"a\",\"epoch\":1,\"mood\":1,\"body\":\"gone\"}\n1", true),
+        ] {
+            assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
+            let foreign = Foreign::read(text.as_bytes()).expect(text);
+            assert_eq!((foreign.from.as_str(), foreign.epoch), ("a", 1));
+            assert_eq!(matches!(foreign.body, Body::Gone), is_gone, "{text}");
+        }
     }
 }

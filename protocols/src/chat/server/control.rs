@@ -139,19 +139,23 @@ impl Server {
                 self.log_out_all(registry, &name);
             }
         }
-        let channels = self.channels.iter();
-        let registered = |name: &str| self.accounts.channel(name).is_some();
-        let channels: Vec<_> =
-            channels.map(|(key, it)| (key, registered(it.name.as_str()))).collect();
-        for (channel, is_registered) in channels {
-            self.set_registered(channel, is_registered);
-        }
+        self.note_registered();
         let masks = self.accounts.bans().map(|ban| ban.mask.clone());
         let new: Vec<_> = masks.filter(|mask| !bans.contains(mask)).collect();
         for mask in new {
             self.remove_banned(registry, &mask);
         }
         Ok(())
+    }
+
+    /// Has those channels shown as registered that are. One that is open goes on as others do when the account is gone
+    /// that has founded it.
+    pub(super) fn note_registered(&mut self) {
+        let registered = |name: &str| self.accounts.channel(name).is_some();
+        let channels = self.channels.iter().map(|(key, it)| (key, registered(it.name.as_str())));
+        for (channel, is_registered) in channels.collect::<Vec<_>>() {
+            self.set_registered(channel, is_registered);
+        }
     }
 
     /// Forgets an account; the channels that were its own, which go on as others do.

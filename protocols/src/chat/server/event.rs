@@ -158,6 +158,11 @@ pub enum Event<'a> {
         /// Which.
         node: &'a NodeName,
     },
+    /// Another node is of a version that speaks otherwise: neither sees the users of the other.
+    OtherVersion {
+        /// Which.
+        node: &'a NodeName,
+    },
     /// What this node owns is more than others would take: they do not see it.
     TooMuchToTell {
         /// Bytes of it.
@@ -228,6 +233,7 @@ impl Event<'_> {
             | Self::NodeLost { .. }
             | Self::ClockWrong { .. }
             | Self::ClockRight { .. }
+            | Self::OtherVersion { .. }
             | Self::TooMuchToTell { .. }
             | Self::NameInUse { .. }
             | Self::NameFree { .. }
@@ -281,6 +287,10 @@ impl fmt::Display for Event<'_> {
                 )
             }
             Self::ClockRight { node } => write!(f, "the clock of node {node} is right again"),
+            Self::OtherVersion { node } => write!(
+                f,
+                "node {node} is of another version: the two are apart until one of them is replaced"
+            ),
             Self::TooMuchToTell { bytes } => {
                 write!(
                     f,

@@ -3,7 +3,6 @@
 use reactor::Registry;
 
 use super::accounts::shared::{Book, Hooks, Keeper, Kind, Touched};
-use super::modes::Flags;
 use super::network::Network;
 use super::{Event, Server, commands};
 use crate::nats::Client;
@@ -57,6 +56,8 @@ fn on_touched<App: AsMut<Server> + 'static>(
 
 fn on_known<App: AsMut<Server>>(_: &mut Registry<App>, app: &mut App) {
     let server = app.as_mut();
+    // A channel that is told before the account that has founded it is nobody's yet.
+    server.note_registered();
     let (accounts, bans) = (server.accounts.accounts().len(), server.accounts.bans().len());
     server.log(&Event::AccountsKnown { accounts, bans });
 }
@@ -71,7 +72,7 @@ impl Server {
         let Touched { key, gone, is_taken_back } = touched;
         if let Some(account) = gone {
             self.log_out_all(network, &account);
-            self.note_founderless();
+            self.note_registered();
         }
         match key.kind {
             Kind::Name => {
@@ -93,17 +94,6 @@ impl Server {
                 }
             }
             Kind::Ban => drop(self.remove_banned(network, key.name.as_str())),
-        }
-    }
-
-    /// An account is gone, and so are the channels that it founded; those that are open go on as others do.
-    fn note_founderless(&mut self) {
-        let registered = self.channels.iter().filter(|(_, it)| it.flags.has(Flags::REGISTERED));
-        let is_nobodys = |name: &str| self.accounts.channel(name).is_none();
-        let founderless = registered.filter(|(_, channel)| is_nobodys(channel.name.as_str()));
-        let founderless: Vec<_> = founderless.map(|(key, _)| key).collect();
-        for channel in founderless {
-            self.set_registered(channel, false);
         }
     }
 }

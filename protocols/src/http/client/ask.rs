@@ -112,7 +112,8 @@ impl Ask {
     }
 
     /// The same with another time for the head of the answer than
-    /// [`ClientLimits::head_time`](super::ClientLimits::head_time).
+    /// [`ClientLimits::head_time`](super::ClientLimits::head_time). While a proxy is asked for a way, no longer is waited
+    /// for that either.
     #[must_use]
     pub fn within(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);

@@ -43,6 +43,12 @@ pub enum Failure {
     /// The SOCKS proxy does not let anybody through to the server.
     #[error("the SOCKS proxy does not let anybody through: {0}")]
     Socks(SocksRefusal),
+    /// The proxy that was asked for a tunnel to the server ended the connection, or what it said is no answer.
+    #[error("the proxy opens no way: {0}")]
+    ProxyLost(String),
+    /// The proxy that was asked for a tunnel to the server did not open one in time.
+    #[error("the proxy has fallen silent")]
+    ProxySilent,
     /// As many requests as there may be wait for that server already.
     #[error("too many requests wait for {0}")]
     Busy(Address),
@@ -85,8 +91,39 @@ impl Failure {
                 | Self::Tls(_)
                 | Self::Proxy(_)
                 | Self::Socks(_)
+                | Self::ProxyLost(_)
+                | Self::ProxySilent
                 | Self::Busy(_)
         )
+    }
+
+    /// The same of a SOCKS proxy that was asked for a way: it is not the server that has failed.
+    pub(super) fn of_socks(self) -> Self {
+        match self {
+            why if why.is_before_sending() => why,
+            Self::Silent => Self::Socks(SocksRefusal::Silent),
+            _ => Self::Socks(SocksRefusal::NoAnswer),
+        }
+    }
+
+    /// The same of a proxy that was asked for a tunnel.
+    pub(super) fn of_tunnel(self) -> Self {
+        match self {
+            why if why.is_before_sending() => why,
+            Self::Silent => Self::ProxySilent,
+            Self::Lost(why) => Self::ProxyLost(why),
+            Self::Malformed(why) => Self::ProxyLost(format!("its answer makes no sense: {why}")),
+            Self::Interim => Self::ProxyLost("it answers before the answer".to_owned()),
+            _ => Self::ProxyLost("it closes the connection without an answer".to_owned()),
+        }
+    }
+
+    /// The same of a server with which TLS was to begin, behind a proxy.
+    pub(super) fn of_beginning(self) -> Self {
+        match self {
+            why if why.is_before_sending() => why,
+            why => Self::Tls(why.to_string()),
+        }
     }
 
     /// What it means that TLS has failed.

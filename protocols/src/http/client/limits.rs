@@ -24,7 +24,8 @@ pub struct ClientLimits {
     ///
     /// Default 16: one is usual, and endless ones are a way to keep a client.
     pub interims: u32,
-    /// How long the head of a response may take. Then [`Failure::Silent`](super::Failure::Silent).
+    /// How long the head of a response may take, and before it a proxy that is asked for a way. Then
+    /// [`Failure::Silent`](super::Failure::Silent), or what says that it is the proxy which is silent.
     ///
     /// Default 60 s: what a gateway waits for a program behind it.
     pub head_time: Duration,

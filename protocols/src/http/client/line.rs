@@ -4,11 +4,11 @@
 //!              on_open, or a new request          head (1xx: again)        body
 //!      Idle ────────────────────────────▶ Asked ─────────────────▶ Reading ─────▶ Idle, or closed
 //!       ▲                                 │   │ 101                  │ FIN: Cut, unless it ends so
-//!       │ CONNECT: 200, TLS               │   ▼                      ▼
-//!   Tunnelling                            │ Switched                failed
-//!                                         │ lost, nothing heard
-//!                                         ▼
-//!                                   again on another, once
+//!       │ TLS                             │   ▼                      ▼
+//!    Securing ◀─────┐                     │ Switched                failed
+//!       ▲ 200       │ a way, with TLS     │ lost, nothing heard
+//!   Tunnelling   Asking ─▶ Idle           ▼
+//!   (CONNECT)    (SOCKS)  without   again on another, once
 //! ```
 
 use std::fmt;
@@ -85,6 +85,8 @@ pub trait Reader<App>: 'static {
 pub(super) struct Job<App> {
     pub(super) ask: Ask,
     pub(super) reader: Box<dyn Reader<App>>,
+    /// When it was handed over.
+    pub(super) since: Instant,
     /// It has been sent once before, and nothing was heard of that.
     pub(super) is_second: bool,
     /// What of its body has been sent.
@@ -110,13 +112,14 @@ pub struct Line<App> {
 }
 
 enum State<App> {
-    /// A proxy is asked for a way to the server, or TLS begins behind it; so many bytes of the proxy's answer
-    /// have been looked at in vain.
+    /// A proxy is asked for a way to the server; so many bytes of its answer have been looked at in vain.
     Tunnelling {
         seen: usize,
     },
-    /// A SOCKS proxy is asked for a way to the server, or TLS begins behind it.
+    /// A SOCKS proxy is asked for a way to the server.
     Asking(socks::Stage),
+    /// There is a way, and TLS begins on it.
+    Securing,
     Idle,
     Asked {
         job: Job<App>,
@@ -224,7 +227,11 @@ impl<App: 'static> Line<App> {
         let upload = match &mut self.state {
             State::Asked { job, .. } | State::Reading { job, .. } => &mut job.upload,
             State::Switched => &mut done,
-            State::Tunnelling { .. } | State::Asking(_) | State::Idle | State::Over => return,
+            State::Tunnelling { .. }
+            | State::Asking(_)
+            | State::Securing
+            | State::Idle
+            | State::Over => return,
         };
         if number != self.answered || self.failure.is_some() {
             return;
@@ -394,12 +401,19 @@ impl<App: 'static> Line<App> {
         if self.pool.tunnels(&self.route) {
             return self.secure(transport);
         }
+        self.begin_behind_proxy(transport, app);
+    }
+
+    /// The way leads to the server itself.
+    fn begin_behind_proxy(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.pool.end_asking(&self.route, transport.id());
         self.state = State::Idle;
         self.take_next(transport, app);
     }
 
     #[cfg(feature = "tls")]
     fn secure(&mut self, transport: &mut Transport<'_, App>) {
+        self.state = State::Securing;
         let tls = self.pool.options.connect.tls.as_ref();
         let begun = tls.map(|tls| transport.start_tls(&tls.for_address(&self.route.server)));
         if let Some(Err(error)) = begun {
@@ -409,7 +423,9 @@ impl<App: 'static> Line<App> {
 
     /// There is no tunnel without it.
     #[cfg(not(feature = "tls"))]
-    fn secure(&mut self, _: &mut Transport<'_, App>) {}
+    fn secure(&mut self, _: &mut Transport<'_, App>) {
+        self.state = State::Securing;
+    }
 
     fn begin_body(
         &mut self,
@@ -526,8 +542,28 @@ impl<App: 'static> Line<App> {
             State::Idle => limits.idle,
             State::Asked { job, .. } if job.upload == Upload::Awaited => limits.continue_time,
             State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
-            State::Tunnelling { .. } | State::Asking(_) => limits.head_time,
+            State::Tunnelling { .. } | State::Asking(_) | State::Securing => limits.head_time,
             State::Reading { .. } | State::Switched | State::Over => limits.silence,
+        }
+    }
+
+    /// Waits for a way, as long as those do who wait for it.
+    pub(super) fn wait(&mut self, transport: &mut Transport<'_, App>) {
+        if !self.state.is_on_its_way() {
+            return;
+        }
+        let why = self.state.no_way(Failure::Silent);
+        let registry = transport.registry();
+        let now = registry.now();
+        match self.pool.fail_late(registry, &self.route, self.since, &why) {
+            // Those who came meanwhile try another.
+            Some(until) if now < self.since + self.patience() => {
+                transport.set_timer(DEADLINE, until.saturating_duration_since(now));
+            }
+            _ => {
+                self.state = State::Over;
+                transport.abort();
+            }
         }
     }
 
@@ -552,6 +588,23 @@ impl<App: 'static> Line<App> {
     }
 }
 
+impl<App> State<App> {
+    /// Whether there is no way to the server yet, and somebody has been asked for one.
+    fn is_on_its_way(&self) -> bool {
+        matches!(self, Self::Tunnelling { .. } | Self::Asking(_) | Self::Securing)
+    }
+
+    /// What a failure means then: nothing of a request has left.
+    fn no_way(&self, why: Failure) -> Failure {
+        match self {
+            Self::Tunnelling { .. } => why.of_tunnel(),
+            Self::Asking(_) => why.of_socks(),
+            Self::Securing => why.of_beginning(),
+            _ => why,
+        }
+    }
+}
+
 impl<App: 'static> Protocol<App> for Line<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let asked = match (&self.state, self.route.socks()) {
@@ -562,7 +615,9 @@ impl<App: 'static> Protocol<App> for Line<App> {
         match asked {
             Some(bytes) => {
                 transport.write(&bytes);
-                self.begin_phase(transport);
+                self.since = transport.registry().now();
+                self.pool.begin_asking(&self.route, transport.id());
+                self.wait(transport);
             }
             None => self.take_next(transport, app),
         }
@@ -570,8 +625,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
 
     #[cfg(feature = "tls")]
     fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        self.state = State::Idle;
-        self.take_next(transport, app);
+        self.begin_behind_proxy(transport, app);
     }
 
     fn on_data(
@@ -589,6 +643,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
                     self.read_head(transport, input, app)
                 }
                 State::Asking(_) => self.read_socks(transport, input, app),
+                State::Securing => return,
                 State::Switched => return transport.pause(),
                 State::Idle => {
                     // Nobody has asked: a server says 408 before it closes, or is confused.
@@ -633,6 +688,9 @@ impl<App: 'static> Protocol<App> for Line<App> {
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, _: TimerKey, app: &mut App) {
+        if self.state.is_on_its_way() {
+            return self.wait(transport);
+        }
         let now = transport.registry().now();
         let late = self.since + self.patience();
         if now < late {
@@ -645,11 +703,14 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 self.begin_phase(transport);
             }
             State::Reading { is_held: true, .. } => self.begin_phase(transport),
+            State::Asked { .. } | State::Reading { .. } => {
+                self.give_up(transport, Failure::Silent);
+            }
             State::Tunnelling { .. }
             | State::Asking(_)
-            | State::Asked { .. }
-            | State::Reading { .. } => self.give_up(transport, Failure::Silent),
-            State::Switched | State::Over => {}
+            | State::Securing
+            | State::Switched
+            | State::Over => {}
         }
     }
 
@@ -683,8 +744,8 @@ impl<App: 'static> Protocol<App> for Line<App> {
                 job.reader.on_end(Err(why), registry, app);
             }
             // There was never a way: whoever waits longest learns of it, and the next one tries again.
-            State::Tunnelling { .. } | State::Asking(_) => {
-                let why = self.reason(closed, None);
+            way @ (State::Tunnelling { .. } | State::Asking(_) | State::Securing) => {
+                let why = way.no_way(self.reason(closed, None));
                 self.pool.fail_next(registry, &self.route, why);
             }
             State::Idle if !closed.opened => {

@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::rc::{Rc, Weak};
+use std::time::Instant;
 
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
 use super::line::{Job, Line};
-use super::{Ask, ClientLimits, Failure, Reader, Route};
+use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
 ///
@@ -46,6 +47,8 @@ pub(super) struct Pool<App> {
 struct Place<App> {
     waiting: VecDeque<Job<App>>,
     idle: Vec<ConnectionId>,
+    /// Connections whose proxy is being asked for a way.
+    asking: Vec<ConnectionId>,
     /// Connections that are open, or about to be.
     open: usize,
 }
@@ -85,7 +88,13 @@ impl<App: 'static> Client<App> {
         ask: Ask,
         reader: impl Reader<App>,
     ) {
-        let job = Job { ask, reader: Box::new(reader), is_second: false, upload: Upload::Done };
+        let reader = Box::new(reader);
+        let since = registry.now();
+        let job = Job { ask, reader, since, is_second: false, upload: Upload::Done };
+        let refused = route.socks().and_then(|_| socks::check(&route.server).err());
+        if let Some(refused) = refused {
+            return job.fail_later(registry, Failure::Socks(refused));
+        }
         let most = self.pool.options.limits.waiting;
         let refused = self.pool.with_place(route, |place| {
             if place.waiting.len() >= most {
@@ -104,7 +113,8 @@ impl<App: 'static> Client<App> {
 impl<App: 'static> Pool<App> {
     fn with_place<R>(&self, route: &Route, act: impl FnOnce(&mut Place<App>) -> R) -> R {
         let mut sites = self.sites.borrow_mut();
-        let fresh = || Place { waiting: VecDeque::new(), idle: Vec::new(), open: 0 };
+        let fresh =
+            || Place { waiting: VecDeque::new(), idle: Vec::new(), asking: Vec::new(), open: 0 };
         match sites.get_mut(route) {
             Some(place) => act(place),
             None => act(sites.entry(route.clone()).or_insert_with(fresh)),
@@ -123,8 +133,11 @@ impl<App: 'static> Pool<App> {
             }
         }
         let most = pool.options.limits.connections.max(1);
-        if pool.with_place(route, |place| place.open >= most || place.waiting.is_empty()) {
+        if pool.with_place(route, |place| place.waiting.is_empty()) {
             return;
+        }
+        if pool.with_place(route, |place| place.open >= most) {
+            return pool.tell_asking(registry, route);
         }
         let line = Line::new(Rc::clone(pool), route.clone());
         let connected = match pool.connect_options(route) {
@@ -138,6 +151,19 @@ impl<App: 'static> Pool<App> {
                 let failure = Failure::Unreachable { address: route.first().clone(), why };
                 pool.fail_next(registry, route, failure);
             }
+        }
+    }
+
+    /// Whoever has come now may wait less long for a proxy than those who wait already.
+    fn tell_asking(&self, registry: &mut Registry<App>, route: &Route) {
+        let asking = self.with_place(route, |place| {
+            let last = place.waiting.back();
+            let is_hasty = last.is_some_and(|job| job.ask.patience.is_some());
+            if is_hasty { place.asking.clone() } else { Vec::new() }
+        });
+        for id in asking {
+            // One that has just ended is told of by its end.
+            let _ = registry.with(id, |line: &mut Line<App>, transport, _| line.wait(transport));
         }
     }
 
@@ -163,6 +189,32 @@ impl<App: 'static> Pool<App> {
         }
     }
 
+    /// Those have failed who have waited as long as they would while a proxy was asked for a way, which began at
+    /// `since`. Until when the next one waits, if anybody does.
+    pub(super) fn fail_late(
+        &self,
+        registry: &mut Registry<App>,
+        route: &Route,
+        since: Instant,
+        why: &Failure,
+    ) -> Option<Instant> {
+        let (now, most) = (registry.now(), self.options.limits.head_time);
+        let until = |job: &Job<App>| {
+            let patience = job.ask.patience.unwrap_or(most).min(most);
+            job.since.max(since) + patience
+        };
+        let late = self.with_place(route, |place| {
+            let jobs = std::mem::take(&mut place.waiting).into_iter();
+            let (late, waiting): (VecDeque<_>, _) = jobs.partition(|job| until(job) <= now);
+            place.waiting = waiting;
+            late
+        });
+        for job in late {
+            job.fail_later(registry, why.clone());
+        }
+        self.with_place(route, |place| place.waiting.iter().map(until).min())
+    }
+
     pub(super) fn next(&self, route: &Route) -> Option<Job<App>> {
         self.with_place(route, |place| place.waiting.pop_front())
     }
@@ -175,6 +227,14 @@ impl<App: 'static> Pool<App> {
     pub(super) fn keeps(&self, route: &Route) -> bool {
         let may_ask = !self.is_ending.get() && self.users.strong_count() > 0;
         may_ask || self.with_place(route, |place| !place.waiting.is_empty())
+    }
+
+    pub(super) fn begin_asking(&self, route: &Route, id: ConnectionId) {
+        self.with_place(route, |place| place.asking.push(id));
+    }
+
+    pub(super) fn end_asking(&self, route: &Route, id: ConnectionId) {
+        self.with_place(route, |place| place.asking.retain(|asking| *asking != id));
     }
 
     pub(super) fn rest(&self, route: &Route, id: ConnectionId) {
@@ -191,6 +251,7 @@ impl<App: 'static> Pool<App> {
         let is_unused = pool.with_place(route, |place| {
             place.open = place.open.saturating_sub(1);
             place.idle.retain(|idle| *idle != id);
+            place.asking.retain(|asking| *asking != id);
             place.open == 0 && place.waiting.is_empty()
         });
         if is_unused {

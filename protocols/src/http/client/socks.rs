@@ -46,9 +46,16 @@ pub enum SocksRefusal {
     /// It does not accept the name and the password.
     #[error("it does not accept the name and the password")]
     User,
-    /// The server has no address that SOCKS has words for: it is a Unix socket.
+    /// The server has no address that SOCKS has words for: it is a Unix socket, or an IPv6 address with a zone, which
+    /// is a network of this machine.
     #[error("no proxy leads to such a server")]
     Address,
+    /// It ends the connection without an answer.
+    #[error("it closes the connection without an answer")]
+    NoAnswer,
+    /// It takes too long to answer.
+    #[error("it has fallen silent")]
+    Silent,
     /// It says no, with this number (RFC 1928, 6).
     #[error("{}", words(*.0))]
     Reply(u8),
@@ -63,10 +70,10 @@ const PASSWORD: u8 = 2;
 const PASSWORD_VERSION: u8 = 1;
 
 impl SocksUser {
-    /// Somebody, by name and password. `None` if either is longer than 255 bytes, or there is no name.
+    /// Somebody, by name and password. `None` if either is empty, or longer than 255 bytes (RFC 1929, 2).
     #[must_use]
     pub fn new(name: &[u8], password: &[u8]) -> Option<Self> {
-        let fits = (1..=255).contains(&name.len()) && password.len() <= 255;
+        let fits = [name, password].iter().all(|said| (1..=255).contains(&said.len()));
         fits.then(|| Self { name: name.into(), password: password.into() })
     }
 }
@@ -126,6 +133,11 @@ fn name(user: &SocksUser) -> Vec<u8> {
     out
 }
 
+/// Whether a proxy can be asked for this server at all.
+pub(super) fn check(server: &Address) -> Result<(), SocksRefusal> {
+    request(server).map(drop)
+}
+
 /// Asks for a connection (RFC 1928, 4). A host goes by its name: it is the proxy that looks it up.
 fn request(server: &Address) -> Result<Vec<u8>, SocksRefusal> {
     let mut out = vec![VERSION, 1, 0];
@@ -134,7 +146,7 @@ fn request(server: &Address) -> Result<Vec<u8>, SocksRefusal> {
             out.push(1);
             out.extend_from_slice(&v4.ip().octets());
         }
-        (Address::Ip(SocketAddr::V6(v6)), _) => {
+        (Address::Ip(SocketAddr::V6(v6)), _) if v6.scope_id() == 0 => {
             out.push(4);
             out.extend_from_slice(&v6.ip().octets());
         }
@@ -248,7 +260,12 @@ mod tests {
         ] {
             assert_eq!(talk("a:1", user, answers), Err(why), "{answers:?}");
         }
-        assert_eq!(talk("unix:/x", None, &[b"\x05\0"]), Err(SocksRefusal::Address));
-        assert_eq!(SocksUser::new(&[b'a'; 256], b""), None);
+        for server in ["unix:/x", "[fe80::1%1]:80"] {
+            assert_eq!(talk(server, None, &[b"\x05\0"]), Err(SocksRefusal::Address), "{server}");
+        }
+        let long = [b'a'; 256];
+        for (name, password) in [(&long[..], &b"b"[..]), (b"a", &long), (b"", b"b"), (b"a", b"")] {
+            assert_eq!(SocksUser::new(name, password), None);
+        }
     }
 }

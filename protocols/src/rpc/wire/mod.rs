@@ -25,4 +25,4 @@ pub(super) use message::as_text;
 pub use message::{Dialect, Message, Text, read};
 #[cfg(feature = "rpc-web")]
 pub(super) use write::Envelope;
-pub(super) use write::{Bounded, Encoding, Reply};
+pub(super) use write::{Bounded, Encoding, Reply, end_line};

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use memchr::memchr2;
 use serde::Serialize;
 
 use super::{Dialect, Error, Framing};
@@ -55,8 +56,9 @@ impl Encoding {
     ) {
         match self.envelope {
             Envelope::Stream(Framing::Lines) => {
+                let start = out.len();
                 out.extend_from_slice(text);
-                out.push(b'\n');
+                end_line(out, start);
             }
             Envelope::Stream(Framing::ContentLength) => {
                 let head = format!("Content-Length: {}\r\n\r\n", text.len());
@@ -111,6 +113,19 @@ impl Encoding {
             Dialect::One => b"{",
         });
     }
+}
+
+/// Makes one line of a text that begins at `start`, and ends it. JSON that was handed over as it is may have line ends
+/// in it, which would cut it up, or make a second message of what is inside the first. They stand between values only
+/// (RFC 8259, 2 and 7), where a space says the same.
+pub(in crate::rpc) fn end_line(out: &mut Vec<u8>, start: usize) {
+    let mut rest = out.get_mut(start..).unwrap_or_default();
+    while let Some(at) = memchr2(b'\n', b'\r', rest) {
+        let (before, behind) = rest.split_at_mut(at + 1);
+        before[at] = b' ';
+        rest = behind;
+    }
+    out.push(b'\n');
 }
 
 /// A response that is being written behind whatever is in `out`: either a result or an error.
@@ -293,5 +308,13 @@ mod tests {
         assert_eq!(framed(Framing::Lines), b"[1]\n");
         assert_eq!(framed(Framing::ContentLength), b"Content-Length: 3\r\n\r\n[1]");
         assert_eq!(framed(Framing::Bare), b"[1]");
+    }
+
+    #[test]
+    fn a_text_of_several_lines_becomes_one() {
+        let mut out = b"before\n".to_vec();
+        let lines = Encoding::of_stream(Framing::Lines, Dialect::Two);
+        lines.frame(b"\n[1,\n\r2,\"\\n\"]\r\n", || 0, &mut out);
+        assert_eq!(text(&out), "before\n [1,  2,\"\\n\"]  \n");
     }
 }

@@ -197,7 +197,6 @@ impl Layered {
                 return Err(io::ErrorKind::Interrupted.into());
             }
             if self.layer.has_ended() && self.theirs == Theirs::Open {
-                self.theirs = Theirs::Told;
                 return Ok(0);
             }
             if was_short {
@@ -224,6 +223,11 @@ impl Layered {
             self.take_in(socket, &buffer[..length])?;
         }
         Err(io::ErrorKind::Interrupted.into())
+    }
+
+    /// The peer's end was taken. Until then each read says it, as it does without a layer.
+    pub(super) fn end_taken(&mut self) {
+        self.theirs = Theirs::Told;
     }
 
     /// Whether the last read has left nothing to be read: an event will tell of more. It gives back what a large

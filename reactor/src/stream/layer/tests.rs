@@ -426,6 +426,83 @@ fn an_end_with_a_goodbye_and_a_reset_are_told_apart() {
     assert_eq!(reset, "open the peer reset the connection");
 }
 
+/// A goodbye without FIN is said once: it must not be lost to a protocol that is first offered what it has left.
+#[test]
+fn a_goodbye_behind_what_is_offered_again_is_told() {
+    for resumes_later in [false, true] {
+        assert_eq!(leave_some(resumes_later), "open 4 3 2 1 end", "resumes later: {resumes_later}");
+    }
+}
+
+fn leave_some(resumes_later: bool) -> String {
+    let mut network = Network::from_seed(1);
+    /// Speaks the layer by hand: all it has to say and its goodbye at once, and no FIN.
+    struct Says;
+    impl Protocol<()> for Says {
+        fn on_data(
+            &mut self,
+            transport: &mut Transport<'_, ()>,
+            input: &mut Input<'_>,
+            _: &mut (),
+        ) {
+            let mut wire = Vec::new();
+            if input.take_all().contains(&HELLO) {
+                Sealed::frame(WELCOME, b"", &mut wire);
+            } else {
+                Sealed::frame(DATA, b"abcd", &mut wire);
+                Sealed::frame(GOODBYE, b"", &mut wire);
+            }
+            transport.write(&wire);
+        }
+    }
+    /// Takes a byte at a time, with a pause behind each but the last, which it leaves.
+    struct Sips {
+        /// When two are left, which it is offered when the end has been read.
+        resumes_later: bool,
+    }
+    impl Protocol<String> for Sips {
+        fn on_open(&mut self, _: &mut Transport<'_, String>, notes: &mut String) {
+            notes.push_str("open");
+        }
+        fn on_data(
+            &mut self,
+            transport: &mut Transport<'_, String>,
+            input: &mut Input<'_>,
+            notes: &mut String,
+        ) {
+            notes.push_str(&format!(" {}", input.len()));
+            if input.len() == 1 {
+                return;
+            }
+            input.take_front(1);
+            transport.pause();
+            if self.resumes_later && input.len() == 1 {
+                transport.set_timer(RESUME, Duration::from_millis(20));
+            } else {
+                transport.resume();
+            }
+        }
+        fn on_timer(&mut self, transport: &mut Transport<'_, String>, _: TimerKey, _: &mut String) {
+            transport.resume();
+        }
+        fn on_end(&mut self, _: &mut Transport<'_, String>, notes: &mut String) {
+            notes.push_str(" end");
+        }
+    }
+    let server = network.host("server", |registry| {
+        registry.listen(Address::Ip(([0, 0, 0, 0], PORT).into()), |_, _| Says)?;
+        Ok(())
+    });
+    let address = network.address(server, PORT);
+    let listener = network.host("listener", move |registry| {
+        let id = registry.connect(address.clone(), Sips { resumes_later })?;
+        registry.wrap(id, Sealed::boxed(Role::Client));
+        Ok(String::new())
+    });
+    network.run_for(Duration::from_secs(1)).expect("it runs");
+    network.app(listener).expect("it is up").clone()
+}
+
 #[test]
 fn an_end_without_a_goodbye_is_a_failure() {
     let mut network = Network::from_seed(1);

@@ -105,13 +105,7 @@ fn parse(text: &str) -> Result<Proxy, String> {
     let language = match &*scheme.to_ascii_lowercase() {
         "http" => Language::Http(user.map(|both| basic(&both))),
         // That it be this side which looks names up is what nobody wants who says socks5://.
-        "socks5" | "socks5h" => Language::Socks(match user {
-            Some([name, password]) => {
-                let user = SocksUser::new(&name, &password);
-                Some(user.ok_or("SOCKS has names and passwords of up to 255 bytes")?)
-            }
-            None => None,
-        }),
+        "socks5" | "socks5h" => Language::Socks(user.as_ref().map(socks_user).transpose()?),
         _ => {
             let both = "http:// and socks5h://";
             return Err(format!("proxies are spoken to by {both}, and not by {scheme}://"));
@@ -123,6 +117,15 @@ fn parse(text: &str) -> Result<Proxy, String> {
 fn name_and_password(user: &str) -> [Vec<u8>; 2] {
     let (name, password) = user.split_once(':').unwrap_or((user, ""));
     [name, password].map(|text| percent_decode_str(text).collect())
+}
+
+fn socks_user([name, password]: &[Vec<u8>; 2]) -> Result<SocksUser, String> {
+    let why = match (name.is_empty(), password.is_empty()) {
+        (true, _) => "there is no name before the @",
+        (_, true) => "SOCKS has no names without passwords: NAME:PASSWORD@",
+        _ => "SOCKS has names and passwords of up to 255 bytes",
+    };
+    SocksUser::new(name, password).ok_or_else(|| why.to_owned())
 }
 
 /// RFC 7617, 2.
@@ -205,8 +208,18 @@ mod tests {
         let socks = proxies(Some("socks5h://a%40b:c@h"), &[]).expect("it is fine");
         let through = way(&socks, "http://s/").expect("it goes through one");
         assert!(through.contains("Socks") && through.contains("a@b") && through.contains("1080"));
-        let long = format!("socks5://{}@h", "a".repeat(256));
-        assert!(proxies(Some(&long), &[]).is_err());
+        let long = "a".repeat(256);
+        for (user, part) in [
+            (&*format!("{long}:b"), "up to 255 bytes"),
+            (&*format!("a:{long}"), "up to 255 bytes"),
+            ("a", "without passwords"),
+            ("a:", "without passwords"),
+            (":b", "no name"),
+            ("", "no name"),
+        ] {
+            let why = proxies(Some(&format!("socks5://{user}@h")), &[]).expect_err("it is nobody");
+            assert!(why.contains(part), "{user}: {why}");
+        }
         assert!(proxies(Some("a b"), &[]).is_err_and(|why| why.starts_with("--proxy: ")));
     }
 }

@@ -24,9 +24,22 @@ pub(super) fn foreign_owner(ctx: &Context<'_>, nick: &str) -> Option<String> {
     (!is_own).then(|| owner.to_owned())
 }
 
-/// Whether an account is still there: it may have been removed while a password was held against it.
-pub(super) fn exists(ctx: &Context<'_>, account: &str) -> bool {
-    ctx.server.accounts.account(account).is_some()
+/// Holds a password against that of an account, and goes on with whether it is right. No account: there is none of that
+/// name, and nobody is to learn that from how long it takes to say so.
+pub(super) fn hold_password(
+    ctx: &mut Context<'_>,
+    name: &str,
+    account: Option<String>,
+    password: &str,
+    then: impl FnOnce(&mut Context<'_>, Option<String>, Result<bool, String>) + 'static,
+) {
+    let against = ctx.server.accounts.hash_to_compute_for(account.as_deref().unwrap_or(name));
+    ctx.verify(password, against.clone(), move |ctx, is_right| {
+        // Meanwhile it may have got another password, or be gone, and another one have its name.
+        let now = account.as_deref().and_then(|account| ctx.server.accounts.account(account));
+        let is_same = now.is_some_and(|now| *now.password() == against);
+        then(ctx, account, is_right.map(|is_right| is_right && is_same));
+    });
 }
 
 /// Logs a user in, and tells it, and those who want to know.
@@ -197,7 +210,10 @@ fn registered(ctx: &mut Context<'_>, account: &str, by_command: bool) {
     } else {
         say(ctx, NICKSERV, "Account created");
     }
-    log_in(ctx, account);
+    // Another server may have removed it since.
+    if ctx.server.accounts.account(account).is_some() {
+        log_in(ctx, account);
+    }
 }
 
 /// Whether a channel is registered, and by the user.

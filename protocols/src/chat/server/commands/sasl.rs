@@ -8,7 +8,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::chat::server::accounts::Account;
 use crate::chat::server::context::Context;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
@@ -63,10 +62,8 @@ fn go_on(ctx: &mut Context<'_>, mut so_far: Vec<u8>, chunk: &str) {
     let Some((name, password)) = plain(&so_far) else {
         return fail(ctx, "an unknown account");
     };
-    let known = ctx.server.accounts.account(&name).map(Account::name);
-    let against = ctx.server.accounts.hash_to_compute_for(known.unwrap_or(&name));
-    let account = known.map(str::to_owned);
-    ctx.verify(&password, against, move |ctx, is_right| authenticated(ctx, account, is_right));
+    let account = ctx.server.accounts.account(&name).map(|account| account.name().to_owned());
+    accounts::hold_password(ctx, &name, account, &password, authenticated);
 }
 
 /// The name and the password of a PLAIN message: `[authzid] NUL authcid NUL passwd`, where nobody may act
@@ -80,11 +77,10 @@ fn plain(base64: &[u8]) -> Option<(String, String)> {
     (is_plain && is_same).then(|| (name.to_owned(), password.to_owned()))
 }
 
-/// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
-/// long it takes to say so.
+/// The password was looked at.
 fn authenticated(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
-        (Ok(true), Some(account)) if accounts::exists(ctx, &account) => {
+        (Ok(true), Some(account)) => {
             accounts::log_in(ctx, &account);
             ctx.numeric(numeric::RPL_SASLSUCCESS, &[]);
         }

@@ -3,7 +3,7 @@
 //! nothing to them.
 
 use crate::chat::server::Event;
-use crate::chat::server::accounts::{Account, NotAdded, NotSaved};
+use crate::chat::server::accounts::{NotAdded, NotSaved};
 use crate::chat::server::context::{Context, cut};
 use crate::chat::server::modes::Status;
 use crate::chat::server::post::Part;
@@ -13,7 +13,8 @@ use crate::chat::wire::timestamp::Timestamp;
 use crate::password::PasswordHash;
 
 use super::accounts::{
-    PASSWORD, begin, count_wrong_password, exists, foreign_owner, is_founder, log_in, log_out,
+    PASSWORD, begin, count_wrong_password, foreign_owner, hold_password, is_founder, log_in,
+    log_out,
 };
 use super::{channel_modes, kept_modes};
 
@@ -153,17 +154,14 @@ fn identify(ctx: &mut Context<'_>, account: &str, password: &str) {
     if ctx.user().account.is_some() {
         return say(ctx, NICKSERV, "You are logged in already.");
     }
-    let known = ctx.server.accounts.owner_of(account).map(Account::name);
-    let against = ctx.server.accounts.hash_to_compute_for(known.unwrap_or(account));
-    let account = known.map(str::to_owned);
-    ctx.verify(password, against, move |ctx, is_right| identified(ctx, account, is_right));
+    let known = ctx.server.accounts.owner_of(account).map(|account| account.name().to_owned());
+    hold_password(ctx, account, known, password, identified);
 }
 
-/// The password was looked at. No account: there is none of that name, and nobody is to learn that from how
-/// long it takes to say so.
+/// The password was looked at.
 fn identified(ctx: &mut Context<'_>, account: Option<String>, is_right: Result<bool, String>) {
     match (is_right, account) {
-        (Ok(true), Some(account)) if exists(ctx, &account) => {
+        (Ok(true), Some(account)) => {
             log_in(ctx, &account);
             say(ctx, NICKSERV, &format!("You are logged in as {account}."));
         }

@@ -17,6 +17,7 @@ use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::network::Network;
 use crate::chat::server::users::User;
+use crate::chat::wire::builder::Builder;
 use crate::chat::wire::casemap::{ChannelName, Nick};
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::timestamp::Timestamp;
@@ -25,7 +26,7 @@ use crate::chat::wire::timestamp::Timestamp;
 /// from there, so that a clock that is hours ahead would take all others with it.
 const AHEAD: Duration = Duration::from_secs(10);
 
-/// Bytes of a channel's name of another node, whose settings may differ.
+/// Bytes of a name of another node's channel or server, whose settings may differ.
 const LONGEST: usize = 256;
 
 impl Server {
@@ -103,6 +104,9 @@ impl Server {
     fn try_apply(&mut self, network: &mut dyn Network, place: usize, effect: Effect) -> Option<()> {
         match effect {
             Effect::Node { server, about } => {
+                // It stands in the middle of lines, and whoever is not called so is called as its node is.
+                let word = Builder::new().command("SERVER").param(&server);
+                let (true, Ok(_)) = (server.len() <= LONGEST, word.finish()) else { return None };
                 let Node { server: known, about: text, .. } =
                     self.nodes.as_mut()?.nodes.get_mut(place)?;
                 (*known, *text) = (server.into(), about.into());

@@ -334,12 +334,14 @@ impl Book<'_> {
 
     /// Has the tables show what is known of a key.
     fn touched(&mut self, key: &Key, before: Option<&str>, is_taken_back: bool) -> Touched {
-        self.show(key);
-        let account = |entry: &Entry| entry.account().map(str::to_owned);
+        // Somebody may be logged in to what the store had, and to what was made here and the store has not taken.
+        let shown = self.show(key);
+        let account = |entry: Entry| entry.account().map(str::to_owned);
         let before = before.and_then(|text| Entry::read(key, text));
         let now = self.shared.entry(key);
-        let gone = before.filter(|before| now.as_ref().is_none_or(|now| !before.is_same_as(now)));
-        Touched { key: key.clone(), gone: gone.as_ref().and_then(account), is_taken_back }
+        let is_gone = |entry: &Entry| now.as_ref().is_none_or(|now| !entry.is_same_as(now));
+        let gone = shown.into_iter().chain(before).filter(is_gone).find_map(account);
+        Touched { key: key.clone(), gone, is_taken_back }
     }
 
     // ── what the store has ──────────────────────────────────────────────────────────────────
@@ -406,18 +408,22 @@ impl Book<'_> {
 
     // ── the tables ──────────────────────────────────────────────────────────────────────────
 
-    /// Has the tables show at a key what is known of it.
-    fn show(&mut self, key: &Key) {
+    /// Has the tables show at a key what is known of it; what they have shown, if that is another one.
+    fn show(&mut self, key: &Key) -> Option<Entry> {
         let shown = Entry::write(self.tables, key);
         if shown.as_deref() == self.shared.text(key) {
-            return;
+            return None;
         }
         let (before, now) = (shown.and_then(|it| Entry::read(key, &it)), self.shared.entry(key));
         match (before, now) {
-            (Some(before), Some(now)) if before.is_same_as(&now) => self.renew(now),
+            (Some(before), Some(now)) if before.is_same_as(&now) => {
+                self.renew(now);
+                None
+            }
             (before, now) => {
-                before.into_iter().for_each(|entry| self.remove(&entry));
+                before.iter().for_each(|entry| self.remove(entry));
                 now.into_iter().for_each(|entry| self.insert(entry));
+                before
             }
         }
     }

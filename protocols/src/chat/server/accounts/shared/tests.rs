@@ -324,6 +324,27 @@ fn somebody_elses_account_of_the_same_name_ends_sessions_too() {
 }
 
 #[test]
+fn who_is_logged_in_to_an_account_that_the_store_does_not_take_is_logged_out() {
+    let mut stage = Stage::new(2);
+    stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
+    stage.ask(0);
+    stage.lose(0);
+    assert_eq!(stage.nodes[0].gone, ["ann"]);
+    // Or that of somebody else, which has the name.
+    for node in 0..2 {
+        stage.change(node, |it, now| it.create("bob", hash(0), now)).expect("it is free");
+        stage.ask(node);
+        stage.arrive(node);
+    }
+    stage.settle();
+    assert_eq!(
+        (&stage.nodes[0].gone[..], &stage.nodes[1].gone[..]),
+        (&["ann".into()][..], &["bob".into()][..])
+    );
+    stage.check();
+}
+
+#[test]
 fn of_two_passwords_one_counts_and_the_other_is_refused() {
     let mut stage = Stage::new(2);
     stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
