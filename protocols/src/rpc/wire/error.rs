@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
 /// Why a call was not answered with a result: what the other side is told.
@@ -108,7 +109,11 @@ impl std::error::Error for Error {}
 
 impl PartialEq for Error {
     fn eq(&self, other: &Self) -> bool {
-        let data = |error: &Self| error.data.as_ref().map(|data| data.get().to_owned());
+        // The same JSON may be written differently: on a stream of lines a break within it comes as a space.
+        let read = |data: &RawValue| {
+            serde_json::from_str::<Value>(data.get()).map_err(|_| data.get().to_owned())
+        };
+        let data = |error: &Self| error.data.as_deref().map(read);
         (self.code, &self.message, data(self)) == (other.code, &other.message, data(other))
     }
 }
