@@ -58,7 +58,9 @@ pub fn join<App: Host>(
     }
     let (is_v6, searches, told) = (address.is_ipv6(), BTreeMap::new(), registry.now());
     let joined = Joined { node, is_v6, searches, saved: saved.unwrap_or_default(), told };
-    registry.bind_datagram_with(Address::Ip(address), &DatagramOptions::default(), joined)
+    // Else one of IPv6 at all addresses takes IPv4 as well, and that of IPv4 has no room beside it.
+    let options = DatagramOptions { only_v6: Some(true), ..DatagramOptions::default() };
+    registry.bind_datagram_with(Address::Ip(address), &options, joined)
 }
 
 struct Joined {
