@@ -153,6 +153,26 @@ fn every_tier_is_asked_and_told_of_the_end() {
     assert_eq!([first, second].map(|it| app(&network, it).peers()), [1, 1]);
 }
 
+/// Who comes first is told of nobody; and where it cannot be reached, the next one cannot tell it.
+#[test]
+fn who_comes_first_hears_of_the_next_as_soon_as_the_tracker_lets_it_ask() {
+    let mut network = Network::from_seed(3);
+    let tracker = tracker(&mut network);
+    let url = http(&network, tracker);
+    let first = peer(&mut network, 10, &[&[&url]]);
+    with(&mut network, first, |registry, peer, announcer| {
+        announcer.want_more_while(registry, |peer| peer.peers().is_none_or(|it| it.is_empty()));
+        peer.announcer = Some(announcer);
+    });
+    run(&mut network, 61);
+    peer(&mut network, 11, &[&[&url]]);
+    run(&mut network, 90);
+    assert_eq!(app(&network, first).peers(), Some(vec![11]));
+    let asked = app(&network, first).events.len();
+    run(&mut network, 20 * 60);
+    assert_eq!(app(&network, first).events.len(), asked, "it has enough");
+}
+
 #[test]
 fn a_dead_tracker_stops_neither_its_tier_nor_the_others() {
     let mut network = Network::from_seed(2);

@@ -514,6 +514,8 @@ impl Sharing {
             |sharing: &mut Self| sharing.so_far(),
             Self::handle_tracker,
         );
+        let wants = |swarms: &Swarms, hash| swarms.get(&hash).is_some_and(Swarm::wants_peers);
+        trackers.want_more_while(registry, move |it: &mut Self| wants(&it.swarms, it.hash));
         self.trackers = Some(trackers);
     }
 
