@@ -225,14 +225,14 @@ pub(crate) fn run(
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
     let listen = listen_at(&peers.listen)?;
-    let from: Vec<IpAddr> = listen.iter().filter_map(|at| from(at.ip())).collect();
+    let from: Vec<IpAddr> = listen.iter().filter_map(Address::ip).collect();
     let encryption = peers.encryption.into();
     // Who gives only needs no server that gives.
     let web_seeds = match purpose {
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    let secure = ask::secure(&web_seeds, from.first().map(|ip| Address::Ip((*ip, 0).into())));
+    let secure = ask::secure(&web_seeds, of_the_first(&from));
     let reach = ask::reach(peers.allow_inside);
     let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
@@ -295,9 +295,10 @@ fn listen_at(places: &[HostPort]) -> Result<Vec<Address>, Box<dyn Error>> {
     Ok(addresses)
 }
 
-/// An address of this machine that connections can be made from; not one that means all of them.
-fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
-    listen.filter(|ip| !ip.is_unspecified())
+/// Where trackers and web servers are asked from: the first, unless that means all addresses of this machine.
+fn of_the_first(from: &[IpAddr]) -> Option<Address> {
+    let first = from.first().filter(|ip| !ip.is_unspecified())?;
+    Some(Address::Ip((*first, 0).into()))
 }
 
 fn look_on_lan(
@@ -500,9 +501,10 @@ impl Sharing {
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
-        let from = self.swarms.options().from.first().map(|ip| Address::Ip((*ip, 0).into()));
+        let from = of_the_first(&self.swarms.options().from);
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            port_v6: self.swarms.port_v6(),
             reach: self.swarms.options().reach,
             secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
