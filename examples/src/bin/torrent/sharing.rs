@@ -578,10 +578,11 @@ impl Sharing {
 
     /// What it owes the shell.
     fn end(mut self) -> Result<(), Box<dyn Error>> {
-        self.progress.end()?;
         if let (Some(disk), Some(have)) = (&self.disk, self.have()) {
             disk.remember_now(&have)?;
         }
+        // What is there is there, also where nobody is left to be told.
+        let _ = self.progress.end();
         match (self.outcome, self.purpose) {
             (Outcome::Failed(error), _) => Err(error),
             (Outcome::Complete, _) | (_, Purpose::Give) => Ok(()),
