@@ -12,7 +12,7 @@ use reactor::{
 use super::DhtLimits;
 use super::node::{Found, Node};
 use crate::torrent::InfoHash;
-use crate::torrent::peer::{Dht, Host, Swarms};
+use crate::torrent::peer::{Dht, Host, Swarm, Swarms};
 use crate::torrent::wire::DhtTable;
 
 /// How often it is told the time.
@@ -77,8 +77,8 @@ struct Joined {
 enum Search {
     /// It has found peers, or nobody yet.
     UnderWay { has_peers: bool },
-    /// It is looked for again then.
-    Again(Instant),
+    /// It is looked for again then; sooner, where it is found to be alone.
+    Again { then: Instant, if_alone: Instant },
 }
 
 impl Joined {
@@ -87,12 +87,16 @@ impl Joined {
         let swarms = app.swarms();
         self.searches.retain(|hash, _| swarms.get(hash).is_some());
         let may = |hash: &InfoHash| is_to_be_told(swarms, hash);
-        let is_due = |search: Option<&Search>| match search {
+        // Who announces a torrent finds itself, too.
+        let is_alone = |hash: &InfoHash| swarms.get(hash).is_some_and(Swarm::is_alone);
+        let is_due = |hash: &InfoHash| match self.searches.get(hash) {
             None => true,
             Some(Search::UnderWay { .. }) => false,
-            Some(Search::Again(then)) => *then <= now,
+            Some(Search::Again { then, if_alone }) => {
+                *then <= now || (*if_alone <= now && is_alone(hash))
+            }
         };
-        let due = swarms.hashes().filter(|hash| is_due(self.searches.get(hash)) && may(hash));
+        let due = swarms.hashes().filter(|hash| is_due(hash) && may(hash));
         for hash in due.collect::<Vec<_>>() {
             self.searches.insert(hash, Search::UnderWay { has_peers: false });
             self.node.search(hash, swarms.port_of(self.is_v6), now);
@@ -144,9 +148,10 @@ impl Joined {
         if let Some(search) = self.searches.get_mut(&hash) {
             let pause = match search {
                 Search::UnderWay { has_peers: true } => limits.interval,
-                Search::UnderWay { .. } | Search::Again(_) => limits.retry,
+                Search::UnderWay { .. } | Search::Again { .. } => limits.retry,
             };
-            *search = Search::Again(socket.registry().now() + pause);
+            let now = socket.registry().now();
+            *search = Search::Again { then: now + pause, if_alone: now + limits.retry };
         }
     }
 

@@ -176,6 +176,11 @@ impl Swarm {
         self.members.len() < FEW && self.torrent().is_none_or(|torrent| !torrent.is_complete())
     }
 
+    /// Whether something is missing, and of nobody is known where it may be had.
+    pub(in crate::torrent) fn is_alone(&self) -> bool {
+        self.wants_peers() && self.members.is_empty() && !self.addresses.is_any_other()
+    }
+
     /// The servers that are said to have its files.
     pub fn web_seeds(&self) -> impl Iterator<Item = WebRow> + '_ {
         self.web.iter().map(|seed| WebRow {
