@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
@@ -198,21 +199,21 @@ impl Known {
     }
 
     /// Peers that the link names. One that is nowhere is told of, and does not keep the others out.
-    fn peers(&self) -> Vec<SocketAddr> {
+    fn peers(&self) -> Vec<HostPort> {
         let Self::Link(magnet) = self else {
             return Vec::new();
         };
-        let find = |at: &String| {
-            let place = at.parse::<HostPort>().map_err(|error| error.to_string());
-            place.and_then(|place| place.resolve().map_err(|error| error.to_string()))
-        };
-        let nowhere = |at: &String, why: &String| {
-            let at = file::printable(at);
-            output::complain(format_args!("torrent: the link names {at} as a peer: {why}"));
-        };
-        let found = magnet.peers.iter().map(|at| find(at).inspect_err(|why| nowhere(at, why)));
-        found.flatten().flatten().filter_map(|at| at.socket_addr()).collect()
+        let places = magnet
+            .peers
+            .iter()
+            .map(|at| at.parse::<HostPort>().inspect_err(|why| say_nowhere(at, why)));
+        places.flatten().collect()
     }
+}
+
+fn say_nowhere(peer: &str, why: &dyn fmt::Display) {
+    let peer = file::printable(peer);
+    output::complain(format_args!("torrent: the link names {peer} as a peer: {why}"));
 }
 
 /// Shares a torrent until it is over.
@@ -267,8 +268,8 @@ pub(crate) fn run(
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
-    let mut peers = resolve(peers.peer.iter())?;
-    peers.extend(known.peers());
+    let peers = resolve(peers.peer.iter())?;
+    let strangers = known.peers();
     match known {
         Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
         Known::Link(magnet) => {
@@ -276,7 +277,7 @@ pub(crate) fn run(
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, peers, web_seeds)?;
+    begin(registry, peers, strangers, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
 }
@@ -351,6 +352,7 @@ fn resolve<'p>(
 fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
+    strangers: Vec<HostPort>,
     web_seeds: Vec<String>,
 ) -> Result<(), Box<dyn Error>> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
@@ -361,6 +363,7 @@ fn begin(
             // It is shared, or sought, from the beginning.
             let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
         }
+        strangers.into_iter().for_each(|place| sharing.add_stranger(registry, place));
         for url in web_seeds {
             let _ = sharing.swarms.add_web_seed(registry, sharing.hash, &url);
         }
@@ -413,6 +416,30 @@ impl Host for Sharing {
 }
 
 impl Sharing {
+    /// Adds a peer that the link names, and not the person who runs this: its name is looked up on a thread.
+    fn add_stranger(&mut self, registry: &mut Registry<Self>, place: HostPort) {
+        if let Ok(ip) = place.host().parse::<IpAddr>() {
+            let address = SocketAddr::new(ip, place.port());
+            let _ = self.swarms.add_peer(registry, self.hash, address, false);
+            return;
+        }
+        let name = place.to_string();
+        let looks = registry.offload(
+            move || place.resolve().map_err(|error| error.to_string()),
+            move |registry, sharing: &mut Self, found| match found {
+                Ok(Ok(found)) => {
+                    for address in found.iter().filter_map(Address::socket_addr) {
+                        let _ = sharing.swarms.add_peer(registry, sharing.hash, address, false);
+                    }
+                }
+                Ok(Err(why)) => say_nowhere(&name, &why),
+                Err(why) => say_nowhere(&name, &why),
+            },
+        );
+        // Where no thread is free it is found in another way, or not.
+        drop(looks);
+    }
+
     /// Looks for what is there, on a thread, and shares it then.
     fn look(
         &mut self,
