@@ -127,8 +127,8 @@ pub(crate) struct Sharing {
     purpose: Purpose,
     progress: Progress,
     disk: Option<Disk>,
-    /// Bytes that were looked at so far, on a thread, to know what is there.
-    checked: Arc<AtomicU64>,
+    /// What is looked at, on a thread, to know what is there.
+    checked: Arc<Checked>,
     trackers: Option<Announcer<Self>>,
     nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
@@ -137,6 +137,13 @@ pub(crate) struct Sharing {
     trouble: Option<Discriminant<DiskError>>,
     phase: Phase,
     outcome: Outcome,
+}
+
+/// Bytes that were looked at so far, of how many that are to be: none is of a piece that is known to be there, or not to be.
+#[derive(Debug, Default)]
+struct Checked {
+    so_far: AtomicU64,
+    of: AtomicU64,
 }
 
 enum Phase {
@@ -596,8 +603,7 @@ impl Sharing {
     fn show(&mut self, registry: &mut Registry<Self>) {
         let is_seed = matches!(self.purpose, Purpose::Give);
         if let Some(swarm) = self.swarms.get(&self.hash)
-            && let Err(error) =
-                self.progress.show(swarm, is_seed, self.checked.load(Ordering::Relaxed))
+            && let Err(error) = self.progress.show(swarm, is_seed, self.checked.load())
         {
             self.fail(registry, error.into());
         }
@@ -618,13 +624,19 @@ impl Sharing {
     }
 }
 
+impl Checked {
+    fn load(&self) -> (u64, u64) {
+        (self.so_far.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed))
+    }
+}
+
 /// Opens the folder, and finds out what is there and what is wanted.
 fn look_for(
     info: &Arc<Info>,
     folder: &Path,
     options: DiskOptions,
     files: &[usize],
-    checked: &AtomicU64,
+    checked: &Checked,
 ) -> Found {
     let disk = Disk::open(Arc::clone(info), folder, options)?;
     if options.access == Access::ReadWrite {
@@ -633,11 +645,13 @@ fn look_for(
     }
     let resumed = disk.resume()?;
     let mut have = Bitfield::read(&resumed.have, info.pieces())?;
+    let sizes = resumed.doubtful.iter().map(|piece| u64::from(info.piece_size(*piece)));
+    checked.of.store(sizes.sum(), Ordering::Relaxed);
     disk.verify_all(resumed.doubtful, |piece, is_right| {
         if is_right {
             have.insert(piece);
         }
-        checked.fetch_add(info.piece_size(piece).into(), Ordering::Relaxed);
+        checked.so_far.fetch_add(info.piece_size(piece).into(), Ordering::Relaxed);
         ControlFlow::Continue(())
     })?;
     Ok((disk, have, choice::pieces(info, files)))
