@@ -173,11 +173,11 @@ impl Joined {
     /// Has the program write down who is known. Whom peers have named within the last second nobody has asked yet: the
     /// next start will.
     fn save<App: Host>(&self, registry: &mut Registry<App>, app: &mut App) {
-        let mut known = self.node.saved();
-        known.nodes.extend(app.swarms().take_nodes(self.is_v6));
-        if !known.nodes.is_empty() {
-            let known = app.swarms().nodes.write_down(self.is_v6, known);
-            app.on_dht(registry, known);
+        let known = self.node.saved();
+        let named: Vec<_> = app.swarms().take_nodes(self.is_v6).collect();
+        if !known.nodes.is_empty() || !named.is_empty() {
+            let table = app.swarms().nodes.write_down(self.is_v6, known, &named);
+            app.on_dht(registry, table);
         }
     }
 
