@@ -121,10 +121,7 @@ impl Torrent {
                 peer.download.is_choked = false;
                 self.fill(key, now);
             }
-            Message::Interested => {
-                peer.upload.is_interested = true;
-                self.fill_slots(now);
-            }
+            Message::Interested => self.handle_interested(key, now),
             Message::NotInterested => {
                 peer.upload.is_interested = false;
                 self.fill_slots(now);

@@ -348,6 +348,44 @@ fn who_is_interested_is_unchoked_at_once_while_a_slot_is_free() {
 }
 
 #[test]
+fn who_says_again_that_it_is_interested_makes_no_slot_of_one_that_is_taken() {
+    let mut stage = Stage::limited(1, &[0], Limits { slots: 2, ..Limits::default() });
+    for peer in (1..9).map(PeerKey) {
+        stage.meet(peer, true, &Message::HaveNone);
+        stage.hear(peer, &Message::Interested);
+        stage.hear(peer, &Message::NotInterested);
+    }
+    for peer in (1..9).map(PeerKey) {
+        stage.hear(peer, &Message::Interested);
+    }
+    let served = (1..9).filter_map(|peer| stage.torrent.peer(PeerKey(peer)));
+    assert_eq!(served.filter(|peer| !peer.is_choked).count(), 2);
+}
+
+#[test]
+fn those_who_stay_have_a_turn_again_however_many_come() {
+    let mut stage = Stage::limited(1, &[0], Limits { slots: 1, ..Limits::default() });
+    stage.meet(ANN, true, &Message::HaveNone);
+    stage.hear(ANN, &Message::Interested);
+    let (mut waited, mut turns, mut was_choked) = (0, 0, false);
+    for second in 0..600 {
+        if second % 5 == 0 {
+            let newcomer = PeerKey(100 + second);
+            stage.meet(newcomer, true, &Message::HaveNone);
+            stage.hear(newcomer, &Message::Interested);
+        }
+        stage.wait(1);
+        let is_choked = stage.torrent.peer(ANN).is_some_and(|ann| ann.is_choked);
+        waited = if is_choked { waited + 1 } else { 0 };
+        turns += usize::from(was_choked && !is_choked);
+        was_choked = is_choked;
+        // Others who have had a turn wait for theirs as well, so hers come ever less often.
+        assert!(turns > 0 || waited < 60, "it waits for {waited} s");
+    }
+    assert!(turns > 0);
+}
+
+#[test]
 fn the_one_by_turn_gives_way_and_nobody_changes_twice_in_ten_seconds() {
     let mut stage = Stage::limited(1, &[0], Limits { slots: 2, ..Limits::default() });
     for peer in 1..9 {
