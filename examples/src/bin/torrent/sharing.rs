@@ -444,7 +444,7 @@ impl Sharing {
             },
         );
         // Where no thread is free it is found in another way, or not.
-        drop(looks);
+        let _ = looks;
     }
 
     /// Looks for what is there, on a thread, and shares it then.
