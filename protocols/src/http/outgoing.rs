@@ -99,7 +99,13 @@ pub(super) fn end_body<App>(
     true
 }
 
-/// Whether more may be written: not above the mark at which the loop will tell when there is room again.
+/// What is written in one call before others have their turns, where a client that reads as fast as it is written
+/// to would take more without end: twice what is read of a connection at once, so that who only passes that on is not
+/// stopped by it.
+pub(super) const TURN: u64 = 256 * 1024;
+
+/// Whether more may be written: it can leave, and is not above the mark at which the loop will tell when there is
+/// room again.
 pub(super) fn has_room<App>(transport: &Transport<'_, App>) -> bool {
-    transport.queued_bytes() <= transport.limits().outbox_high
+    transport.can_write() && transport.queued_bytes() <= transport.limits().outbox_high
 }

@@ -24,7 +24,7 @@ use super::{Error, Limits, Remote};
 ///
 /// Parameters are any type that can be read from JSON and describe itself. A `struct` takes them by name
 /// and by position, in the order of its fields; a field with `#[serde(default)]` may be left out. A tuple or
-/// a `Vec` takes them by position only; [`NoParams`] none.
+/// a `Vec` takes them by position only; `()` and [`NoParams`] none.
 ///
 /// ```
 /// use protocols::rpc::Service;
@@ -391,7 +391,20 @@ pub(super) fn decode<P: DeserializeOwned>(params: Option<&[u8]>) -> Result<P, Er
         None => serde_json::from_str("{}")
             .or_else(|of_names| serde_json::from_str("[]").map_err(|_| of_names)),
     };
-    read.map_err(Error::invalid_params)
+    read.or_else(|error| match size_of::<P>() {
+        // To serde `()` is null, which parameters never are (section 4.2).
+        0 if are_none(params) => serde_json::from_str("null").map_err(|_| error),
+        _ => Err(error),
+    })
+    .map_err(Error::invalid_params)
+}
+
+/// Whether they are an empty array or object, or not there.
+fn are_none(params: Option<&[u8]>) -> bool {
+    params.is_none_or(|params| {
+        let shown = || params.iter().filter(|byte| !byte.is_ascii_whitespace());
+        shown().eq(b"[]") || shown().eq(b"{}")
+    })
 }
 
 impl<App> fmt::Debug for Service<App> {
@@ -412,6 +425,17 @@ mod tests {
     use serde::Deserializer;
 
     use super::*;
+
+    #[test]
+    fn a_method_without_parameters_may_say_so_as_rust_does() {
+        for params in [None, Some("[]"), Some("{}"), Some(" [\n] "), Some("{ }")] {
+            let params = params.map(str::as_bytes);
+            assert!(decode::<()>(params).is_ok() && decode::<NoParams>(params).is_ok());
+        }
+        for params in ["[1]", "{\"a\":1}", "[[]]", "1"] {
+            assert!(decode::<()>(Some(params.as_bytes())).is_err(), "{params}");
+        }
+    }
 
     #[test]
     fn parameters_that_a_type_leaves_unread_are_refused() {

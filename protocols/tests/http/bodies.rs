@@ -8,7 +8,9 @@ use protocols::http::server::{
 use protocols::http::wire::{Fields, Length};
 use protocols::http::{HeadLimits, ServerLimits};
 use reactor::Registry;
-use std::sync::mpsc;
+use std::net::Shutdown;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use crate::smuggling::echo;
@@ -301,6 +303,86 @@ fn long_bodies_are_sent_in_pieces_to_slow_readers() {
     assert_eq!(answers.bytes().filter(|&byte| byte == b'y').count(), 60 << 20);
 }
 
+/// Writes as it is documented, a line at a time, and never ends.
+struct Endless {
+    most: Arc<AtomicUsize>,
+    /// The connection goes while it writes.
+    is_lost: bool,
+}
+
+impl Source<()> for Endless {
+    fn on_room(&mut self, exchange: &mut Exchange<'_, '_, ()>, (): &mut ()) {
+        if self.is_lost {
+            let id = exchange.id().connection();
+            assert!(exchange.registry().abort(id).is_ok(), "it is being called");
+        }
+        let mut written = 0;
+        while exchange.has_room() {
+            exchange.write(b"as long as anybody listens\n");
+            written += 27;
+        }
+        self.most.fetch_max(written, Ordering::Relaxed);
+        if self.is_lost {
+            assert_eq!(written, 0, "nothing can be written any more");
+        }
+    }
+}
+
+fn endless(length: Length) -> (Stage, Arc<AtomicUsize>) {
+    let most = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&most);
+    let stage = Stage::serve(move || {
+        Site::new(move |request, exchange, ()| {
+            let (path, answer) = (request.path(), exchange.answer(StatusCode::OK));
+            if path == "/" {
+                return answer.text("short");
+            }
+            let most = Arc::clone(&most);
+            answer.stream(length, Endless { most, is_lost: path == "/lost" });
+        })
+    });
+    (stage, seen)
+}
+
+const SHORT: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+
+#[test]
+fn a_source_without_an_end_and_a_fast_reader_leave_others_their_turns() {
+    let (stage, most) = endless(Length::Open);
+    let mut peer = stage.connect();
+    peer.say("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n");
+    peer.take(1 << 20);
+    let mut stream = peer.stream.try_clone().expect("a descriptor");
+    let reader = std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
+    for _ in 0..3 {
+        assert!(stage.ask_until_closed(SHORT).ends_with("short"));
+    }
+    // Who reads as fast as it can, and who goes while more comes.
+    peer.stream.shutdown(Shutdown::Both).expect("it is open");
+    let _ = reader.join().expect("it ends");
+    assert!(stage.ask_until_closed(SHORT).ends_with("short"));
+    assert!(most.load(Ordering::Relaxed) <= 300_000, "{most:?} bytes in a turn");
+}
+
+#[test]
+fn a_source_whose_client_has_gone_has_no_room() {
+    let (stage, most) = endless(Length::Open);
+    let mut peer = stage.connect();
+    peer.say("GET /lost HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(peer.is_reset());
+    assert!(stage.ask_until_closed(SHORT).ends_with("short"));
+    assert_eq!(most.load(Ordering::Relaxed), 0);
+}
+
+#[test]
+fn a_source_that_writes_more_than_it_promised_is_done() {
+    let (stage, _) = endless(Length::Exact(1_000_000));
+    let request = "GET /endless HTTP/1.1\r\nHost: h\r\n\r\n";
+    let answers = stage.ask_until_closed([request, request, SHORT].concat());
+    assert_eq!(statuses(&answers), [200; 3]);
+    assert_eq!(answers.matches("listens\n").count(), 2 * (1_000_000 / 27));
+}
+
 #[test]
 fn who_is_too_slow_is_told() {
     let stage = Stage::serve(|| {
@@ -388,7 +470,7 @@ fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
     let (open, gate) = mpsc::channel::<()>();
     let (at_work, working) = mpsc::channel();
     let stage = Stage::serve(move || {
-        let gate = std::sync::Arc::new(std::sync::Mutex::new(gate));
+        let gate = Arc::new(std::sync::Mutex::new(gate));
         Site::new(move |_, exchange, ()| {
             let (gate, at_work) = (gate.clone(), at_work.clone());
             let work = move || {

@@ -214,6 +214,44 @@ fn connections_are_kept_and_requests_wait_for_them() {
     assert_eq!(asked[0].matches("GET /x HTTP/1.1\r\nHost: h\r\n").count(), 3);
 }
 
+/// A loop that has asked a server which answers, and neither says nor ends anything after that.
+fn answered_by_a_silent_server(idle: Duration, drops: bool) -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("port 0 is free");
+    let address = listener.local_addr().expect("it is bound").into();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        read_request(&mut stream);
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").expect("it reads");
+        stream
+    });
+    let mut options = ClientOptions::default();
+    options.limits.idle = idle;
+    options.connect.limits.close_timeout = HOUR;
+    let client = Client::new(options);
+    let mut reactor = Reactor::new().expect("there are descriptors");
+    let seen = Seen::default();
+    let note = Note { seen: Rc::clone(&seen), status: 0, body: Vec::new() };
+    client.send_by(reactor.registry(), &Route::to(address), get(), note);
+    let client = (!drops).then_some(client);
+    assert!(reactor.run_until_idle_for(PATIENCE, &mut ()).is_ok());
+    drop((client, server.join()));
+    assert_eq!(seen.take(), [(200, "ok".to_owned(), Ok(()))]);
+    reactor.registry().is_empty()
+}
+
+/// Longer than a test may take.
+const HOUR: Duration = Duration::from_secs(3_600);
+
+#[test]
+fn a_connection_is_kept_as_long_as_it_was_said_whatever_the_server_does() {
+    assert!(answered_by_a_silent_server(Duration::from_millis(20), false));
+}
+
+#[test]
+fn a_client_that_was_dropped_keeps_no_connection() {
+    assert!(answered_by_a_silent_server(HOUR, true));
+}
+
 #[test]
 fn what_was_lost_on_a_kept_connection_goes_out_again_if_it_may() {
     // The server closes behind its first answer without having said so.

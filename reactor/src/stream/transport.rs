@@ -123,7 +123,7 @@ impl<'a, App> Transport<'a, App> {
     /// reported there too; one that cannot be read ends the connection with
     /// [`CloseReason::FileFailed`].
     pub fn send_file(&mut self, file: File, offset: u64, length: u64) {
-        if self.registry.cork.is_closed() || !self.stream.can_write() {
+        if !self.can_write() {
             self.registry.ledger.stats.discarded_bytes += length;
             return;
         }
@@ -132,6 +132,14 @@ impl<'a, App> Transport<'a, App> {
         let step = self.stream.send_file(piece, cork, ledger);
         self.note(step);
         self.stream.touch(self.id.0, &mut self.registry.ledger);
+    }
+
+    /// Whether what is written now is sent: the connection has not failed, nor has it been [closed](Self::close),
+    /// [ended](Self::end) or [aborted](Self::abort). What is written afterwards is dropped, so that nothing is
+    /// queued, and a loop that writes until the [pressure](Self::pressure) is high would go on for ever.
+    #[must_use]
+    pub fn can_write(&self) -> bool {
+        !self.registry.cork.is_closed() && self.stream.can_write()
     }
 
     /// Bytes queued because the system has not taken them yet.
@@ -144,6 +152,9 @@ impl<'a, App> Transport<'a, App> {
     /// stops then says [`pause_until_drained`](Self::pause_until_drained) of itself, or has
     /// [`Registry::when_drained`] tell when to go on: [`on_drain`](Protocol::on_drain) does not
     /// come if the system takes all of it when the callback returns.
+    ///
+    /// A peer that reads as fast as it is written to keeps it low: whoever has much to write, or no end of it, writes
+    /// a bounded part in one callback, and has `when_drained` call it again, so that others have their turns.
     #[doc(alias("is_writable", "poll_ready"))]
     pub fn pressure(&self) -> Pressure {
         let is_high = self.queued_bytes() > self.limits().outbox_high;

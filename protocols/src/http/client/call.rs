@@ -7,7 +7,7 @@ use reactor::{ConnectionId, ReachError, Registry, Transport};
 
 use super::Line;
 use super::ask::Upload;
-use crate::http::outgoing::{end_body, has_room, send_piece};
+use crate::http::outgoing::{TURN, end_body, has_room, send_piece};
 
 /// A request that is under way, lent for the time of a call.
 pub struct Call<'c, 't, App> {
@@ -15,6 +15,8 @@ pub struct Call<'c, 't, App> {
     upload: &'c mut Upload,
     number: u32,
     wish: Wish,
+    /// So much more may be sent in this call.
+    room: u64,
 }
 
 /// Names a request that is under way, so that its body can be written from elsewhere, or it be given up: the
@@ -64,7 +66,7 @@ impl<'c, 't, App> Call<'c, 't, App> {
         upload: &'c mut Upload,
         number: u32,
     ) -> Self {
-        Self { transport, upload, number, wish: Wish::More }
+        Self { transport, upload, number, wish: Wish::More, room: TURN }
     }
 
     pub(super) fn wish(self) -> Wish {
@@ -105,16 +107,18 @@ impl<'c, 't, App> Call<'c, 't, App> {
 
 /// The body of the request, where it is [open](super::Payload::Open).
 impl<App> Call<'_, '_, App> {
-    /// Whether more should be written: what the server does not take waits in memory.
-    /// [`Registry::when_drained`] tells when there is room again.
+    /// Whether more should be written: what the server does not take waits in memory. It is false, too, when
+    /// the connection has ended, and when 256 KiB have been sent in one callback, so that others have their turns
+    /// however fast the server reads. [`Registry::when_drained`] tells when there is room again.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        has_room(self.transport)
+        self.room > 0 && has_room(self.transport)
     }
 
     /// Sends a piece of the body; large ones are not copied. What goes beyond a length that was promised is not
     /// sent, and nothing before [`Reader::on_ready`](super::Reader::on_ready).
     pub fn send(&mut self, mut bytes: Bytes) {
+        self.room = self.room.saturating_sub(bytes.len() as u64);
         if let Upload::Open(framing) = self.upload {
             let length = framing.take(bytes.len() as u64);
             bytes.truncate(usize::try_from(length).unwrap_or(usize::MAX));

@@ -39,7 +39,8 @@ pub struct ClientLimits {
     ///
     /// Default 60 s.
     pub silence: Duration,
-    /// How long a connection is kept for another request.
+    /// How long a connection is kept for another request: not at all once all [clients](super::Client) have been
+    /// dropped. [`run_until_idle`](reactor::Reactor::run_until_idle) waits for it.
     ///
     /// Default 15 s: shorter than servers keep it, so that it is seldom lost under a request.
     pub idle: Duration,

@@ -169,9 +169,8 @@ impl<App: 'static> Line<App> {
             }
             job.fail_later(transport.registry(), Failure::Cancelled);
         }
-        if self.pool.is_ending.get() {
-            self.state = State::Over;
-            return transport.close();
+        if !self.pool.keeps(&self.route) {
+            return self.let_go(transport);
         }
         self.pool.rest(&self.route, transport.id());
         self.begin_phase(transport);
@@ -514,6 +513,16 @@ impl<App: 'static> Line<App> {
             transport.close();
         }
         job.reader.on_end(Ok(()), transport.registry(), app);
+        // The reader may have been the last who could have asked for more.
+        if matches!(self.state, State::Idle) && !self.pool.keeps(&self.route) {
+            self.let_go(transport);
+        }
+    }
+
+    /// It is idle, and not kept. Nothing is expected on it, so that the server's FIN is not waited for.
+    fn let_go(&mut self, transport: &mut Transport<'_, App>) {
+        self.state = State::Over;
+        transport.release();
     }
 
     /// Nothing good can come of this connection any more.
@@ -688,10 +697,7 @@ impl<App: 'static> Protocol<App> for Line<App> {
             return transport.set_timer(DEADLINE, late.saturating_duration_since(now));
         }
         match &self.state {
-            State::Idle => {
-                self.state = State::Over;
-                transport.close();
-            }
+            State::Idle => self.let_go(transport),
             State::Asked { job, .. } if job.upload == Upload::Awaited => {
                 self.begin_upload(transport, app);
                 self.begin_phase(transport);

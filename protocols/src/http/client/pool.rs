@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Instant;
 
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
@@ -13,8 +13,15 @@ use super::line::{Job, Line};
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
+///
+/// What it was asked goes on when all of them have been dropped; then no connection is kept for another request. So
+/// a program that [runs until the loop is idle](reactor::Reactor::run_until_idle) drops its client when it has no
+/// more to ask: one that is held has the loop wait for its idle connections, for
+/// [`ClientLimits::idle`], and those that are idle when the last is dropped wait as long.
 pub struct Client<App> {
     pool: Rc<Pool<App>>,
+    /// One for all clones.
+    user: Rc<()>,
 }
 
 /// How a client behaves.
@@ -32,6 +39,8 @@ pub(super) struct Pool<App> {
     sites: RefCell<HashMap<Route, Place<App>>>,
     /// The loop is shutting down: what is under way may end, and no connection is kept.
     pub(super) is_ending: Cell<bool>,
+    /// The clients who may ask for more.
+    users: Weak<()>,
 }
 
 /// What there is of one server.
@@ -48,8 +57,9 @@ impl<App: 'static> Client<App> {
     /// A client.
     #[must_use]
     pub fn new(options: ClientOptions) -> Self {
-        let is_ending = Cell::new(false);
-        Self { pool: Rc::new(Pool { options, sites: RefCell::default(), is_ending }) }
+        let (is_ending, user) = (Cell::new(false), Rc::new(()));
+        let users = Rc::downgrade(&user);
+        Self { pool: Rc::new(Pool { options, sites: RefCell::default(), is_ending, users }), user }
     }
 
     /// How it behaves.
@@ -213,6 +223,12 @@ impl<App: 'static> Pool<App> {
         self.with_place(route, |place| place.waiting.push_front(job));
     }
 
+    /// Whether a connection is kept for another request to this server.
+    pub(super) fn keeps(&self, route: &Route) -> bool {
+        let may_ask = !self.is_ending.get() && self.users.strong_count() > 0;
+        may_ask || self.with_place(route, |place| !place.waiting.is_empty())
+    }
+
     pub(super) fn begin_asking(&self, route: &Route, id: ConnectionId) {
         self.with_place(route, |place| place.asking.push(id));
     }
@@ -248,7 +264,7 @@ impl<App: 'static> Pool<App> {
 
 impl<App> Clone for Client<App> {
     fn clone(&self) -> Self {
-        Self { pool: Rc::clone(&self.pool) }
+        Self { pool: Rc::clone(&self.pool), user: Rc::clone(&self.user) }
     }
 }
 

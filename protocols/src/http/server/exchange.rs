@@ -15,7 +15,7 @@ use super::receiving::{Gather, Taker};
 use super::sending::Stage;
 use super::session::{Manner, Reading, Writing};
 use super::{Answer, Receiver, Session};
-use crate::http::outgoing::{Framing, end_body, has_room, send_piece, write_piece};
+use crate::http::outgoing::{Framing, end_body, send_piece, write_piece};
 use crate::http::wire::{Body, Refusal};
 
 /// One request and its answer, lent for the time of a call.
@@ -26,6 +26,8 @@ pub struct Exchange<'e, 't, App> {
     pub(super) behind: &'e [u8],
     /// So much of it has been taken.
     pub(super) taken: usize,
+    /// So much more may be written in this call.
+    pub(super) room: u64,
 }
 
 /// Names an exchange, so that it can be answered later: the connection, and which request of it.
@@ -155,7 +157,7 @@ impl<'e, 't, App> Exchange<'e, 't, App> {
         session: &'e mut Session<App>,
         transport: &'e mut Transport<'t, App>,
     ) -> Self {
-        Self { session, transport, behind: &[], taken: 0 }
+        Self { session, transport, behind: &[], taken: 0, room: u64::MAX }
     }
 
     // ── who and where ───────────────────────────────────────────────────────────────────────
@@ -462,10 +464,12 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
 
     // ── the body of the answer ──────────────────────────────────────────────────────────────
 
-    /// Whether more should be written: what the client does not take waits in memory.
+    /// Whether more should be written: what the client does not take waits in memory. It is false, too, when the
+    /// connection has ended, while a file is on its way, and when one call of a [`Source`](super::Source) has
+    /// written 256 KiB: it is called again in the next turn of the loop, when others have had theirs.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        has_room(self.transport)
+        self.room > 0 && self.session.has_room(self.transport)
     }
 
     /// Whether the answer's body is still being written.
@@ -546,6 +550,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
 
     /// How much of so many bytes is to be written; `None` if the answer has no body, or no more of it.
     fn take(&mut self, length: u64) -> Option<(Framing, u64)> {
+        self.room = self.room.saturating_sub(length);
         match &mut self.session.writing {
             Writing::Flowing(flow) if flow.is_open() => {
                 let taken = flow.framing.take(length);

@@ -5,13 +5,38 @@ use reactor::Transport;
 
 use super::session::{Manner, Writing};
 use super::{Exchange, Session};
-use crate::http::outgoing::{Framing, has_room};
+use crate::http::outgoing::{Framing, TURN, has_room};
 
 /// Writes the body of an answer whenever there is room for more.
 pub trait Source<App>: 'static {
     /// There is room: [`write`](Exchange::write) until [`has_room`](Exchange::has_room) says otherwise, or
     /// nothing is left; then [`finish`](Exchange::finish). It is called again when there is room after there
-    /// was none. What comes from elsewhere later is written [by the exchange's id](super::with).
+    /// was none, and in the next turn of the loop if it has written as much as one call may (256 KiB): however fast the
+    /// client reads, others have their turns. A body whose promised length has been written is finished by itself.
+    ///
+    /// ```
+    /// use protocols::http::server::{Exchange, Source};
+    ///
+    /// /// Counts, a line each.
+    /// struct Count {
+    ///     next: u64,
+    ///     last: u64,
+    /// }
+    ///
+    /// impl<App: 'static> Source<App> for Count {
+    ///     fn on_room(&mut self, exchange: &mut Exchange<'_, '_, App>, _: &mut App) {
+    ///         while exchange.has_room() {
+    ///             if self.next > self.last {
+    ///                 return exchange.finish();
+    ///             }
+    ///             exchange.write(format!("{}\n", self.next).as_bytes());
+    ///             self.next += 1;
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// What comes from elsewhere later is written [by the exchange's id](super::with).
     fn on_room(&mut self, exchange: &mut Exchange<'_, '_, App>, app: &mut App);
 }
 
@@ -55,11 +80,19 @@ impl<App> Flow<App> {
     }
 }
 
+impl<App> Session<App> {
+    /// Whether more may be written. A file that is on its way is not in memory, so that any number would be begun.
+    pub(super) fn has_room(&self, transport: &Transport<'_, App>) -> bool {
+        let has_file = matches!(&self.writing, Writing::Flowing(flow) if flow.files > 0);
+        !has_file && has_room(transport)
+    }
+}
+
 impl<App: 'static> Session<App> {
     /// Has the source write, if there is one, and room.
     pub(super) fn fill(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let number = self.number;
-        if !has_room(transport) {
+        if !self.has_room(transport) {
             return;
         }
         let Writing::Flowing(flow) = &mut self.writing else {
@@ -68,12 +101,16 @@ impl<App: 'static> Session<App> {
         let Some(mut source) = flow.source.take() else {
             return;
         };
-        source.on_room(&mut Exchange::new(self, transport), app);
+        let mut exchange = Exchange { room: TURN, ..Exchange::new(self, transport) };
+        source.on_room(&mut exchange, app);
+        let has_more = !exchange.has_room();
         if let (true, Writing::Flowing(flow)) = (self.number == number, &mut self.writing)
             && flow.stage == Stage::Open
         {
             flow.source.get_or_insert(source);
-            if !has_room(transport) {
+            if flow.framing == Framing::Length(0) {
+                flow.stage = Stage::Finished;
+            } else if has_more {
                 self.fill_later(transport);
             }
         }

@@ -535,7 +535,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
         self.go_on(transport);
     }
 
-    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, _: &mut App) {
+    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
         if let Some(record) = &mut self.record {
             record.bytes += file.sent;
         }
@@ -547,6 +547,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
             // It has become shorter meanwhile, and its length is promised.
             return self.abort(transport);
         }
+        self.fill(transport, app);
         self.go_on(transport);
     }
 
