@@ -207,6 +207,27 @@ fn who_listens_at_two_addresses_is_found_by_peers_of_ipv4_and_of_ipv6() {
     assert!(ended.code == Some(1) && ended.errors.contains("one address of IPv4"), "{ended:?}");
 }
 
+/// As on a server: at all addresses of the machine, at one port.
+#[test]
+fn who_listens_everywhere_at_one_port_takes_part_in_both_dhts() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return outside::left_out("this machine has no ::1");
+    }
+    let (here, file, _) = made(&[]);
+    let port = free_port();
+    let [v4, v6] = ["0.0.0.0", "[::]"].map(|ip| format!("{ip}:{port}"));
+    let (_seed, _) = seed(&file, &here, &["--listen", &v4, "--listen", &v6, "--dht"]);
+    for ip in ["127.0.0.1", "[::1]"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let kept = format!("{}/nodes", text(&folder));
+        let (peer, listen) = (format!("{ip}:{port}"), format!("{ip}:0"));
+        let (code, _) = get(&file, &["--listen", &listen, "--peer", &peer, "--dht-file", &kept]);
+        assert_eq!(code, Some(0), "{ip}");
+        let table = DhtTable::parse(&fs::read(&kept).expect("it is written"));
+        assert_eq!(table.map(|it| it.nodes), Ok(vec![peer.parse().expect("an address")]));
+    }
+}
+
 #[test]
 fn one_file_of_several_is_got_alone() {
     let (here, file, _) = made(&[]);

@@ -30,6 +30,7 @@ impl Peer {
     fn start(registry: &mut Registry<Self>, port: u16, tiers: Vec<Vec<String>>) -> Self {
         let id = PeerId::new([port as u8; 12]);
         let options = AnnounceOptions::new([1; 20].into(), id, port, tiers);
+        let options = AnnounceOptions { port_v6: Some(1_000 + port), ..options };
         let progress = |peer: &mut Self| Progress { left: peer.left, ..Progress::default() };
         let announcer = Announcer::start(registry, options, progress, |_, peer, event| {
             peer.events.push(event);
@@ -151,6 +152,54 @@ fn every_tier_is_asked_and_told_of_the_end() {
     // Half an hour later it is heard of again, and nobody else is.
     run(&mut network, 3 * 3600);
     assert_eq!([first, second].map(|it| app(&network, it).peers()), [1, 1]);
+}
+
+#[test]
+fn a_tracker_is_told_the_port_of_the_addresses_it_is_asked_from() {
+    for (is_v6, scheme) in [(false, "http"), (false, "udp"), (true, "http"), (true, "udp")] {
+        let mut network = Network::from_seed(4);
+        let tracker = network.host("tracker", |registry| {
+            let tracker = Tracker::new(TrackerLimits::default(), registry);
+            for any in ["0.0.0.0", "[::]"] {
+                let [http, udp] = [HTTP, UDP].map(|port| format!("{any}:{port}"));
+                listen_http(registry, http.parse()?, &ListenOptions::default())?;
+                listen_udp(registry, udp.parse()?, &DatagramOptions::default())?;
+            }
+            Ok(tracker)
+        });
+        let port = if scheme == "http" { HTTP } else { UDP };
+        let at = match is_v6 {
+            true => network.address_v6(tracker, port),
+            false => network.address(tracker, port),
+        };
+        let url = format!("{scheme}://{at}/announce");
+        peer(&mut network, 10, &[&[&url]]);
+        run(&mut network, 5);
+        let second = peer(&mut network, 11, &[&[&url]]);
+        run(&mut network, 5);
+        let expected = if is_v6 { 1_010 } else { 10 };
+        assert_eq!(app(&network, second).peers(), Some(vec![expected]), "{url}");
+    }
+}
+
+/// Who comes first is told of nobody; and where it cannot be reached, the next one cannot tell it.
+#[test]
+fn who_comes_first_hears_of_the_next_as_soon_as_the_tracker_lets_it_ask() {
+    let mut network = Network::from_seed(3);
+    let tracker = tracker(&mut network);
+    let url = http(&network, tracker);
+    let first = peer(&mut network, 10, &[&[&url]]);
+    with(&mut network, first, |registry, peer, announcer| {
+        announcer.want_more_while(registry, |peer| peer.peers().is_none_or(|it| it.is_empty()));
+        peer.announcer = Some(announcer);
+    });
+    run(&mut network, 61);
+    peer(&mut network, 11, &[&[&url]]);
+    run(&mut network, 90);
+    assert_eq!(app(&network, first).peers(), Some(vec![11]));
+    let asked = app(&network, first).events.len();
+    run(&mut network, 20 * 60);
+    assert_eq!(app(&network, first).events.len(), asked, "it has enough");
 }
 
 #[test]

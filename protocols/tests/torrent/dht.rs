@@ -457,6 +457,25 @@ fn who_has_a_link_and_knows_one_node_gets_everything() {
     assert!(network.now() < Duration::from_secs(10), "{:?}", network.now());
 }
 
+/// It announces what it fetches, and so it is told of itself.
+#[test]
+fn who_has_found_nobody_but_itself_goes_on_looking() {
+    let mut network = Network::from_seed(6);
+    let content = content(200_000, false);
+    let other = crate::stage::content(50_000, false);
+    let way_in = enter(&mut network, "way in", Part::seed(&other, 1), Vec::new());
+    let way_in = address(&network, way_in);
+    let magnet = Part { magnet: true, ..Part::leecher(&content, 3) };
+    let leecher = enter(&mut network, "leecher", magnet, vec![way_in]);
+    network.run_for(3 * MINUTE).expect("nothing is broken");
+    assert_eq!(network.app(leecher).map(|it| it.swarm().addresses()), Some(1), "its own");
+    // Who comes then is to be dialled.
+    let mut seed = Part::seed(&content, 2);
+    seed.options.limits.dials = 0;
+    enter(&mut network, "seed", seed, vec![way_in]);
+    until_whole(&mut network, &[leecher], &content, MINUTE);
+}
+
 /// Neither knows a node, and one tells the other of its own: by its peers. Of a private torrent's peers no node hears.
 #[test]
 fn peers_tell_each_other_of_their_nodes_and_what_is_known_is_kept() {

@@ -94,6 +94,24 @@ fn both_ends_of_two_connections_keep_the_same() {
 }
 
 #[test]
+fn a_swarm_wants_peers_until_it_has_enough_or_everything() {
+    let mut network = Network::from_seed(9);
+    let content = content(100_000, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let one = Part { magnet: true, ..Part::leecher(&content, 2) }.enter(&mut network, "one");
+    let wants =
+        |network: &Network, host| network.app(host).map(|it: &Member| it.swarm().wants_peers());
+    network.run_for(Duration::from_secs(1)).expect("nothing is broken");
+    assert_eq!([seed, one].map(|host| wants(&network, host)), [Some(false), Some(true)]);
+    let at = address(&network, one);
+    for id in 3..8 {
+        Part::leecher(&content, id).dialling([at]).enter(&mut network, "other");
+    }
+    network.run_for(Duration::from_secs(5)).expect("nothing is broken");
+    assert_eq!(wants(&network, one), Some(false), "five are enough");
+}
+
+#[test]
 fn who_dials_itself_hangs_up_and_does_not_try_again() {
     let mut network = Network::from_seed(5);
     let content = content(100_000, false);

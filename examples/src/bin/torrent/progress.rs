@@ -82,8 +82,13 @@ impl Progress {
         }
     }
 
-    /// Tells how it is now; so many bytes were looked at so far, as long as it is not known what is there.
-    pub(crate) fn show(&mut self, swarm: &Swarm, is_seed: bool, checked: u64) -> io::Result<()> {
+    /// Tells how it is now; so many bytes of so many were looked at so far, as long as it is not known what is there.
+    pub(crate) fn show(
+        &mut self,
+        swarm: &Swarm,
+        is_seed: bool,
+        checked: (u64, u64),
+    ) -> io::Result<()> {
         let sums = Sums::of(swarm, checked);
         match &mut self.way {
             Way::Json => output::say(sums.json(swarm)),
@@ -124,11 +129,11 @@ impl Progress {
 }
 
 impl Sums {
-    fn of(swarm: &Swarm, checked: u64) -> Self {
+    fn of(swarm: &Swarm, (checked, of): (u64, u64)) -> Self {
         let torrent = swarm.torrent();
         let stage = match (torrent, swarm.info()) {
             (Some(_), _) => Stage::Sharing,
-            (None, Some(info)) => Stage::Checking(checked, info.length()),
+            (None, Some(_)) => Stage::Checking(checked, of),
             (None, None) => Stage::Seeking,
         };
         let left = torrent.map_or(0, Torrent::left);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::fmt;
 use std::mem::{Discriminant, discriminant};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::ControlFlow;
@@ -126,8 +127,8 @@ pub(crate) struct Sharing {
     purpose: Purpose,
     progress: Progress,
     disk: Option<Disk>,
-    /// Bytes that were looked at so far, on a thread, to know what is there.
-    checked: Arc<AtomicU64>,
+    /// What is looked at, on a thread, to know what is there.
+    checked: Arc<Checked>,
     trackers: Option<Announcer<Self>>,
     nodes: nodes::Kept,
     /// Whom to ask when it is known what is missing: a seed is not to be taken for one that wants everything.
@@ -136,6 +137,13 @@ pub(crate) struct Sharing {
     trouble: Option<Discriminant<DiskError>>,
     phase: Phase,
     outcome: Outcome,
+}
+
+/// Bytes that were looked at so far, of how many that are to be: none is of a piece that is known to be there, or not to be.
+#[derive(Debug, Default)]
+struct Checked {
+    so_far: AtomicU64,
+    of: AtomicU64,
 }
 
 enum Phase {
@@ -198,21 +206,21 @@ impl Known {
     }
 
     /// Peers that the link names. One that is nowhere is told of, and does not keep the others out.
-    fn peers(&self) -> Vec<SocketAddr> {
+    fn peers(&self) -> Vec<HostPort> {
         let Self::Link(magnet) = self else {
             return Vec::new();
         };
-        let find = |at: &String| {
-            let place = at.parse::<HostPort>().map_err(|error| error.to_string());
-            place.and_then(|place| place.resolve().map_err(|error| error.to_string()))
-        };
-        let nowhere = |at: &String, why: &String| {
-            let at = file::printable(at);
-            output::complain(format_args!("torrent: the link names {at} as a peer: {why}"));
-        };
-        let found = magnet.peers.iter().map(|at| find(at).inspect_err(|why| nowhere(at, why)));
-        found.flatten().flatten().filter_map(|at| at.socket_addr()).collect()
+        let places = magnet
+            .peers
+            .iter()
+            .map(|at| at.parse::<HostPort>().inspect_err(|why| say_nowhere(at, why)));
+        places.flatten().collect()
     }
+}
+
+fn say_nowhere(peer: &str, why: &dyn fmt::Display) {
+    let peer = file::printable(peer);
+    output::complain(format_args!("torrent: the link names {peer} as a peer: {why}"));
 }
 
 /// Shares a torrent until it is over.
@@ -225,14 +233,14 @@ pub(crate) fn run(
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
     let listen = listen_at(&peers.listen)?;
-    let from: Vec<IpAddr> = listen.iter().filter_map(|at| from(at.ip())).collect();
+    let from: Vec<IpAddr> = listen.iter().filter_map(Address::ip).collect();
     let encryption = peers.encryption.into();
     // Who gives only needs no server that gives.
     let web_seeds = match purpose {
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    let secure = ask::secure(&web_seeds, from.first().map(|ip| Address::Ip((*ip, 0).into())));
+    let secure = ask::secure(&web_seeds, of_the_first(&from));
     let reach = ask::reach(peers.allow_inside);
     let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
@@ -267,8 +275,8 @@ pub(crate) fn run(
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
-    let mut peers = resolve(peers.peer.iter())?;
-    peers.extend(known.peers());
+    let peers = resolve(peers.peer.iter())?;
+    let strangers = known.peers();
     match known {
         Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
         Known::Link(magnet) => {
@@ -276,7 +284,7 @@ pub(crate) fn run(
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, peers, web_seeds)?;
+    begin(registry, peers, strangers, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
 }
@@ -295,9 +303,10 @@ fn listen_at(places: &[HostPort]) -> Result<Vec<Address>, Box<dyn Error>> {
     Ok(addresses)
 }
 
-/// An address of this machine that connections can be made from; not one that means all of them.
-fn from(listen: Option<IpAddr>) -> Option<IpAddr> {
-    listen.filter(|ip| !ip.is_unspecified())
+/// Where trackers and web servers are asked from: the first, unless that means all addresses of this machine.
+fn of_the_first(from: &[IpAddr]) -> Option<Address> {
+    let first = from.first().filter(|ip| !ip.is_unspecified())?;
+    Some(Address::Ip((*first, 0).into()))
 }
 
 fn look_on_lan(
@@ -350,6 +359,7 @@ fn resolve<'p>(
 fn begin(
     registry: &mut Registry<Sharing>,
     addresses: Vec<SocketAddr>,
+    strangers: Vec<HostPort>,
     web_seeds: Vec<String>,
 ) -> Result<(), Box<dyn Error>> {
     for signal in [Signal::Interrupt, Signal::Terminate] {
@@ -360,6 +370,7 @@ fn begin(
             // It is shared, or sought, from the beginning.
             let _ = sharing.swarms.add_peer(registry, sharing.hash, address, true);
         }
+        strangers.into_iter().for_each(|place| sharing.add_stranger(registry, place));
         for url in web_seeds {
             let _ = sharing.swarms.add_web_seed(registry, sharing.hash, &url);
         }
@@ -412,6 +423,30 @@ impl Host for Sharing {
 }
 
 impl Sharing {
+    /// Adds a peer that the link names, and not the person who runs this: its name is looked up on a thread.
+    fn add_stranger(&mut self, registry: &mut Registry<Self>, place: HostPort) {
+        if let Ok(ip) = place.host().parse::<IpAddr>() {
+            let address = SocketAddr::new(ip, place.port());
+            let _ = self.swarms.add_peer(registry, self.hash, address, false);
+            return;
+        }
+        let name = place.to_string();
+        let looks = registry.offload(
+            move || place.resolve().map_err(|error| error.to_string()),
+            move |registry, sharing: &mut Self, found| match found {
+                Ok(Ok(found)) => {
+                    for address in found.iter().filter_map(Address::socket_addr) {
+                        let _ = sharing.swarms.add_peer(registry, sharing.hash, address, false);
+                    }
+                }
+                Ok(Err(why)) => say_nowhere(&name, &why),
+                Err(why) => say_nowhere(&name, &why),
+            },
+        );
+        // Where no thread is free it is found in another way, or not.
+        let _ = looks;
+    }
+
     /// Looks for what is there, on a thread, and shares it then.
     fn look(
         &mut self,
@@ -500,9 +535,10 @@ impl Sharing {
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
-        let from = self.swarms.options().from.first().map(|ip| Address::Ip((*ip, 0).into()));
+        let from = of_the_first(&self.swarms.options().from);
         let options = AnnounceOptions {
             key: registry.random() as u32,
+            port_v6: self.swarms.port_v6(),
             reach: self.swarms.options().reach,
             secure: ask::secure(&tiers.concat(), from.clone()),
             connect: ConnectOptions { from, ..ConnectOptions::default() },
@@ -514,6 +550,8 @@ impl Sharing {
             |sharing: &mut Self| sharing.so_far(),
             Self::handle_tracker,
         );
+        let wants = |swarms: &Swarms, hash| swarms.get(&hash).is_some_and(Swarm::wants_peers);
+        trackers.want_more_while(registry, move |it: &mut Self| wants(&it.swarms, it.hash));
         self.trackers = Some(trackers);
     }
 
@@ -565,8 +603,7 @@ impl Sharing {
     fn show(&mut self, registry: &mut Registry<Self>) {
         let is_seed = matches!(self.purpose, Purpose::Give);
         if let Some(swarm) = self.swarms.get(&self.hash)
-            && let Err(error) =
-                self.progress.show(swarm, is_seed, self.checked.load(Ordering::Relaxed))
+            && let Err(error) = self.progress.show(swarm, is_seed, self.checked.load())
         {
             self.fail(registry, error.into());
         }
@@ -574,15 +611,22 @@ impl Sharing {
 
     /// What it owes the shell.
     fn end(mut self) -> Result<(), Box<dyn Error>> {
-        self.progress.end()?;
         if let (Some(disk), Some(have)) = (&self.disk, self.have()) {
             disk.remember_now(&have)?;
         }
+        // What is there is there, also where nobody is left to be told.
+        let _ = self.progress.end();
         match (self.outcome, self.purpose) {
             (Outcome::Failed(error), _) => Err(error),
             (Outcome::Complete, _) | (_, Purpose::Give) => Ok(()),
             (Outcome::Incomplete, Purpose::Get { .. }) => Err("it is not complete".into()),
         }
+    }
+}
+
+impl Checked {
+    fn load(&self) -> (u64, u64) {
+        (self.so_far.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed))
     }
 }
 
@@ -592,7 +636,7 @@ fn look_for(
     folder: &Path,
     options: DiskOptions,
     files: &[usize],
-    checked: &AtomicU64,
+    checked: &Checked,
 ) -> Found {
     let disk = Disk::open(Arc::clone(info), folder, options)?;
     if options.access == Access::ReadWrite {
@@ -601,11 +645,13 @@ fn look_for(
     }
     let resumed = disk.resume()?;
     let mut have = Bitfield::read(&resumed.have, info.pieces())?;
+    let sizes = resumed.doubtful.iter().map(|piece| u64::from(info.piece_size(*piece)));
+    checked.of.store(sizes.sum(), Ordering::Relaxed);
     disk.verify_all(resumed.doubtful, |piece, is_right| {
         if is_right {
             have.insert(piece);
         }
-        checked.fetch_add(info.piece_size(piece).into(), Ordering::Relaxed);
+        checked.so_far.fetch_add(info.piece_size(piece).into(), Ordering::Relaxed);
         ControlFlow::Continue(())
     })?;
     Ok((disk, have, choice::pieces(info, files)))

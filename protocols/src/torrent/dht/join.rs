@@ -12,7 +12,7 @@ use reactor::{
 use super::DhtLimits;
 use super::node::{Found, Node};
 use crate::torrent::InfoHash;
-use crate::torrent::peer::{Dht, Host, Swarms};
+use crate::torrent::peer::{Dht, Host, Swarm, Swarms};
 use crate::torrent::wire::DhtTable;
 
 /// How often it is told the time.
@@ -58,7 +58,9 @@ pub fn join<App: Host>(
     }
     let (is_v6, searches, told) = (address.is_ipv6(), BTreeMap::new(), registry.now());
     let joined = Joined { node, is_v6, searches, saved: saved.unwrap_or_default(), told };
-    registry.bind_datagram_with(Address::Ip(address), &DatagramOptions::default(), joined)
+    // Else one of IPv6 at all addresses takes IPv4 as well, and that of IPv4 has no room beside it.
+    let options = DatagramOptions { only_v6: Some(true), ..DatagramOptions::default() };
+    registry.bind_datagram_with(Address::Ip(address), &options, joined)
 }
 
 struct Joined {
@@ -75,8 +77,8 @@ struct Joined {
 enum Search {
     /// It has found peers, or nobody yet.
     UnderWay { has_peers: bool },
-    /// It is looked for again then.
-    Again(Instant),
+    /// It is looked for again then; sooner, where it is found to be alone.
+    Again { then: Instant, if_alone: Instant },
 }
 
 impl Joined {
@@ -85,12 +87,16 @@ impl Joined {
         let swarms = app.swarms();
         self.searches.retain(|hash, _| swarms.get(hash).is_some());
         let may = |hash: &InfoHash| is_to_be_told(swarms, hash);
-        let is_due = |search: Option<&Search>| match search {
+        // Who announces a torrent finds itself, too.
+        let is_alone = |hash: &InfoHash| swarms.get(hash).is_some_and(Swarm::is_alone);
+        let is_due = |hash: &InfoHash| match self.searches.get(hash) {
             None => true,
             Some(Search::UnderWay { .. }) => false,
-            Some(Search::Again(then)) => *then <= now,
+            Some(Search::Again { then, if_alone }) => {
+                *then <= now || (*if_alone <= now && is_alone(hash))
+            }
         };
-        let due = swarms.hashes().filter(|hash| is_due(self.searches.get(hash)) && may(hash));
+        let due = swarms.hashes().filter(|hash| is_due(hash) && may(hash));
         for hash in due.collect::<Vec<_>>() {
             self.searches.insert(hash, Search::UnderWay { has_peers: false });
             self.node.search(hash, swarms.port_of(self.is_v6), now);
@@ -142,9 +148,10 @@ impl Joined {
         if let Some(search) = self.searches.get_mut(&hash) {
             let pause = match search {
                 Search::UnderWay { has_peers: true } => limits.interval,
-                Search::UnderWay { .. } | Search::Again(_) => limits.retry,
+                Search::UnderWay { .. } | Search::Again { .. } => limits.retry,
             };
-            *search = Search::Again(socket.registry().now() + pause);
+            let now = socket.registry().now();
+            *search = Search::Again { then: now + pause, if_alone: now + limits.retry };
         }
     }
 
@@ -166,11 +173,11 @@ impl Joined {
     /// Has the program write down who is known. Whom peers have named within the last second nobody has asked yet: the
     /// next start will.
     fn save<App: Host>(&self, registry: &mut Registry<App>, app: &mut App) {
-        let mut known = self.node.saved();
-        known.nodes.extend(app.swarms().take_nodes(self.is_v6));
-        if !known.nodes.is_empty() {
-            let known = app.swarms().nodes.write_down(self.is_v6, known);
-            app.on_dht(registry, known);
+        let known = self.node.saved();
+        let named: Vec<_> = app.swarms().take_nodes(self.is_v6).collect();
+        if !known.nodes.is_empty() || !named.is_empty() {
+            let table = app.swarms().nodes.write_down(self.is_v6, known, &named);
+            app.on_dht(registry, table);
         }
     }
 

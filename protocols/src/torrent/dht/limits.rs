@@ -21,7 +21,7 @@ pub struct DhtLimits {
     pub patience: Duration,
     /// How often a torrent is looked up, and announced. Default 15 minutes.
     pub interval: Duration,
-    /// How often, as long as nobody was found. Default 30 s.
+    /// How often, as long as nobody was found, or nobody but this program itself. Default 30 s.
     pub retry: Duration,
 }
 

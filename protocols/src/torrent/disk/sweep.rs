@@ -55,15 +55,24 @@ impl Disk {
             thread::available_parallelism().map_or(1, |count| count.get().min(MOST_THREADS));
         let next = Mutex::new(pieces);
         let (sender, hashed) = sync_channel(threads);
-        thread::scope(|scope| {
-            for _ in 0..threads {
+        let started = thread::scope(|scope| {
+            // Where threads are short, fewer do.
+            let started = (0..threads).map_while(|_| {
                 let (sender, next) = (sender.clone(), &next);
-                scope.spawn(move || self.hash_some(next, &sender));
-            }
+                thread::Builder::new()
+                    .spawn_scoped(scope, move || self.hash_some(next, &sender))
+                    .ok()
+            });
+            let started = started.count();
             drop(sender);
             // Who has had enough drops the receiver, and the threads end with what they are at.
             let _ = hashed.into_iter().try_for_each(|(piece, hash)| told(piece, hash));
+            started
         });
+        if started == 0 {
+            let mut pieces = next.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let _ = pieces.try_for_each(|piece| told(piece, self.hash_now(piece)));
+        }
     }
 
     /// Hashes whichever piece is next, until there is none or nobody listens.

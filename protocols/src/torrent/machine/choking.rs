@@ -22,6 +22,8 @@ use crate::torrent::wire::message::Message;
 
 /// Rounds that the one by turn stays.
 const STAYS: u32 = 3;
+/// Of so many turns one is not a newcomer's: else who comes again and again leaves no turn to those who stay.
+const NEWCOMERS: u32 = 3;
 
 /// When it is thought over next.
 #[derive(Debug)]
@@ -29,11 +31,13 @@ pub(super) struct Choking {
     next: Instant,
     rounds: u32,
     by_turn: Option<PeerKey>,
+    /// How many have been that.
+    turns: u32,
 }
 
 impl Choking {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, rounds: 0, by_turn: None }
+        Self { next: now, rounds: 0, by_turn: None, turns: 0 }
     }
 }
 
@@ -44,6 +48,18 @@ impl Torrent {
             self.choking.next = now + self.limits.round;
             self.choking.rounds = self.choking.rounds.wrapping_add(1);
             self.choose_uploads(now);
+        }
+        self.fill_slots(now);
+    }
+
+    /// A peer wants something. If it was sent something before, and others have all slots by now, it waits for one: else who
+    /// says again and again that it wants something, and nothing, would make room for others and keep its own.
+    pub(super) fn handle_interested(&mut self, key: PeerKey, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.upload.is_interested = true;
+        }
+        if self.taken_slots() > self.limits.slots {
+            self.set_choked(key, true, now);
         }
         self.fill_slots(now);
     }
@@ -68,8 +84,11 @@ impl Torrent {
     }
 
     fn free_slots(&self) -> usize {
-        let taken = self.peers.values().filter(|peer| peer.takes_slot()).count();
-        self.limits.slots.saturating_sub(taken)
+        self.limits.slots.saturating_sub(self.taken_slots())
+    }
+
+    fn taken_slots(&self) -> usize {
+        self.peers.values().filter(|peer| peer.takes_slot()).count()
     }
 
     fn choose_uploads(&mut self, now: Instant) {
@@ -83,7 +102,10 @@ impl Torrent {
         let another = self.choking.rounds % STAYS == 1 || rest.iter().any(is_new);
         self.choking.by_turn = match stays.filter(|_| !another) {
             Some(peer) => Some(peer),
-            None => self.longest_waiting(&rest),
+            None => {
+                self.choking.turns = self.choking.turns.wrapping_add(1);
+                self.longest_waiting(&rest)
+            }
         };
         chosen.extend(self.choking.by_turn);
         let dropped = self.peers.iter().filter(|(key, peer)| {
@@ -95,11 +117,14 @@ impl Torrent {
         self.unchoke(&chosen, now);
     }
 
-    /// Of these who has waited for the longest; who never had a turn comes first, and who is being sent something last.
+    /// Of these who has waited for the longest. Who never had a turn comes first, two times of three; who is being sent
+    /// something comes last.
     fn longest_waiting(&self, peers: &[PeerKey]) -> Option<PeerKey> {
+        let newcomers_last = self.choking.turns.is_multiple_of(NEWCOMERS);
         let waits = |peer: &PeerKey| {
             let upload = &self.peers.get(peer)?.upload;
-            Some((!upload.is_choked, upload.changed()))
+            let changed = upload.changed();
+            Some((!upload.is_choked, newcomers_last && changed.is_none(), changed))
         };
         peers.iter().copied().min_by_key(waits)
     }

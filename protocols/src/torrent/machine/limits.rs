@@ -43,6 +43,12 @@ pub struct Limits {
     /// Default 30 s: Transmission can take 25 s to its first block.
     pub snub: Duration,
 
+    /// Blocks that a peer may send which it was not asked for, and which nobody needs. For one more the connection ends. What
+    /// was called off while it was on its way does not count.
+    ///
+    /// Default 64: a megabyte. Some send again what they have sent before a choke.
+    pub unasked: usize,
+
     /// How often who is sent something is thought over.
     ///
     /// Default 10 s: as long as it takes TCP to show what a line carries.
@@ -70,6 +76,7 @@ impl Default for Limits {
             slots: 8,
             in_work: 64 * 1024 * 1024,
             snub: Duration::from_secs(30),
+            unasked: 64,
             round: Duration::from_secs(10),
             impatience: Duration::from_secs(1),
             rest: Duration::from_secs(10),

@@ -52,6 +52,21 @@ pub(super) struct Download {
     pub(super) is_snubbed: bool,
     /// Requests that it has turned down since it last sent something.
     rejected: usize,
+    /// Blocks that were called off, and may be on their way all the same.
+    called_off: usize,
+    /// Blocks that nobody had asked it for, and nobody needed.
+    unasked: usize,
+}
+
+/// What a block that comes was for the one it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// It was asked for it.
+    Open,
+    /// It was asked for it, or for another one, and told too late that it need not send it.
+    CalledOff,
+    /// It was not asked for it.
+    Never,
 }
 
 /// What goes to it.
@@ -86,6 +101,8 @@ impl Peer {
                 heard: now,
                 is_snubbed: false,
                 rejected: 0,
+                called_off: 0,
+                unasked: 0,
             },
             upload: Upload {
                 is_interested: false,
@@ -128,7 +145,37 @@ impl Download {
         place.and_then(|place| self.asked.remove(place)).is_some()
     }
 
-    /// A block has come. For each that comes two may be asked for, until a few seconds' worth are under way: a peer
+    /// A block that it was asked for need not be sent.
+    pub(super) fn call_off(&mut self, piece: u32, index: u32) {
+        self.called_off += usize::from(self.forget(piece, index));
+    }
+
+    /// Nothing that it was asked for need be sent: others are asked.
+    pub(super) fn call_off_all(&mut self, count: usize) {
+        self.called_off += count;
+    }
+
+    /// A block has come: what became of the request for it. None is under way any more.
+    pub(super) fn take_request(&mut self, piece: u32, index: u32) -> Request {
+        if self.forget(piece, index) {
+            return Request::Open;
+        }
+        match self.called_off.checked_sub(1) {
+            Some(less) => {
+                self.called_off = less;
+                Request::CalledOff
+            }
+            None => Request::Never,
+        }
+    }
+
+    /// A block has come that it was not asked for, and that is of no use; how many have.
+    pub(super) fn handle_unasked(&mut self) -> usize {
+        self.unasked += 1;
+        self.unasked
+    }
+
+    /// A block has come that is of use. For each that comes two may be asked for, until a few seconds' worth are under way: a peer
     /// that answers in pulses shows what it can only if it is asked for more than it has sent so far.
     pub(super) fn handle_block(&mut self, bytes: u32, now: Instant) {
         self.rate.add(bytes);

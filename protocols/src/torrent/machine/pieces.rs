@@ -45,7 +45,7 @@ pub(super) struct Pieces {
     /// Those that are open: few.
     open: BTreeMap<u32, Open>,
     checking: BTreeMap<u32, Box<[PeerKey]>>,
-    /// Blocks that came and that nobody needed.
+    /// Blocks that were asked for, and that nobody needed when they came.
     superfluous: u32,
     pub(super) rarity: Rarity,
 }
@@ -233,10 +233,17 @@ impl Pieces {
         self.close_if_left(piece);
     }
 
-    /// A block has come from a peer.
-    pub(super) fn arrive(&mut self, piece: u32, index: u32, peer: PeerKey) -> Arrival {
+    /// A block has come from a peer, which `was_asked` for it or not: what nobody asked for does not count among those that
+    /// come twice since several were asked.
+    pub(super) fn arrive(
+        &mut self,
+        piece: u32,
+        index: u32,
+        peer: PeerKey,
+        was_asked: bool,
+    ) -> Arrival {
         let arrival = self.fill(piece, index, peer).unwrap_or(Arrival::Superfluous);
-        if let Arrival::Superfluous = arrival {
+        if was_asked && let Arrival::Superfluous = arrival {
             self.superfluous = self.superfluous.saturating_add(1);
         }
         arrival

@@ -9,7 +9,7 @@
 //!
 //! A piece that was bad, and a peer that may be to blame for it, are by themselves: one piece, one peer.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Action, PeerKey, Torrent, Violation};
 use crate::torrent::wire::message::{Block, Message};
@@ -82,15 +82,17 @@ impl Torrent {
     }
 
     /// The last block, since its sender comes to it last; and only if this peer will be much sooner than those who
-    /// were asked before.
+    /// were asked before, or they have had as long as a peer may be silent.
     fn pick_again(&self, key: PeerKey, now: Instant) -> Option<At> {
         let may = self.is_near_the_end();
         let peer = self.peers.get(&key).filter(|_| may)?;
-        let impatience = self.limits.impatience * self.pieces.lateness_to_ask_again()?;
-        let soon = impatience + peer.download.time_left() * 2;
-        let is_late = |by: &[Option<PeerKey>]| {
+        let lateness = self.pieces.lateness_to_ask_again()?;
+        let impatience = self.limits.impatience.saturating_mul(lateness);
+        let soon = impatience.saturating_add(peer.download.time_left().saturating_mul(2));
+        // However much else comes from somebody: what has not come for so long does not come soon.
+        let is_late = |by: &[Option<PeerKey>], age: Duration| {
             let mut asked = by.iter().flatten().filter_map(|peer| self.peers.get(peer));
-            asked.all(|peer| peer.download.time_left() >= soon)
+            age >= self.limits.snub || asked.all(|peer| peer.download.time_left() >= soon)
         };
         let theirs = self
             .pieces
@@ -100,8 +102,9 @@ impl Torrent {
             open.asked().map(move |(index, by, since)| (piece, index, by, since))
         });
         let may = blocks.filter(|(_, _, by, since)| {
-            let is_old = now.saturating_duration_since(*since) >= impatience;
-            is_old && by.contains(&None) && !by.contains(&Some(key)) && is_late(*by)
+            let age = now.saturating_duration_since(*since);
+            let is_old = age >= impatience;
+            is_old && by.contains(&None) && !by.contains(&Some(key)) && is_late(*by, age)
         });
         may.last().map(|(piece, index, ..)| (piece, index))
     }
@@ -118,7 +121,7 @@ impl Torrent {
     pub(super) fn call_off(&mut self, others: &[PeerKey], block: Block, index: u32, now: Instant) {
         for &other in others {
             if let Some(peer) = self.peers.get_mut(&other) {
-                peer.download.forget(block.piece, index);
+                peer.download.call_off(block.piece, index);
                 self.say(other, Message::Cancel(block));
                 self.fill(other, now);
             }
@@ -137,7 +140,11 @@ impl Torrent {
 
     /// A peer lets us wait: it is told not to send what others are asked for now.
     pub(super) fn take_back(&mut self, key: PeerKey) {
-        for (piece, index) in self.release_all(key) {
+        let asked = self.release_all(key);
+        if let Some(peer) = self.peers.get_mut(&key) {
+            peer.download.call_off_all(asked.len());
+        }
+        for (piece, index) in asked {
             self.say(key, Message::Cancel(self.geometry().block(piece, index)));
         }
     }

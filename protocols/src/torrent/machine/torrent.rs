@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::blame::Blame;
 use super::choking::Choking;
+use super::peer::Request;
 use super::pieces::{Arrival, Pieces};
 use super::{
     Action, Bitfield, Checked, Geometry, Keep, Limits, Parting, Peer, PeerKey, PeerTraits,
@@ -120,10 +121,7 @@ impl Torrent {
                 peer.download.is_choked = false;
                 self.fill(key, now);
             }
-            Message::Interested => {
-                peer.upload.is_interested = true;
-                self.fill_slots(now);
-            }
+            Message::Interested => self.handle_interested(key, now),
             Message::NotInterested => {
                 peer.upload.is_interested = false;
                 self.fill_slots(now);
@@ -168,9 +166,21 @@ impl Torrent {
         let Some(peer) = self.peers.get_mut(&key) else {
             return Ok(Keep::No);
         };
-        peer.download.forget(block.piece, index);
-        peer.download.handle_block(block.length, now);
-        let keep = match self.pieces.arrive(block.piece, index, key) {
+        let request = peer.download.take_request(block.piece, index);
+        let arrival = self.pieces.arrive(block.piece, index, key, request != Request::Never);
+        // Whoever repeats a block for ever does nothing for us by that: it is late, and silent, as if it sent nothing.
+        match (request, &arrival) {
+            (Request::Open, _) | (_, Arrival::Needed { .. }) => {
+                peer.download.handle_block(block.length, now);
+            }
+            (Request::CalledOff, Arrival::Superfluous) => {}
+            (Request::Never, Arrival::Superfluous) => {
+                if peer.download.handle_unasked() > self.limits.unasked {
+                    return Err(Violation::Unasked);
+                }
+            }
+        }
+        let keep = match arrival {
             Arrival::Superfluous => Keep::No,
             Arrival::Needed { others, is_last } => {
                 self.call_off(&others, block, index, now);

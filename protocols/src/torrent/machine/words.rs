@@ -91,6 +91,9 @@ pub enum Violation {
     /// It turns every request down.
     #[error("it turns every request down")]
     OnlyRejects,
+    /// It sends again and again what nobody has asked it for.
+    #[error("blocks that nobody has asked for")]
+    Unasked,
 }
 
 /// Bytes of blocks that went from and to all peers, also those that have gone.

@@ -174,6 +174,11 @@ impl Addresses {
         })
     }
 
+    /// Whether one is known that is not our own.
+    pub(super) fn is_any_other(&self) -> bool {
+        self.known.values().any(|known| known.state != State::Ourselves)
+    }
+
     /// How many are known.
     pub(super) fn len(&self) -> usize {
         self.known.len()

@@ -44,7 +44,8 @@ impl Swarm {
             && let Some((address, greeting)) = self.addresses.poll_dial(now)
         {
             let mut from = self.options.from.iter();
-            let from = from.find(|from| from.is_ipv4() == address.is_ipv4());
+            let from =
+                from.find(|from| from.is_ipv4() == address.is_ipv4() && !from.is_unspecified());
             let options = ConnectOptions {
                 from: from.map(|from| Address::Ip((*from, 0).into())),
                 limits: limits.stream_limits(),

@@ -6,6 +6,8 @@ use crate::torrent::wire::{DhtTable, NodeId};
 
 /// Nodes that others have named and nobody has asked yet.
 const NAMED: usize = 32;
+/// Nodes beside which no more are written down that nobody has asked.
+const KEPT: usize = 256;
 
 /// What is one thing for IPv4, and another for IPv6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -110,14 +112,22 @@ impl Nodes {
         self.named.extract_if(.., move |at| at.is_ipv6() == is_v6)
     }
 
-    /// What one knows now, together with what the other one does.
-    pub(in crate::torrent) fn write_down(&mut self, is_v6: bool, known: DhtTable) -> DhtTable {
+    /// What one knows now, together with what the other one does; and whom peers have `named` that nobody has asked yet. Those
+    /// take nobody's place who was known before.
+    pub(in crate::torrent) fn write_down(
+        &mut self,
+        is_v6: bool,
+        known: DhtTable,
+        named: &[SocketAddr],
+    ) -> DhtTable {
         let table = &mut self.table;
         (table.id, table.id6) = (known.id.or(table.id), known.id6.or(table.id6));
         if !known.nodes.is_empty() {
             table.nodes.retain(|at| at.is_ipv6() != is_v6);
         }
-        for at in known.nodes {
+        let is_full = table.nodes.iter().filter(|at| at.is_ipv6() == is_v6).count() >= KEPT;
+        let named = named.iter().copied().filter(|_| !is_full);
+        for at in known.nodes.into_iter().chain(named) {
             // A peer may have named one that is known.
             if !table.nodes.contains(&at) {
                 table.nodes.push(at);
@@ -149,16 +159,32 @@ mod tests {
         assert_eq!(nodes.part(at("[fd00::9]:9").ip()), Dht::No);
         assert_eq!(nodes.part(at("192.0.2.9:9").ip()), Dht::At(5));
         // That of IPv6 comes later, and with it nothing is lost that is known by then.
-        let _ = nodes.write_down(false, table(Some(8), &["192.0.2.2:2"]));
+        let _ = nodes.write_down(false, table(Some(8), &["192.0.2.2:2"]), &[]);
         let begins = nodes.enter(true, Dht::Asking, &saved);
         assert_eq!(begins, table(Some(8), &["[fd00::1]:1", "192.0.2.2:2"]));
         let twice = table(None, &["[fd00::3]:3", "[fd00::3]:3"]);
         let other = DhtTable { id6: Some(NodeId::new([9; 20])), ..twice };
-        let both = nodes.write_down(true, other.clone());
+        let both = nodes.write_down(true, other.clone(), &[]);
         assert_eq!((both.id, both.id6), (begins.id, other.id6));
         assert_eq!(both.nodes, [at("192.0.2.2:2"), at("[fd00::3]:3")]);
         nodes.leave(false);
         assert!(nodes.is_any() && nodes.part(at("192.0.2.9:9").ip()) == Dht::No);
+    }
+
+    #[test]
+    fn whom_nobody_has_asked_takes_nobodys_place() {
+        let mut nodes = Nodes::default();
+        let _ = nodes.enter(false, Dht::At(5), &table(Some(7), &["192.0.2.1:1"]));
+        let named = [at("192.0.2.66:6")];
+        let both = [at("192.0.2.1:1"), named[0]];
+        // It knows nobody yet: what an earlier run has known stays.
+        assert_eq!(nodes.write_down(false, table(Some(7), &[]), &named).nodes, both);
+        let many: Vec<_> = (1..1_000).map(|port| SocketAddr::new(named[0].ip(), port)).collect();
+        for named in many.chunks(NAMED) {
+            let _ = nodes.write_down(false, table(Some(7), &[]), named);
+        }
+        let nodes = nodes.write_down(false, table(Some(7), &[]), &many).nodes;
+        assert!(nodes.len() < KEPT + NAMED && nodes.starts_with(&both), "{}", nodes.len());
     }
 
     #[test]

@@ -22,6 +22,8 @@ use crate::torrent::wire::message::{Bounds, Message};
 
 /// How often time is told to a torrent.
 const TICK: Duration = Duration::from_secs(1);
+/// Peers that are few, since those who give are some of them only.
+const FEW: usize = 5;
 
 /// A torrent to be shared: what it is, where it is kept, and what is there of it.
 #[derive(Debug)]
@@ -166,6 +168,17 @@ impl Swarm {
             encrypted: member.cipher.is_some(),
             view: self.torrent().and_then(|torrent| torrent.peer(*key)),
         })
+    }
+
+    /// Whether something is missing, and so few peers are connected that more are of use: fewer than five.
+    #[must_use]
+    pub fn wants_peers(&self) -> bool {
+        self.members.len() < FEW && self.torrent().is_none_or(|torrent| !torrent.is_complete())
+    }
+
+    /// Whether something is missing, and of nobody is known where it may be had.
+    pub(in crate::torrent) fn is_alone(&self) -> bool {
+        self.wants_peers() && self.members.is_empty() && !self.addresses.is_any_other()
     }
 
     /// The servers that are said to have its files.

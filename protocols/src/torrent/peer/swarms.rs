@@ -48,7 +48,7 @@ pub struct Options {
     /// What this program and its version are called (BEP 10).
     pub program: String,
     /// The addresses that connections are made from, one of IPv4 and one of IPv6 at most; those to web seeds from the first.
-    /// Where there is none the system chooses, which is the default.
+    /// Where there is none the system chooses, which is the default; and where it is one that means all (0.0.0.0, ::).
     pub from: Vec<IpAddr>,
     /// Whether peers are told of other peers, and believed (BEP 11). Of private torrents they never are.
     pub pex: bool,
@@ -247,6 +247,12 @@ impl Swarms {
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port_of(false).or(self.port_of(true))
+    }
+
+    /// The port that peers of IPv6 can connect to, if there is one.
+    #[must_use]
+    pub fn port_v6(&self) -> Option<u16> {
+        self.port_of(true)
     }
 
     /// The port that peers of IPv4 can connect to, or those of IPv6.

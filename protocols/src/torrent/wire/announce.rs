@@ -353,11 +353,13 @@ pub fn peers_v4(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
     list.as_chunks().0.iter().map(peer).filter(is_a_place)
 }
 
-/// Reads a compact list of IPv6 peers; a rest at its end is none.
+/// Reads a compact list of IPv6 peers; a rest at its end is none, and neither is an address of IPv4 in the form of IPv6
+/// (`::ffff:192.0.2.1`), where no socket of IPv6 alone can send anything.
 pub fn peers_v6(list: &[u8]) -> impl Iterator<Item = SocketAddr> {
     let peer = |peer: &[u8; 18]| {
         let (ip, port) = (peer.first_chunk::<16>()?, peer.last_chunk::<2>()?);
-        Some(SocketAddr::from((Ipv6Addr::from(*ip), u16::from_be_bytes(*port))))
+        let ip = Some(Ipv6Addr::from(*ip)).filter(|ip| ip.to_ipv4_mapped().is_none())?;
+        Some(SocketAddr::from((ip, u16::from_be_bytes(*port))))
     };
     list.as_chunks().0.iter().filter_map(peer).filter(is_a_place)
 }
@@ -507,6 +509,9 @@ mod tests {
             answer(odd).map(|it| it.peers),
             Ok(vec!["192.0.2.2:1".parse().expect("an address")])
         );
+        // Of IPv4 in the form of IPv6 there is nobody either.
+        let mapped = b"d8:intervali60e6:peers618:\0\0\0\0\0\0\0\0\0\0\xff\xff\xc0\0\x02\x01\0\x01e";
+        assert_eq!(answer(mapped).map(|it| it.peers), Ok(Vec::new()));
         let many = dictionary(|answer| {
             answer.integer("interval", 60);
             answer.bytes("peers", [192, 0, 2, 1, 0, 1].repeat(10_000));

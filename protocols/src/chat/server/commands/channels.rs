@@ -39,10 +39,11 @@ pub(super) fn join(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn join_one(ctx: &mut Context<'_>, name: &str, key: &str) {
-    let limits = &ctx.server.settings.limits;
-    let Ok(wanted) = ChannelName::new(name, limits.channel_length) else {
+    let Ok(wanted) = ChannelName::new(name, ctx.server.settings.limits.channel_length) else {
         return ctx.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
+    ctx.server.free_channel(name);
+    let limits = &ctx.server.settings.limits;
     let channel = ctx.server.channels.named(name);
     if channel.is_some_and(|channel| ctx.server.channels[channel].has(ctx.me)) {
         return;

@@ -2,7 +2,7 @@
 //! belongs to somebody else's account.
 //!
 //! ```text
-//!   NICK ──▶ held here? an account's, and nobody has a while to log in? ──▶ 433
+//!   NICK ──▶ held here, by one who is not about to quit? an account's, and nobody has a while to log in? ──▶ 433
 //!                │ no
 //!                ▼
 //!            the network is asked ──▶ held there, or meanwhile here? ──▶ 433
@@ -53,6 +53,7 @@ fn claimed(ctx: &mut Context<'_>, nick: Nick, is_granted: bool) {
     if is_taken || !is_granted {
         return collide(ctx, &nick);
     }
+    ctx.server.free_nick(ctx.network, &nick, ctx.me);
     if ctx.user().is_registered() {
         rename(ctx, nick);
         ctx.server.settle_nicks(ctx.network);
@@ -64,11 +65,13 @@ fn claimed(ctx: &mut Context<'_>, nick: Nick, is_granted: bool) {
         }
         try_register(ctx);
     }
+    ctx.server.settle_rooms(ctx.network);
 }
 
-/// Whether somebody else of this server has it.
+/// Whether somebody else has it, and keeps it.
 fn is_taken(ctx: &Context<'_>, nick: &Nick) -> bool {
-    ctx.server.users.holder(nick.as_str()).is_some_and(|holder| holder != ctx.me)
+    let holder = ctx.server.users.holder(nick.as_str()).filter(|&holder| holder != ctx.me);
+    holder.is_some_and(|holder| !ctx.server.is_leaving(holder))
 }
 
 /// Two want the same nickname, and this user was not the first. On the way in it is remembered: who logs in may

@@ -224,14 +224,17 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
             let quit = format!("GHOST command used by {by}");
-            if ctx.server.ask_to_end(ghost, &quit) {
+            if ctx.server.leave_now(ctx.network, ghost) {
+                ctx.server.settle(ctx.network);
+            } else if ctx.server.ask_to_end(ghost, &quit) {
                 return say(
                     ctx,
                     NICKSERV,
                     &format!("{nick} is on another server, and asked to go."),
                 );
+            } else {
+                ctx.server.disconnect(ctx.network, ghost, &quit);
             }
-            ctx.server.disconnect(ctx.network, ghost, &quit);
             say(ctx, NICKSERV, &format!("{nick} is gone."));
         }
         Some(_) if is_own => say(ctx, NICKSERV, "That is you."),

@@ -299,11 +299,13 @@ impl Server {
         counters.remote += 1;
         counters.most_everywhere = counters.most_everywhere.max(counters.users + counters.remote);
         if let Some(nodes) = &mut self.nodes {
-            nodes.people.insert(key, Person { node: place, id, nick: nick.clone(), since, owned });
+            let (node, nick) = (place, nick.clone());
+            nodes.people.insert(key, Person { node, id, nick, since, owned, leaving: None });
             nodes.ids.insert(id, key);
         }
         self.users.set_account(key, account.as_deref());
         self.set_modes(key, &modes);
+        self.free_nick(network, &nick, key);
         // Nobody has seen it under another name.
         let is_free = self.users.holder(nick.as_str()).is_none();
         self.users.rename(key, if is_free { nick } else { Nick::of_id(id) });
@@ -352,6 +354,7 @@ impl Server {
         let user = self.theirs(place, id)?;
         let status = Status::of_letters(status);
         let name = ChannelName::new(channel, LONGEST).ok()?;
+        self.free_channel(channel);
         let key = match self.channels.named(channel) {
             Some(key) => key,
             None => self.open_channel(name, created),

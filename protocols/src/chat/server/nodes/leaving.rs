@@ -7,17 +7,19 @@
 //! ```
 //!
 //! Until its turn comes a user is there as it was before the silence was noticed: if its node comes back with it, it
-//! stays, and if somebody of its nickname comes first, it goes at once.
+//! stays, and if somebody takes its nickname first, it goes at once. A channel that only such users are on is not there
+//! for who joins it.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::state::Leaving;
+use super::state::{HERE, Leaving};
 use crate::chat::server::Server;
 use crate::chat::server::effect::UserId;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::network::Network;
+use crate::chat::wire::casemap::Nick;
 
 /// Bytes that a line may take in a queue. A quarter of a queue is filled at a time.
 const LINE: usize = 256;
@@ -33,23 +35,23 @@ impl Server {
     pub(super) fn begin_leaving(&mut self, network: &mut dyn Network, place: usize) {
         let Some(together) = self.batch_about(place, "netsplit") else { return };
         let Some(nodes) = &mut self.nodes else { return };
+        let reason: Rc<str> =
+            format!("{} {}", self.settings.name, nodes.nodes[place].server).into();
         let users: VecDeque<_> = nodes.users_of(place).into();
-        let reason = format!("{} {}", self.settings.name, nodes.nodes[place].server).into();
-        let is_first = nodes.leaving.is_empty();
-        let behind = Rc::default();
-        nodes.leaving.push_back(Leaving { users, reason, together, behind, waited: 0 });
-        if is_first {
+        for &user in &users {
+            nodes.people[user].leaving = Some(Rc::clone(&reason));
+        }
+        nodes.leaving.push_back(Leaving { users, together });
+        if nodes.leaving.len() == 1 {
             self.let_some_leave(network);
         }
     }
 
     /// Some time has passed since some have left.
     pub(in crate::chat::server) fn let_more_leave(&mut self, network: &mut dyn Network) {
-        let Some(leaving) = self.nodes.as_mut().and_then(|nodes| nodes.leaving.front_mut()) else {
-            return;
-        };
-        if leaving.behind.get() > 0 && leaving.waited < MOST_WAITS {
-            leaving.waited += 1;
+        let Some(nodes) = &mut self.nodes else { return };
+        if nodes.behind.get() > 0 && nodes.waited < MOST_WAITS {
+            nodes.waited += 1;
             return network.go_on_leaving(PAUSE);
         }
         self.let_some_leave(network);
@@ -57,20 +59,17 @@ impl Server {
         self.tell_news(network);
     }
 
+    /// The nodes take turns, so that the users of none are there for long since another has many.
     fn let_some_leave(&mut self, network: &mut dyn Network) {
         let Some(nodes) = &mut self.nodes else { return };
-        let Some(leaving) = nodes.leaving.pop_front() else { return };
-        let Leaving { mut users, reason, together, .. } = leaving;
+        let Some(Leaving { mut users, together }) = nodes.leaving.pop_front() else { return };
         nodes.together = Some(together);
-        let most = (self.settings.limits.send_queue / 4 / LINE).max(1);
-        for _ in 0..most {
+        let mut most = (self.settings.limits.send_queue / 4 / LINE).max(1);
+        while most > 0 && self.deliveries() <= MOST_DELIVERIES {
             let Some(user) = users.pop_front() else { break };
-            // It may have quit in the meantime.
-            if self.users.get(user).is_some() {
+            if let Some(reason) = self.is_to_leave(user) {
                 self.remove(network, user, &reason);
-            }
-            if self.deliveries() > MOST_DELIVERIES {
-                break;
+                most -= 1;
             }
         }
         let Some(nodes) = &mut self.nodes else { return };
@@ -79,15 +78,15 @@ impl Server {
         self.send_gathered(network, &mut together);
         if users.is_empty() {
             self.end_batch(network, &together);
-        } else {
-            let behind = Rc::default();
-            let connections = told.into_iter().filter_map(|it| self.users.get(it)?.connection);
-            connections.for_each(|reader| network.wait_for(reader, &behind));
-            let rest = Leaving { users, reason, together, behind, waited: 0 };
-            let Some(nodes) = &mut self.nodes else { return };
-            nodes.leaving.push_front(rest);
         }
-        if self.nodes.as_ref().is_some_and(|nodes| !nodes.leaving.is_empty()) {
+        let Some(nodes) = &mut self.nodes else { return };
+        if !users.is_empty() {
+            nodes.leaving.push_back(Leaving { users, together });
+        }
+        if !nodes.leaving.is_empty() {
+            (nodes.behind, nodes.waited) = (Rc::default(), 0);
+            let connections = told.into_iter().filter_map(|it| self.users.get(it)?.connection);
+            connections.for_each(|reader| network.wait_for(reader, &nodes.behind));
             network.go_on_leaving(PAUSE);
         }
     }
@@ -97,19 +96,73 @@ impl Server {
         together.map_or(0, |together| together.deliveries)
     }
 
+    /// The reason with which a user has yet to quit, as its node is lost.
+    fn is_to_leave(&self, user: UserKey) -> Option<Rc<str>> {
+        self.nodes.as_ref()?.people.get(user)?.leaving.clone()
+    }
+
     /// Whether a user has yet to quit, as its node is lost.
-    pub(super) fn is_leaving(&self, user: UserKey) -> bool {
-        let leaving = self.nodes.iter().flat_map(|nodes| &nodes.leaving);
-        leaving.into_iter().any(|leaving| leaving.users.contains(&user))
+    pub(in crate::chat::server) fn is_leaving(&self, user: UserKey) -> bool {
+        let person = self.nodes.as_ref().and_then(|nodes| nodes.people.get(user));
+        person.is_some_and(|person| person.leaving.is_some())
     }
 
     /// Their node is back, and they with it.
-    pub(super) fn let_stay(&mut self, is_back: impl Fn(UserId) -> bool) {
+    pub(super) fn let_stay(&mut self, place: usize, is_back: impl Fn(UserId) -> bool) {
         let Some(nodes) = &mut self.nodes else { return };
+        let theirs = nodes.people.values_mut().filter(|person| person.node == place);
+        for person in theirs.filter(|person| is_back(person.id)) {
+            person.leaving = None;
+        }
         let people = &nodes.people;
-        let stays = |&user: &UserKey| people.get(user).is_some_and(|person| is_back(person.id));
-        for leaving in &mut nodes.leaving {
-            leaving.users.retain(|user| !stays(user));
+        let is_leaving = |&user: &UserKey| people.get(user).is_some_and(|it| it.leaving.is_some());
+        nodes.leaving.iter_mut().for_each(|leaving| leaving.users.retain(is_leaving));
+    }
+
+    // ── who and what is in the way ──────────────────────────────────────────────────────────
+
+    /// Has a user who has yet to quit do so now; whether it was one. It is shown at once, as what needs its place is shown
+    /// next: a batch counts when it ends.
+    pub(in crate::chat::server) fn leave_now(
+        &mut self,
+        network: &mut dyn Network,
+        user: UserKey,
+    ) -> bool {
+        let Some(reason) = self.is_to_leave(user) else { return false };
+        let together = self.nodes.as_mut().and_then(|nodes| nodes.together.take());
+        self.remove(network, user, &reason);
+        if let Some(nodes) = &mut self.nodes {
+            nodes.together = together;
+        }
+        true
+    }
+
+    /// Somebody is about to get a nickname: whoever else has it and has yet to quit does so now.
+    pub(in crate::chat::server) fn free_nick(
+        &mut self,
+        network: &mut dyn Network,
+        nick: &Nick,
+        keeper: UserKey,
+    ) {
+        if let Some(holder) = self.users.holder(nick.as_str()).filter(|&it| it != keeper) {
+            self.leave_now(network, holder);
+        }
+    }
+
+    /// Somebody is about to join a channel: if all who are on it have yet to quit, it is not there. They leave it now,
+    /// which nobody here sees, and quit in their turn.
+    pub(in crate::chat::server) fn free_channel(&mut self, name: &str) {
+        if self.nodes.as_ref().is_none_or(|nodes| nodes.leaving.is_empty()) {
+            return;
+        }
+        let Some(key) = self.channels.named(name) else { return };
+        let room = self.nodes.as_ref().and_then(|nodes| nodes.rooms.get(key));
+        if room.is_some_and(|room| room.claims.contains_key(&HERE)) {
+            return;
+        }
+        let members: Vec<_> = self.channels[key].members().map(|(member, _)| member).collect();
+        if members.iter().all(|&member| self.is_leaving(member)) {
+            members.into_iter().for_each(|member| self.part(key, member));
         }
     }
 }

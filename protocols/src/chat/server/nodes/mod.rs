@@ -187,7 +187,7 @@ impl Server {
         let Some(nick) = user.nick.clone() else { return };
         let (since, owned) = (user.signed_on, self.owns_nick(key));
         if let Some(nodes) = &mut self.nodes {
-            nodes.people.insert(key, Person { node: HERE, id, nick, since, owned });
+            nodes.people.insert(key, Person { node: HERE, id, nick, since, owned, leaving: None });
             nodes.ids.insert(id, key);
         }
         let person = self.person(key);

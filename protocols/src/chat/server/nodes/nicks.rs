@@ -126,10 +126,8 @@ impl Server {
         let Some(Person { nick, id, .. }) = nodes.people.get(key) else { return };
         let (nick, id) = (nick.clone(), *id);
         nodes.nameless.remove(&key);
+        self.free_nick(network, &nick, key);
         match self.users.holder(nick.as_str()) {
-            Some(holder) if holder != key && self.is_leaving(holder) => {
-                self.remove(network, holder, "Quit");
-            }
             Some(holder) if holder != key => {
                 if self.is_before(key, holder) {
                     self.give_way(network, holder, key);
@@ -151,7 +149,10 @@ impl Server {
             return;
         };
         for key in nodes.nameless.clone() {
-            self.settle_nick(network, key);
+            // Who is about to quit wants none any more.
+            if !self.is_leaving(key) {
+                self.settle_nick(network, key);
+            }
         }
     }
 

@@ -118,7 +118,7 @@ impl Server {
                 _ => {}
             }
         }
-        self.let_stay(|id| there.contains_key(&id));
+        self.let_stay(place, |id| there.contains_key(&id));
         let known = self.nodes.as_ref().map(|nodes| nodes.users_of(place)).unwrap_or_default();
         for key in known {
             let Some(channels) = there.get(&self.user_id(key)) else {
@@ -174,7 +174,7 @@ impl Server {
     }
 
     /// What an effect, or many, may have changed beyond themselves.
-    pub(super) fn settle(&mut self, network: &mut dyn Network) {
+    pub(in crate::chat::server) fn settle(&mut self, network: &mut dyn Network) {
         self.settle_nicks(network);
         self.settle_rooms(network);
     }

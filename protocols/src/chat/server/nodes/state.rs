@@ -45,8 +45,11 @@ pub(in crate::chat::server) struct Nodes {
     pub(super) life: u64,
     /// Lines that are gathered for a batch.
     pub(super) together: Option<Together>,
-    /// Users of nodes that are lost who have yet to quit, the first lost first.
+    /// Nodes that are lost, of whose users some have yet to quit; the next to do so are of the first.
     pub(super) leaving: VecDeque<Leaving>,
+    /// How many of those who were told of quits last have yet to read that, and how often they were waited for.
+    pub(super) behind: Rc<Cell<usize>>,
+    pub(super) waited: u32,
     /// Effects that said nothing here.
     pub(super) skipped: u64,
 }
@@ -74,6 +77,8 @@ pub(super) struct Person {
     pub(super) since: Timestamp,
     /// The nickname belongs to its account.
     pub(super) owned: bool,
+    /// Its node is lost, and this is the reason with which it has yet to quit.
+    pub(super) leaving: Option<Rc<str>>,
 }
 
 impl Nodes {
@@ -98,6 +103,8 @@ impl Nodes {
             life,
             together: None,
             leaving: VecDeque::new(),
+            behind: Rc::default(),
+            waited: 0,
             skipped: 0,
         }
     }
@@ -160,14 +167,11 @@ pub(super) struct Together {
     pub(super) deliveries: usize,
 }
 
-/// Users of a node that is lost.
+/// A node that is lost.
 pub(super) struct Leaving {
+    /// In which order its users quit; those who have done so meanwhile, or stay, are among them.
     pub(super) users: VecDeque<UserKey>,
-    pub(super) reason: Rc<str>,
     pub(super) together: Together,
-    /// How many of those who were told last have yet to read that, and how often they were waited for.
-    pub(super) behind: Rc<Cell<usize>>,
-    pub(super) waited: u32,
 }
 
 impl Together {

@@ -101,6 +101,8 @@ struct World {
     is_lost: [[bool; NODES]; NODES],
     connections: Vec<ConnectionId>,
     books: BTreeMap<ConnectionId, Books>,
+    /// What was sent, and nobody has looked at yet.
+    sent: Vec<(ConnectionId, String)>,
     said: u64,
 }
 
@@ -204,6 +206,7 @@ impl World {
             is_lost: [[true; NODES]; NODES],
             connections: connections.to_vec(),
             books: BTreeMap::new(),
+            sent: Vec::new(),
             said: 0,
         }
     }
@@ -236,13 +239,18 @@ impl World {
         self.hears(node, user, &line.replace("SERIAL", &self.said.to_string()));
     }
 
-    fn comes(&mut self, node: usize, who: usize) -> UserKey {
+    fn connects(&mut self, node: usize, who: usize) -> UserKey {
         let (server, network) = (&mut self.servers[node], &mut self.loops[node]);
         let connection = self.connections[node * PEOPLE + who];
         self.books.insert(connection, Books::default());
         let user = server.admit(network, connection, &Address::Unnamed, Framing::Stream);
         let user = user.expect("it is let in");
         self.people[node][who] = Some(user);
+        user
+    }
+
+    fn comes(&mut self, node: usize, who: usize) -> UserKey {
+        let user = self.connects(node, who);
         // Half of them know of batches, and want what others have.
         if who == 0 {
             self.hears(node, user, "CAP REQ :batch extended-join draft/metadata-2");
@@ -287,6 +295,7 @@ impl World {
                 books
                     .hear(line)
                     .unwrap_or_else(|line| panic!("{} is surprised by {line}", books.nick));
+                self.sent.push((to, String::from_utf8_lossy(line).into_owned()));
             }
         }
         for Outgoing { to, effect } in self.servers[node].take_effects() {
@@ -529,6 +538,35 @@ impl World {
         effects.filter_map(kind).collect()
     }
 
+    /// Three nodes with everybody on a channel: those of the first on #a.
+    fn of_members(join: &str) -> Self {
+        let mut world = Self::of_friends();
+        for (node, who) in (0..NODES).flat_map(|node| (0..PEOPLE).map(move |who| (node, who))) {
+            world.says(node, who, if node == 0 { "JOIN #a" } else { join });
+            world.comes_to_rest();
+        }
+        world
+    }
+
+    /// Two nodes are lost to the first: of the later one all have yet to quit.
+    fn loses_two(&mut self) {
+        for from in [2, 1] {
+            self.happens(Event::Loses { from, to: 0 });
+        }
+        self.sent.clear();
+    }
+
+    /// What somebody has been sent, but for the tags; a line that is in a batch begins with `*`.
+    fn sent_to(&mut self, node: usize, who: usize) -> Vec<String> {
+        let connection = self.connections[node * PEOPLE + who];
+        let theirs = self.sent.extract_if(.., |it| it.0 == connection);
+        let bare = |line: String| match line.split_once(' ') {
+            Some((tags, line)) if tags.starts_with("@batch") => format!("*{line}"),
+            _ => line,
+        };
+        theirs.map(|(_, line)| bare(line)).collect()
+    }
+
     fn modes_of(&self, node: usize, channel: &str) -> String {
         let server = &self.servers[node];
         let key = server.channels.named(channel).expect("it is open");
@@ -653,6 +691,101 @@ fn users_of_a_lost_node_quit_a_few_at_a_time_in_one_batch() {
     let rest = lines(&mut world);
     assert!(rest.len() == 2 && quit(&rest[0]) && rest[1].contains("BATCH -"), "{rest:?}");
     assert!(!world.loops[0].due);
+}
+
+const QUIT: &str = ":q11!~u@localhost QUIT :irc0.test irc1.test";
+
+#[test]
+fn who_takes_the_nick_of_one_who_has_yet_to_quit_has_it() {
+    let mut world = World::of_members("JOIN #a");
+    world.loses_two();
+    world.says(0, 0, "NICK q11");
+    for who in 0..PEOPLE {
+        assert_eq!(world.sent_to(0, who), [QUIT, ":q00!~u@localhost NICK :q11"]);
+    }
+    // Also on the way in.
+    world.says(0, 1, "QUIT");
+    let user = world.connects(0, 1);
+    world.hears(0, user, "NICK q10");
+    world.hears(0, user, "USER u 0 * :somebody");
+    assert_eq!(world.books[&world.connections[1]].nick, "q10");
+    world.comes_to_rest();
+    world.is_one();
+}
+
+#[test]
+fn a_ghost_that_has_yet_to_quit_is_gone_at_once() {
+    let mut world = World::of_members("JOIN #a");
+    world.loses_two();
+    let (wall, ann) = (world.loops[0].wall, world.people[0][0].expect("she is there"));
+    let hash = crate::password::PasswordHash::of("sesame").expect("a hash");
+    world.servers[0].accounts().create("q11", hash, wall).expect("it is made");
+    world.servers[0].users.set_account(ann, Some("q11"));
+    world.says(0, 0, "NS GHOST q11");
+    assert_eq!(world.sent_to(0, 1), [QUIT]);
+    assert!(world.sent_to(0, 0)[1].ends_with("q11 is gone."));
+    assert!(world.told(0, 1).is_empty());
+}
+
+/// A line of a batch counts when the batch ends, so what has to be seen first is not one.
+#[test]
+fn who_quits_for_somebody_of_a_netjoin_does_so_first() {
+    let mut world = World::of_members("JOIN #a");
+    world.loses_two();
+    world.says(1, 1, "QUIT");
+    world.says(1, 0, "NICK q11");
+    world.sent.clear();
+    world.happens(Event::Finds { from: 1, to: 0 });
+    world.happens(Event::Arrives { from: 1, to: 0 });
+    for who in 0..PEOPLE {
+        assert_eq!(world.sent_to(0, who), [QUIT, ":q10!~u@localhost NICK :q11"]);
+    }
+    world.comes_to_rest();
+    world.is_one();
+}
+
+#[test]
+fn a_channel_of_those_who_have_yet_to_quit_is_not_there() {
+    let mut world = World::of_members("JOIN #b");
+    world.says(1, 0, "MODE #b +k secret");
+    world.comes_to_rest();
+    world.loses_two();
+    world.loops[0].wall += Duration::from_secs(1);
+    world.says(0, 0, "JOIN #b");
+    assert!(world.sent_to(0, 0).iter().any(|line| line.ends_with("#b :@q00")));
+    assert_eq!(world.modes_of(0, "#b"), "+nt");
+    // The older one counts when the split is over.
+    world.comes_to_rest();
+    world.is_one();
+    assert_eq!(world.modes_of(0, "#b"), "+ntk");
+}
+
+#[test]
+fn nodes_that_are_lost_take_turns() {
+    let mut world = World::of_members("JOIN #a");
+    let person = world.servers[2].snapshot().into_iter().find_map(|effect| match effect {
+        Effect::User(person) => Some(person),
+        _ => None,
+    });
+    let mut person = person.expect("a user");
+    (person.user.serial, person.nick) = (1_000, "q29".to_owned());
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    server.apply_effect(network, &name(2), Effect::User(person));
+    world.loses_two();
+    let mut left = Vec::new();
+    for _ in 0..4 {
+        let nodes = world.servers[0].nodes.as_ref().expect("a network");
+        let of = |node: usize| {
+            nodes
+                .users_of(
+                    nodes.nodes.iter().position(|it| it.name == name(node)).expect("it is known"),
+                )
+                .len()
+        };
+        left.push((of(1), of(2)));
+        world.leaves(0);
+    }
+    assert_eq!(left, [(2, 2), (2, 1), (1, 1), (1, 0)]);
 }
 
 proptest! {

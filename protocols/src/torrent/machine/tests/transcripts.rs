@@ -251,6 +251,89 @@ fn who_sends_nothing_for_too_long_gets_one_request_at_a_time() {
     assert_eq!(count(|said| matches!(said, Message::Request(_))), 1);
 }
 
+/// She is asked for one of the last blocks, and sends an old one every second instead: so she is never silent.
+#[test]
+fn who_repeats_a_block_does_not_hold_up_the_end() {
+    let mut stage = Stage::with(2, &[]);
+    stage.meet_seed(EVE);
+    let (last, first) = (block(1, 1), block(0, 0));
+    for block in stage.asked(EVE).into_iter().filter(|block| *block != last) {
+        assert_eq!(stage.receive(EVE, block), Keep::Yes);
+    }
+    stage.check(0, &good());
+    for (second, repeated) in (0..120).zip(std::iter::repeat(first)) {
+        if second == 1 {
+            // She has shown by then that she is quick.
+            stage.meet_seed(ANN);
+        }
+        if stage.asked(ANN).contains(&last) {
+            assert!(second <= 35, "after {second} s");
+            assert_eq!(stage.receive(ANN, last), Keep::Yes);
+            return;
+        }
+        assert_eq!(stage.receive(EVE, repeated), Keep::No);
+        stage.wait(1);
+    }
+    panic!("nobody else is asked");
+}
+
+/// She answers all she is asked for but one block; and what she is asked for is too much to be slow.
+#[test]
+fn who_keeps_one_block_back_and_sends_others_does_not_hold_it_up_for_ever() {
+    let mut stage = Stage::with(100, &[]);
+    stage.meet_seed(EVE);
+    let mut asked = stage.asked(EVE);
+    let kept = asked.remove(0);
+    let mut until = None;
+    for second in 0..120 {
+        let some = asked.len().min(4);
+        for block in asked.drain(..some) {
+            let _ = stage.receive(EVE, block);
+        }
+        stage.wait(1);
+        let mut more = Vec::new();
+        for action in stage.actions() {
+            match action {
+                Action::Say(EVE, Message::Request(block)) => more.push(block),
+                Action::Say(ANN, Message::Request(block)) if block == kept => {
+                    until = until.or(Some(second));
+                }
+                Action::Check { piece, .. } => stage.check(piece, &good()),
+                _ => {}
+            }
+        }
+        asked.extend(more.into_iter().filter(|block| *block != kept));
+        if second == 49 {
+            stage.meet_seed(ANN);
+        }
+    }
+    assert!(until.is_some_and(|second| second <= 60), "{until:?}");
+}
+
+#[test]
+fn who_sends_what_nobody_asked_for_is_left_and_has_no_slot_for_it() {
+    let mut stage = Stage::with(100, &[0]);
+    stage.meet_seed(EVE);
+    stage.hear(EVE, &Message::Interested);
+    let most = Limits::default().unasked;
+    for _ in 0..most {
+        assert_eq!(stage.receive(EVE, block(0, 0)), Keep::No);
+    }
+    stage.wait(1);
+    assert_eq!(stage.torrent.peer(EVE).map(|eve| eve.download), Some((0, 0)));
+    let refused = stage.torrent.handle_block(EVE, block(0, 0), stage.now);
+    assert_eq!(refused, Err(Violation::Unasked));
+    // What was called off may be on its way.
+    let mut stage = Stage::with(100, &[]);
+    stage.meet_seed(ANN);
+    let asked = stage.asked(ANN);
+    stage.wait(30);
+    for late in asked {
+        let _ = stage.receive(ANN, late);
+    }
+    assert!(stage.torrent.peer(ANN).is_some_and(|ann| !ann.snubs_us));
+}
+
 #[test]
 fn who_is_interested_is_unchoked_at_once_while_a_slot_is_free() {
     let mut stage = Stage::limited(1, &[0], Limits { slots: 2, ..Limits::default() });
@@ -262,6 +345,44 @@ fn who_is_interested_is_unchoked_at_once_while_a_slot_is_free() {
     assert!(unchoked(&stage, ANN) && unchoked(&stage, BOB) && !unchoked(&stage, EVE));
     stage.torrent.handle_gone(ANN, stage.now);
     assert!(unchoked(&stage, EVE), "the slot has become free");
+}
+
+#[test]
+fn who_says_again_that_it_is_interested_makes_no_slot_of_one_that_is_taken() {
+    let mut stage = Stage::limited(1, &[0], Limits { slots: 2, ..Limits::default() });
+    for peer in (1..9).map(PeerKey) {
+        stage.meet(peer, true, &Message::HaveNone);
+        stage.hear(peer, &Message::Interested);
+        stage.hear(peer, &Message::NotInterested);
+    }
+    for peer in (1..9).map(PeerKey) {
+        stage.hear(peer, &Message::Interested);
+    }
+    let served = (1..9).filter_map(|peer| stage.torrent.peer(PeerKey(peer)));
+    assert_eq!(served.filter(|peer| !peer.is_choked).count(), 2);
+}
+
+#[test]
+fn those_who_stay_have_a_turn_again_however_many_come() {
+    let mut stage = Stage::limited(1, &[0], Limits { slots: 1, ..Limits::default() });
+    stage.meet(ANN, true, &Message::HaveNone);
+    stage.hear(ANN, &Message::Interested);
+    let (mut waited, mut turns, mut was_choked) = (0, 0, false);
+    for second in 0..600 {
+        if second % 5 == 0 {
+            let newcomer = PeerKey(100 + second);
+            stage.meet(newcomer, true, &Message::HaveNone);
+            stage.hear(newcomer, &Message::Interested);
+        }
+        stage.wait(1);
+        let is_choked = stage.torrent.peer(ANN).is_some_and(|ann| ann.is_choked);
+        waited = if is_choked { waited + 1 } else { 0 };
+        turns += usize::from(was_choked && !is_choked);
+        was_choked = is_choked;
+        // Others who have had a turn wait for theirs as well, so hers come ever less often.
+        assert!(turns > 0 || waited < 60, "it waits for {waited} s");
+    }
+    assert!(turns > 0);
 }
 
 #[test]
@@ -295,20 +416,31 @@ fn the_one_by_turn_gives_way_and_nobody_changes_twice_in_ten_seconds() {
 /// The slot for newcomers does not stay with who was sent something from the beginning.
 #[test]
 fn who_gives_no_more_makes_room_for_who_waits() {
-    let mut stage = Stage::limited(100, &[0], Limits { slots: 2, ..Limits::default() });
-    for peer in [ANN, BOB, EVE] {
-        stage.meet(peer, true, &Message::HaveNone);
+    let mut stage = Stage::limited(1_000, &[0], Limits { slots: 2, ..Limits::default() });
+    for peer in [ANN, BOB] {
+        stage.meet_seed(peer);
         stage.hear(peer, &Message::Interested);
     }
+    stage.meet(EVE, true, &Message::HaveNone);
+    stage.hear(EVE, &Message::Interested);
     let unchoked = |stage: &Stage, peer| stage.torrent.peer(peer).is_some_and(|it| !it.is_choked);
+    let mut asked = [ANN, BOB].map(|peer| (peer, Vec::new()));
     let (mut gives, mut waited) = (true, 0);
     for second in 0..300 {
         // The best has a place of its own; the others take turns.
         gives &= second < 60 || unchoked(&stage, EVE);
-        for _ in 0..if gives { 2 } else { 0 } {
-            let _ = stage.receive(BOB, block(1, 0));
+        for action in stage.actions() {
+            if let Action::Say(to, Message::Request(block)) = action {
+                let of = asked.iter_mut().filter(|(of, _)| *of == to);
+                of.for_each(|(_, asked)| asked.push(block));
+            }
         }
-        let _ = stage.receive(ANN, block(1, 0));
+        for (peer, asked) in &mut asked {
+            let sends = if *peer == ANN { 1 } else { 2 * usize::from(gives) };
+            for block in asked.drain(..sends.min(asked.len())) {
+                let _ = stage.receive(*peer, block);
+            }
+        }
         stage.wait(1);
         waited = if unchoked(&stage, EVE) { 0 } else { waited + 1 };
         assert!(waited < 50, "it waits for {waited} s");

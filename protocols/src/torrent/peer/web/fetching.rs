@@ -35,7 +35,11 @@ impl<App: 'static> Clients<App> {
             let connect = ConnectOptions { reach: options.reach, ..connect };
             Client::new(ClientOptions { connect, limits: limits() })
         };
-        let from = options.from.first().map(|ip| Address::Ip((*ip, 0).into()));
+        let from = options
+            .from
+            .first()
+            .filter(|ip| !ip.is_unspecified())
+            .map(|ip| Address::Ip((*ip, 0).into()));
         let plain = client(ConnectOptions { from, ..ConnectOptions::default() });
         Self { plain, secure: options.secure.clone().map(client) }
     }

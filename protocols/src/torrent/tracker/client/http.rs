@@ -1,5 +1,7 @@
 //! One question over HTTP.
 
+use std::net::IpAddr;
+
 use http::{Method, StatusCode};
 use reactor::{Address, Registry};
 
@@ -29,6 +31,10 @@ pub(super) fn ask<App: 'static, Q: Question>(
 ) {
     // A fragment is asked of nobody (RFC 9110, 7.1), so what stands behind it says nothing of what is asked.
     let tracker = tracker.split('#').next().unwrap_or_default();
+    let question = match leaves_from(tracker, options) {
+        Some(ip) => question.leaving(ip.is_ipv6(), options),
+        None => question,
+    };
     let url = question.url(tracker).and_then(|url| Ok(url.parse::<Url>()?));
     let asking = Asking { question, left: MOST_REDIRECTS, options: options.clone(), done };
     match url {
@@ -38,6 +44,13 @@ pub(super) fn ask<App: 'static, Q: Question>(
         Ok(url) => asking.send(registry, url),
         Err(why) => asking.fail(registry, why),
     }
+}
+
+/// An address of the family from which it is asked, as far as that is known before it is.
+fn leaves_from(tracker: &str, options: &AnnounceOptions) -> Option<IpAddr> {
+    let from = options.connect.from.as_ref().and_then(Address::ip);
+    let literal = || tracker.parse::<Url>().ok()?.host().parse().ok();
+    from.or_else(literal)
 }
 
 /// Whether it is called as trackers are, since their URLs are made into those that count peers (BEP 48), and asked for

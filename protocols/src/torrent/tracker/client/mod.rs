@@ -94,6 +94,11 @@ struct Shared<App> {
 
 type OnEvent<App> = dyn Fn(&mut Registry<App>, &mut App, TrackerEvent);
 
+type Wants<App> = dyn Fn(&mut App) -> bool;
+
+/// How often it is looked whether more peers are wanted.
+const WATCH: Duration = Duration::from_secs(30);
+
 /// How long the trackers have to hear that it is over.
 const FAREWELL: Duration = Duration::from_secs(3);
 
@@ -131,9 +136,18 @@ impl<App: 'static> Announcer<App> {
 
     /// More peers are wanted: trackers are asked as soon as they allow it.
     pub fn want_more(&self, registry: &mut Registry<App>) {
-        let now = registry.now();
-        self.shared.tiers.borrow_mut().iter_mut().for_each(|tier| tier.handle_want(now));
-        Shared::look_later(&self.shared, registry);
+        Shared::want_more(&self.shared, registry);
+    }
+
+    /// Looks every half a minute whether more peers are wanted, for as long as this lives, and [asks](Self::want_more) if so.
+    /// Else who comes first, and cannot be reached, waits for half an hour until it hears of the next one. Of a swarm it is
+    /// known whether it [wants them](crate::torrent::peer::Swarm::wants_peers).
+    pub fn want_more_while(
+        &self,
+        registry: &mut Registry<App>,
+        wants: impl Fn(&mut App) -> bool + 'static,
+    ) {
+        Shared::watch(Rc::downgrade(&self.shared), Box::new(wants), registry);
     }
 
     /// It is over: those who heard of the start are told, and `done` is called when they have answered, or after
@@ -215,6 +229,26 @@ impl<App: 'static> Shared<App> {
         // Who leaves wants nobody.
         let want = if event == Event::Stopped { Some(0) } else { want };
         Announce { hash, peer, port, progress: (self.progress)(app), event, want, key }
+    }
+
+    fn want_more(this: &Rc<Self>, registry: &mut Registry<App>) {
+        let now = registry.now();
+        this.tiers.borrow_mut().iter_mut().for_each(|tier| tier.handle_want(now));
+        Self::look_later(this, registry);
+    }
+
+    /// Looks again and again whether more are wanted, until there is nobody to ask for them.
+    fn watch(weak: Weak<Self>, wants: Box<Wants<App>>, registry: &mut Registry<App>) {
+        // Without a timer they are asked when they say.
+        let _ = registry.after(WATCH, move |registry, app| {
+            let Some(this) = weak.upgrade() else {
+                return;
+            };
+            if wants(app) {
+                Self::want_more(&this, registry);
+            }
+            Self::watch(weak, wants, registry);
+        });
     }
 
     /// Looks when the first tier is due.

@@ -23,6 +23,9 @@ pub struct AnnounceOptions {
     pub peer: PeerId,
     /// Where it listens.
     pub port: u16,
+    /// Where it listens for peers of IPv6, if that is at another port. An announce that leaves from an address of IPv6 says
+    /// this one (BEP 7); one over HTTP to a name does if it is made [from](ConnectOptions::from) one. Default `None`.
+    pub port_v6: Option<u16>,
     /// What trackers know it by when its address changes: random.
     pub key: u32,
     /// Trackers, in tiers (BEP 12). All tiers are asked at the same time, since one may know whom others do not; the
@@ -47,6 +50,11 @@ pub struct AnnounceOptions {
 }
 
 impl AnnounceOptions {
+    /// The port that is told where the announce leaves from an address of IPv6, or of IPv4.
+    pub(super) fn port_of(&self, is_v6: bool) -> u16 {
+        self.port_v6.filter(|_| is_v6).unwrap_or(self.port)
+    }
+
     /// The least there has to be.
     #[must_use]
     pub fn new(hash: InfoHash, peer: PeerId, port: u16, tiers: Vec<Vec<String>>) -> Self {
@@ -54,6 +62,7 @@ impl AnnounceOptions {
             hash,
             peer,
             port,
+            port_v6: None,
             key: 0,
             tiers,
             want: None,

@@ -7,11 +7,17 @@ use crate::torrent::wire::announce::{
 use crate::torrent::wire::udp::{Ask, Body};
 
 use super::failure::AnnounceFailed;
+use super::options::AnnounceOptions;
 
 /// What a tracker can be asked.
 pub(super) trait Question: Copy + 'static {
     /// What it answers.
     type Answer: 'static;
+
+    /// The same, for an address of IPv6 or of IPv4 from which it is asked.
+    fn leaving(self, _is_v6: bool, _options: &AnnounceOptions) -> Self {
+        self
+    }
 
     /// Where it is asked over HTTP; the tracker's URL is that of its announces, and may have a query already, with a
     /// word that tells its users apart.
@@ -29,6 +35,10 @@ pub(super) trait Question: Copy + 'static {
 
 impl Question for Announce {
     type Answer = Answer;
+
+    fn leaving(self, is_v6: bool, options: &AnnounceOptions) -> Self {
+        Self { port: options.port_of(is_v6), ..self }
+    }
 
     fn url(&self, tracker: &str) -> Result<String, AnnounceFailed> {
         Ok(with_query(tracker, &self.query()))

@@ -24,7 +24,7 @@ pub(super) struct Tier {
     at: usize,
     state: State,
     backoff: Backoff,
-    /// The shortest pause that the last answer allows.
+    /// The soonest that it may be asked again: as the last answer allows; or after a pause, where there was none.
     earliest: Instant,
 }
 
@@ -122,7 +122,9 @@ impl Tier {
             self.at = 0;
             self.backoff.pause(random)
         };
-        self.state = State::Waiting { until: now + pause };
+        // Who wants more does not ask sooner either.
+        self.earliest = now + pause;
+        self.state = State::Waiting { until: self.earliest };
         pause
     }
 
@@ -293,6 +295,20 @@ mod tests {
         scene.passes(59);
         assert_eq!(scene.asks(), None);
         scene.passes(1);
+        scene.asks_for("a", Event::Regular);
+    }
+
+    #[test]
+    fn who_wants_more_does_not_ask_sooner_where_nobody_answers() {
+        let mut scene = Scene::new(&["a"]);
+        scene.asks_for("a", Event::Started);
+        scene.answered(60);
+        scene.passes(60);
+        scene.asks_for("a", Event::Regular);
+        let pause = scene.fails();
+        scene.tier.handle_want(scene.now);
+        assert_eq!(scene.asks(), None);
+        scene.now += pause;
         scene.asks_for("a", Event::Regular);
     }
 

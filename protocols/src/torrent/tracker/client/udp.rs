@@ -134,7 +134,7 @@ fn open<App: 'static, Q: Question>(
     };
     let from = options.connect.from.as_ref().and_then(Address::ip).unwrap_or(any);
     let asking = Asking {
-        question,
+        question: question.leaving(from.is_ipv6(), options),
         family: Family::of(tracker),
         left: options.udp_tries.max(1),
         wait: FIRST_WAIT,
