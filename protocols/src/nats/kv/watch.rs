@@ -71,6 +71,10 @@ struct State {
     beat: Option<TimerId>,
     /// Looks since something was heard.
     silence: u32,
+    /// At so many of them another consumer is made.
+    most_silent: u32,
+    /// Looks until it is asked again, if this consumer is not answered.
+    pause: u32,
     /// Connections that the client has had.
     connects: u64,
 }
@@ -81,8 +85,12 @@ const HEARTBEAT: Duration = Duration::from_secs(2);
 /// How often this side looks whether it does, and whether the connection is still the same one.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// After so many looks without a word another one is made: that is three heartbeats.
-const MOST_SILENT: u32 = 12;
+/// At so many looks without a word another one is made: three heartbeats have passed by then.
+const MOST_SILENT: u32 = 13;
+
+/// So many looks are between two questions without an answer at most, each time twice as many: each may have all brought
+/// once more, and where that is what is too much for a connection, it would never be answered.
+const LONGEST_PAUSE: u32 = 32;
 
 impl<App: 'static> Watch<App> {
     pub(super) fn start(
@@ -102,6 +110,8 @@ impl<App: 'static> Watch<App> {
             has_caught_up: false,
             beat: None,
             silence: 0,
+            most_silent: MOST_SILENT,
+            pause: 1,
             connects: 0,
         };
         let watch = Self {
@@ -148,8 +158,11 @@ impl<App: 'static> Watch<App> {
         let (before, consumer, since) = {
             let mut state = self.shared.state.borrow_mut();
             state.consumer += 1;
-            (state.received, state.silence) = (0, 0);
-            state.connects = client.statistics().connects;
+            (state.received, state.silence, state.most_silent) = (0, 0, MOST_SILENT);
+            let connects = client.statistics().connects;
+            if state.connects != connects {
+                (state.connects, state.pause) = (connects, 1);
+            }
             let since = state.told.map_or(Since::Last, |told| Since::Revision(told + 1));
             (state.subscription.take(), state.consumer, since)
         };
@@ -265,7 +278,10 @@ impl<App: 'static> Watch<App> {
         if !self.is_current(consumer) {
             return;
         }
-        self.shared.state.borrow_mut().silence = 0;
+        {
+            let mut state = self.shared.state.borrow_mut();
+            (state.silence, state.most_silent, state.pause) = (0, MOST_SILENT, 1);
+        }
         if message.status().is_some_and(|status| status.code == Status::CONTROL) {
             return self.handle_control(registry, app, message);
         }
@@ -329,7 +345,7 @@ impl<App: 'static> Watch<App> {
         let is_lost = {
             let mut state = self.shared.state.borrow_mut();
             state.silence += 1;
-            state.silence > MOST_SILENT || state.connects != client.statistics().connects
+            state.silence >= state.most_silent || state.connects != client.statistics().connects
         };
         if is_lost && client.is_connected() {
             self.go_on(registry, app);
@@ -348,9 +364,11 @@ impl<App: 'static> Watch<App> {
         }
     }
 
-    /// The next look has it asked again.
+    /// The next look has it asked again, or a later one if that was in vain before.
     fn ask_later(&self) {
-        self.shared.state.borrow_mut().silence = MOST_SILENT;
+        let mut state = self.shared.state.borrow_mut();
+        (state.silence, state.most_silent) = (0, state.pause);
+        state.pause = (state.pause * 2).min(LONGEST_PAUSE);
     }
 
     fn catch_up(&self, registry: &mut Registry<App>, app: &mut App) {
