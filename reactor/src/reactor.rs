@@ -213,10 +213,13 @@ impl<App> Reactor<App> {
         app: &mut App,
     ) -> Result<Option<ShutdownReport>, LoopError> {
         self.registry.mailbox.tell_when_alone(true);
-        let began = self.registry.ledger.clock.read();
+        // Only a deadline has the clock read for it.
+        let within = most.map(|most| (self.registry.ledger.clock.read(), most));
         let ended = loop {
-            let passed = self.registry.ledger.clock.read().saturating_duration_since(began);
-            let left = most.map(|most| most.saturating_sub(passed));
+            let left = within.map(|(began, most)| {
+                let now = self.registry.ledger.clock.read();
+                most.saturating_sub(now.saturating_duration_since(began))
+            });
             if left == Some(Duration::ZERO) || self.registry.is_empty() {
                 break Ok(None);
             }
