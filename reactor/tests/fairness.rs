@@ -153,6 +153,18 @@ impl Scene {
         self.reactor.stats().events - before
     }
 
+    /// A turn in which the first who never stops has sent what fits, and everybody else has asked: how much of it waited,
+    /// and was read. Everybody was answered in the one turn, whatever else it brought.
+    #[track_caller]
+    fn turn_under_fire(&mut self) -> (usize, usize) {
+        self.flood();
+        self.ask();
+        let before = self.waiting(0);
+        self.turn();
+        self.assert_answered();
+        (before, before - self.waiting(0))
+    }
+
     /// Turns until there is nothing to do.
     fn rest(&mut self) {
         while self.turn() > 0 || self.reactor.next_deadline().is_some() {}
@@ -187,13 +199,7 @@ fn one_fire_hose_does_not_delay_a_hundred_who_ask() {
     let limits = Limits { read_budget: READ, ..Limits::default() };
     let mut scene = Scene::new(limits, 1, 100);
     for _ in 0..20 {
-        scene.flood();
-        scene.ask();
-        let before = scene.waiting(0);
-        scene.turn();
-        // Each of them in the one turn, whatever else it brought.
-        scene.assert_answered();
-        let read = before - scene.waiting(0);
+        let (before, read) = scene.turn_under_fire();
         assert!(read > 0, "and it is not starved either");
         // It is visited when it is reported, and once more when all others were.
         assert!(read <= 3 * READ, "{read} of {before} bytes in a turn");
@@ -213,12 +219,7 @@ fn a_fire_hose_into_a_half_closed_connection_has_one_share_a_turn() {
     scene.flood();
     scene.turn();
     for _ in 0..20 {
-        scene.flood();
-        scene.ask();
-        let before = scene.waiting(0);
-        scene.turn();
-        scene.assert_answered();
-        let read = before - scene.waiting(0);
+        let (before, read) = scene.turn_under_fire();
         assert!(before > READ, "{before} are not enough to tell");
         assert!((1..=READ).contains(&read), "{read} of {before} bytes in a turn");
     }
