@@ -240,9 +240,9 @@ pub(crate) fn run(
         Purpose::Give => Vec::new(),
         Purpose::Get { .. } => known.web_seeds(),
     };
-    let secure = ask::secure(&web_seeds, of_the_first(&from));
     let reach = ask::reach(peers.allow_inside);
-    let options = peer::Options { from, encryption, secure, reach, ..peer::Options::default() };
+    let mut options = peer::Options { from, encryption, reach, ..peer::Options::default() };
+    options.secure = ask::secure(&web_seeds, options.first_from());
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let mut addresses = Vec::new();
     for at in listen {
@@ -301,12 +301,6 @@ fn listen_at(places: &[HostPort]) -> Result<Vec<Address>, Box<dyn Error>> {
         addresses.push(address);
     }
     Ok(addresses)
-}
-
-/// Where trackers and web servers are asked from: the first, unless that means all addresses of this machine.
-fn of_the_first(from: &[IpAddr]) -> Option<Address> {
-    let first = from.first().filter(|ip| !ip.is_unspecified())?;
-    Some(Address::Ip((*first, 0).into()))
 }
 
 fn look_on_lan(
@@ -535,7 +529,7 @@ impl Sharing {
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
-        let from = of_the_first(&self.swarms.options().from);
+        let from = self.swarms.options().first_from();
         let options = AnnounceOptions {
             key: registry.random() as u32,
             port_v6: self.swarms.port_v6(),

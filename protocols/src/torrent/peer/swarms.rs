@@ -81,6 +81,16 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Where trackers and web servers are asked from: the first of [`from`](Self::from), and any port. `None` if the system
+    /// is to choose.
+    #[must_use]
+    pub fn first_from(&self) -> Option<Address> {
+        let first = self.from.first().filter(|ip| !ip.is_unspecified())?;
+        Some(Address::Ip((*first, 0).into()))
+    }
+}
+
 /// There is no such torrent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("no torrent {0} is shared")]

@@ -35,11 +35,7 @@ impl<App: 'static> Clients<App> {
             let connect = ConnectOptions { reach: options.reach, ..connect };
             Client::new(ClientOptions { connect, limits: limits() })
         };
-        let from = options
-            .from
-            .first()
-            .filter(|ip| !ip.is_unspecified())
-            .map(|ip| Address::Ip((*ip, 0).into()));
+        let from = options.first_from();
         let plain = client(ConnectOptions { from, ..ConnectOptions::default() });
         Self { plain, secure: options.secure.clone().map(client) }
     }
