@@ -67,7 +67,7 @@ impl Server {
         let mut most = (self.settings.limits.send_queue / 4 / LINE).max(1);
         while most > 0 && self.deliveries() <= MOST_DELIVERIES {
             let Some(user) = users.pop_front() else { break };
-            if let Some(reason) = self.is_to_leave(user) {
+            if let Some(reason) = self.why_leaving(user).cloned() {
                 self.remove(network, user, &reason);
                 most -= 1;
             }
@@ -97,14 +97,13 @@ impl Server {
     }
 
     /// The reason with which a user has yet to quit, as its node is lost.
-    fn is_to_leave(&self, user: UserKey) -> Option<Rc<str>> {
-        self.nodes.as_ref()?.people.get(user)?.leaving.clone()
+    fn why_leaving(&self, user: UserKey) -> Option<&Rc<str>> {
+        self.nodes.as_ref()?.people.get(user)?.leaving.as_ref()
     }
 
     /// Whether a user has yet to quit, as its node is lost.
     pub(in crate::chat::server) fn is_leaving(&self, user: UserKey) -> bool {
-        let person = self.nodes.as_ref().and_then(|nodes| nodes.people.get(user));
-        person.is_some_and(|person| person.leaving.is_some())
+        self.why_leaving(user).is_some()
     }
 
     /// Their node is back, and they with it.
@@ -128,7 +127,7 @@ impl Server {
         network: &mut dyn Network,
         user: UserKey,
     ) -> bool {
-        let Some(reason) = self.is_to_leave(user) else { return false };
+        let Some(reason) = self.why_leaving(user).cloned() else { return false };
         let together = self.nodes.as_mut().and_then(|nodes| nodes.together.take());
         self.remove(network, user, &reason);
         if let Some(nodes) = &mut self.nodes {
