@@ -86,6 +86,10 @@ impl Backoff {
         self.tries
     }
 
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
+    }
+
     /// All is well again: the next pause is the first.
     pub fn reset(&mut self) {
         *self = Self::new(self.first, self.longest);

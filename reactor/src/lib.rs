@@ -105,6 +105,7 @@
 // | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals` (or `no_signals`), `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
+// | `by_line` | protocols that are told of lines instead of bytes |
 // | `dispatch` | from readiness to callbacks, phase by phase |
 // | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
@@ -113,6 +114,7 @@
 
 mod address;
 mod backoff;
+mod by_line;
 mod datagram;
 mod dispatch;
 mod error;
@@ -162,6 +164,7 @@ pub use bytes;
 
 pub use address::{Address, Host, ParseAddressError};
 pub use backoff::Backoff;
+pub use by_line::{ByLine, LineProtocol};
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
     HandOffError, LoopError, OffloadError, OpenError, PostError, ReachError, SendError,
@@ -183,13 +186,13 @@ pub use outbox::Pressure;
 pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};
 pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
-pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
+pub use registry::{DatagramProtocol, Idle, LastTry, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
 pub use sender::Sender;
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{CoupleError, Detached, Transport, Uncoupled};
+pub use stream::{CoupleError, Detached, NotCoupled, Transport, Uncoupled};
 #[cfg(unix)]
 pub use stream::{PassError, PeerCredentials};

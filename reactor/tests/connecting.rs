@@ -11,10 +11,10 @@ use std::time::Instant;
 use bytes::Bytes;
 #[cfg(unix)]
 use reactor::StreamLimits;
-use reactor::{Address, ConnectOptions, OpenError, Side};
+use reactor::{Address, Backoff, ConnectOptions, LastTry, Limits, OpenError, Side};
 #[cfg(unix)]
 use support::FullListener;
-use support::{NobodysPort, Probe, Stage};
+use support::{Log, NobodysPort, Probe, Stage, until_outside};
 
 fn echo() -> Probe {
     Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
@@ -325,4 +325,87 @@ fn a_host_that_refuses_is_told_of_with_its_name_and_its_addresses() {
         ("localhost", ErrorKind::ConnectionRefused)
     );
     assert!(failure.attempts().iter().any(|it| it.address == nobody.address().into()), "{failure}");
+}
+
+// ── again ───────────────────────────────────────────────────────────────────────────────────
+
+/// Pauses of no length to speak of.
+fn at_once() -> Backoff {
+    Backoff::new(Duration::from_millis(1), Duration::from_millis(2))
+}
+
+#[test]
+fn it_connects_again_until_there_is_no_protocol_for_it() {
+    let mut stage = Stage::new();
+    let mut served = 0;
+    let address = stage.listen(move || {
+        served += 1;
+        let last = served == 3;
+        Probe::new("server").on_open(move |server, _| {
+            server.write(if last { b"done" } else { b"away" });
+            server.close();
+        })
+    });
+    let options = ConnectOptions::default();
+    stage.registry().connect_again(address.into(), &options, at_once(), |log: &mut Log, last| {
+        log.note("next", last.map_or("first".to_owned(), LastTry::to_string));
+        (!log.bytes("client").ends_with(b"done")).then(|| Probe::new("client"))
+    });
+    stage.until(|log| log.of("next").len() == 4);
+    let away = format!("{address}: the peer closed the connection");
+    assert_eq!(stage.log.of("next"), ["first", &away, &away, &away]);
+    assert_eq!(stage.log.bytes("client"), b"awayawaydone");
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().timers, 0, "nothing is left of it");
+}
+
+/// In one place, and as often as it is asked for: also of what the loop itself refuses.
+#[test]
+fn whatever_keeps_a_try_from_its_connection_is_told_and_counted() {
+    let nobody = NobodysPort::new();
+    let elsewhere = Address::from(nobody.address());
+    for (most, why) in [(10, "could not connect: "), (0, "the loop has no connections left")] {
+        let mut stage = Stage::with_limits(Limits { connections: most, ..Limits::default() });
+        let options = ConnectOptions::default();
+        let next = |log: &mut Log, last: Option<&LastTry>| {
+            log.note("next", last.map_or(String::new(), |last| format!("{} {last}", last.tries)));
+            last.is_none_or(|last| last.tries < 3).then(|| Probe::new("client"))
+        };
+        stage.registry().connect_again(elsewhere.clone(), &options, at_once(), next);
+        stage.until(|log| log.of("next").len() == 4);
+        for (tries, told) in (1..).zip(&stage.log.of("next")[1..]) {
+            let begins = format!("{tries} {elsewhere}: ");
+            assert!(told.starts_with(&begins) && told.contains(why), "{told}");
+        }
+        stage.until_quiet();
+    }
+}
+
+/// A server that takes everybody in and sends him away is not asked all the time; one that was good for long is.
+#[test]
+fn the_pauses_are_short_again_after_a_connection_that_lasted() {
+    for (longest, expected) in [(Duration::from_secs(3_600), "3"), (Duration::from_millis(1), "1")]
+    {
+        let mut stage = Stage::new();
+        let address = stage.listen(|| Probe::new("server"));
+        let options = ConnectOptions::default();
+        let backoff = Backoff::new(Duration::from_millis(1), longest);
+        stage.registry().connect_again(address.into(), &options, backoff, |log: &mut Log, last| {
+            log.note("next", last.map_or(String::new(), |last| last.tries.to_string()));
+            Some(Probe::new("client"))
+        });
+        for ended in 1..=3 {
+            stage.until(|log| log.of("client").last() == Some(&"open"));
+            let lasts = stage.registry().now() + Duration::from_millis(5);
+            until_outside(&mut stage.reactor, &mut stage.log, |_, registry| registry.now() > lasts);
+            let id = stage.log.id("client");
+            stage.registry().abort(id).expect("it is open");
+            stage.until(|log| log.of("next").len() == ended + 1);
+        }
+        assert_eq!(stage.log.of("next").last(), Some(&expected));
+        stage.until(|log| log.of("client").last() == Some(&"open"));
+        stage.registry().shutdown(Duration::ZERO);
+        stage.until_shut_down();
+        assert_eq!(stage.log.of("next").len(), 4, "the end of the loop is no reason to ask");
+    }
 }

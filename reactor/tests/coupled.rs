@@ -10,7 +10,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor::{ConnectionId, CoupleError, Limits, StdStream, StreamLimits, Uncoupled};
+use reactor::{
+    Address, ConnectOptions, ConnectionId, CoupleError, Limits, NotCoupled, StdStream,
+    StreamLimits, Uncoupled,
+};
 use socket2::SockRef;
 use support::{
     Log, NobodysPort, Peer, Probe, Stage, assert_same_bytes, client, pair, pattern, until,
@@ -309,4 +312,83 @@ fn a_shutdown_lets_a_couple_finish() {
     assert_same_bytes(&sink.join(), &pattern(MUCH));
     assert_same_bytes(&source.join(), &pattern(1));
     assert_eq!(told.borrow().len(), 1);
+}
+
+// ── with the first that is reached ──────────────────────────────────────────────────────────
+
+type Searched = Rc<RefCell<Vec<Result<Uncoupled, NotCoupled>>>>;
+
+/// A client that says "hello" early, and is coupled to one of these.
+fn couple_to(stage: &mut Stage, addresses: Vec<Address>) -> (TcpStream, Searched) {
+    let (near, mut source) = pair();
+    source.write_all(b"hello").expect("it is taken");
+    let told = Searched::default();
+    let note = Rc::clone(&told);
+    let mut addresses = Some(addresses);
+    let front = Probe::new("near").on_open(move |client, _| {
+        let (note, addresses) = (Rc::clone(&note), addresses.take().expect("it opens once"));
+        client.couple_to(addresses, &ConnectOptions::default(), move |_, log: &mut Log, ended| {
+            log.note("couple", "ended");
+            note.borrow_mut().push(ended);
+        });
+    });
+    stage.adopt(near, &StreamLimits::default(), front);
+    (source, told)
+}
+
+/// Turns until it was told what came of it, which is once.
+fn until_searched(stage: &mut Stage, told: &Searched) -> Result<Uncoupled, NotCoupled> {
+    until(&mut stage.reactor, &mut stage.log, |_, _| !told.borrow().is_empty());
+    stage.until_quiet();
+    assert_eq!(told.borrow().len(), 1, "{told:?}");
+    told.borrow_mut().remove(0)
+}
+
+#[test]
+fn the_first_address_that_is_reached_is_coupled_with() {
+    let mut stage = Stage::new();
+    let backend = stage.listen(|| {
+        Probe::new("backend").on_data(|backend, input, _| backend.write(input.take_all()))
+    });
+    let nobody = NobodysPort::new();
+    let addresses = vec![nobody.address().into(), backend.into(), nobody.address().into()];
+    let (source, told) = couple_to(&mut stage, addresses);
+    let heard = talk(&stage, source, MUCH, fin);
+    let heard = stage.join(heard);
+    assert_eq!(&heard[..5], b"hello");
+    assert_same_bytes(&heard[5..], &pattern(MUCH));
+    let ended = until_searched(&mut stage, &told).expect("one was reached");
+    assert!(ended.is_clean(), "{ended:?}");
+    assert_eq!(ended.second.peer, backend.into());
+    assert_eq!(ended.first_to_second, 5 + MUCH as u64);
+    assert_eq!(stage.log.of("near"), ["open"]);
+}
+
+#[test]
+fn a_client_for_whom_nobody_is_reached_is_reset_and_the_last_is_told() {
+    let mut stage = Stage::new();
+    let nobody = NobodysPort::new();
+    let (mut source, told) = couple_to(&mut stage, vec![nobody.address().into(); 3]);
+    let why = until_searched(&mut stage, &told).expect_err("nobody is there");
+    let begins = format!("{}: could not connect", nobody.address());
+    assert!(why.to_string().starts_with(&begins), "{why}");
+    assert!(matches!(&why, NotCoupled::Unreached(closed) if !closed.opened), "{why:?}");
+    assert_eq!(stage.log.of("near"), ["open", "close aborted"]);
+    source.read_exact(&mut [0]).expect_err("it is no end");
+
+    let (_source, told) = couple_to(&mut stage, Vec::new());
+    let why = until_searched(&mut stage, &told).expect_err("there is nobody to ask");
+    assert!(matches!(why, NotCoupled::NoAddress), "{why:?}");
+}
+
+#[test]
+fn a_client_that_leaves_while_a_backend_is_looked_for_is_not_coupled() {
+    let mut stage = Stage::new();
+    let backend = stage.listen(|| Probe::new("backend"));
+    let (_source, told) = couple_to(&mut stage, vec![backend.into()]);
+    stage.until(|log| log.has("near", "open"));
+    let near = stage.log.id("near");
+    let _ = stage.registry().abort(near);
+    let why = until_searched(&mut stage, &told).expect_err("it has left");
+    assert!(matches!(why, NotCoupled::Gone(_)), "{why:?}");
 }

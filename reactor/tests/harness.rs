@@ -9,7 +9,8 @@ use std::time::Duration;
 use reactor::framing::{Line, Lines};
 use reactor::sim::Harness;
 use reactor::{
-    CloseReason, Closed, Idle, Input, Protocol, Registry, StreamLimits, TimerKey, Transport,
+    ByLine, CloseReason, Closed, Idle, Input, LineProtocol, Protocol, Registry, StreamLimits,
+    TimerKey, Transport,
 };
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -346,3 +347,102 @@ fn what_a_verb_brings_about_fails_at_the_line_of_the_verb() {
 struct Peer;
 
 impl Protocol<Vec<String>> for Peer {}
+
+// ── lines ───────────────────────────────────────────────────────────────────────────────────
+
+/// Answers each line; how it does so, the line says.
+#[derive(Default)]
+struct Clerk {
+    lines: usize,
+}
+
+impl Protocol<Vec<String>> for Clerk {
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>) {
+        transport.write(b"421 the end\n");
+        transport.close();
+    }
+}
+
+impl LineProtocol<Vec<String>> for Clerk {
+    fn on_line(
+        &mut self,
+        transport: &mut Transport<'_, Vec<String>>,
+        line: &[u8],
+        _: &mut Vec<String>,
+    ) {
+        self.lines += 1;
+        match line {
+            b"QUIT" => transport.close(),
+            b"QUIT BY ID" => {
+                let id = transport.id();
+                transport.registry().close(id).expect("it is open");
+            }
+            b"WAIT" => transport.pause(),
+            b"OTHER" => transport.replace(ByLine::new(80, Clerk { lines: 100 })),
+            b"MUCH" => transport.write(&[b'x'; 10_000]),
+            _ => transport.write(format!("{}\n", self.lines).as_bytes()),
+        }
+    }
+}
+
+fn clerk() -> Harness<Vec<String>> {
+    Harness::open(ByLine::new(80, Clerk::default()), Vec::new())
+}
+
+#[test]
+fn what_one_line_decides_holds_for_the_lines_behind_it() {
+    for goodbye in ["QUIT", "QUIT BY ID"] {
+        let mut clerk = clerk();
+        clerk.receive(format!("a\r\nb\n{goodbye}\nc\n").as_bytes());
+        assert_eq!(clerk.sent_text(), "1\n2\n", "{goodbye}");
+        assert!(clerk.has_sent_fin() && clerk.registry().stats().discarded_bytes == 0);
+    }
+    let mut clerk = clerk();
+    clerk.receive(b"a\nWAIT\nb\n");
+    assert_eq!(clerk.sent_text(), "1\n");
+    clerk.with(|clerk: &mut ByLine<Clerk>, transport, _| {
+        assert_eq!(clerk.lines, 2, "it stands for the protocol in it");
+        transport.resume();
+    });
+    assert_eq!(clerk.sent_text(), "3\n");
+    clerk.receive(b"OTHER\na\n");
+    assert_eq!(clerk.sent_text(), "101\n", "it is for the next protocol");
+}
+
+#[test]
+fn a_line_that_is_too_long_ends_who_has_no_answer_to_it() {
+    let mut clerk = clerk();
+    clerk.receive(b"a\n");
+    clerk.receive(&[b'x'; 100]);
+    assert_eq!(clerk.sent_text(), "1\n");
+    assert!(clerk.has_sent_fin());
+}
+
+#[test]
+fn a_pause_that_the_protocol_has_made_is_not_ended_by_the_shutdown() {
+    let mut clerk = clerk();
+    clerk.receive(b"WAIT\na\n");
+    clerk.registry().shutdown(HALF_A_MINUTE);
+    clerk.settle();
+    assert_eq!(clerk.sent_text(), "", "it has its reasons");
+    clerk.with(|_: &mut ByLine<Clerk>, transport, _| transport.resume());
+    assert_eq!(clerk.sent_text(), "2\n421 the end\n", "and owes the rest");
+    assert!(clerk.has_sent_fin());
+}
+
+/// A client must not be held up by a server that does not read while it speaks.
+#[test]
+fn lines_wait_for_a_reader_only_where_the_limits_say_so() {
+    for outbox_holds_reading in [true, false] {
+        let limits = StreamLimits { outbox_holds_reading, ..StreamLimits::default() };
+        let clerk = ByLine::new(80, Clerk::default());
+        let mut clerk = Harness::open_with(clerk, Vec::new(), limits);
+        clerk.peer_stops_reading();
+        clerk.receive("MUCH\n".repeat(100).as_bytes());
+        let lines = clerk.with(|clerk: &mut ByLine<Clerk>, _, _| clerk.lines);
+        assert_eq!(lines < 50, outbox_holds_reading, "{lines}");
+        clerk.peer_reads();
+        clerk.wait(HALF_A_MINUTE);
+        assert_eq!(clerk.sent().len(), 1_000_000);
+    }
+}
