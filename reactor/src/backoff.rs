@@ -8,6 +8,8 @@ use std::time::Duration;
 /// come in the same moment. The chance is an argument: [`Registry::random`](crate::Registry::random), so a
 /// simulation does the same again.
 ///
+/// [`Registry::connect_again`](crate::Registry::connect_again) is a client that has them. By hand:
+///
 /// ```
 /// use reactor::{Address, Backoff, Closed, Input, Protocol, Reactor, Registry, Transport};
 /// use std::time::Duration;

@@ -21,11 +21,11 @@ pub trait LineProtocol<App>: Protocol<App> {
     /// stands behind it is dropped, kept, or the other's.
     fn on_line(&mut self, transport: &mut Transport<'_, App>, line: &[u8], app: &mut App);
 
-    /// A line is longer than may be. It is thrown away as it comes, and told of once. The default closes the
-    /// connection; one that answers and goes on is as good.
+    /// A line is longer than may be. It is thrown away as it comes, and told of once. The default resets the
+    /// connection ([`Aborted`](crate::CloseReason::Aborted)); one that answers and goes on is as good.
     fn on_long_line(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let _ = app;
-        transport.close();
+        transport.abort();
     }
 }
 
@@ -65,8 +65,8 @@ pub trait LineProtocol<App>: Protocol<App> {
 ///
 /// The beginning of a line behind which the connection ends is no line, and dropped.
 ///
-/// It is the protocol that the connection runs: [`Registry::with`] knows it as `ByLine<Lengths>`, and lends that, which
-/// stands for the `Lengths` in it.
+/// It is the protocol that the connection runs: [`Registry::with`] and [`Transport::offload`] know it as
+/// `ByLine<Lengths>`, and lend that, which stands for the `Lengths` in it.
 #[derive(Clone, Debug)]
 pub struct ByLine<P> {
     lines: Lines,

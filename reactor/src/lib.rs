@@ -42,14 +42,15 @@
 //! | serve, or connect, over TCP or Unix sockets | [`Registry::listen`], [`Registry::connect`]; a [`Protocol`] each |
 //! | connect to a host by its name | an [`Address`] that is one; [`ConnectOptions::race`], [`Registry::set_resolver`] |
 //! | talk UDP or Unix datagrams | [`Registry::bind_datagram`]; a [`DatagramProtocol`] |
-//! | cut what arrives into messages | [`Input`], what a protocol leaves comes again; [`framing`] for lines and frames |
+//! | speak in lines | a [`LineProtocol`], in a [`ByLine`] |
+//! | cut what arrives into other messages | [`Input`], what a protocol leaves comes again; [`framing`] for frames |
 //! | send | [`Transport::write`]; [`Transport::send`] for shared bytes, [`Transport::send_file`] |
 //! | not be drowned by who reads slowly | [`StreamLimits`], [`Transport::queued_bytes`], [`Protocol::on_drain`], [`Registry::when_drained`] |
 //! | reach another connection, or many | [`ConnectionId`]; [`Registry::send`], [`Registry::broadcast`], [`Registry::with`] |
-//! | pass on from one connection to another | [`Registry::couple`] |
+//! | pass on from one connection to another | [`Transport::couple_to`] an address, [`Registry::couple`] |
 //! | do something later | [`Transport::set_timer`], [`Registry::after`], [`Registry::every`] |
 //! | end those who say nothing | [`StreamLimits::idle_timeout`], [`Protocol::on_idle`] |
-//! | try again, and wait for answers | [`Backoff`], [`Requests`] |
+//! | try again, and wait for answers | [`Registry::connect_again`], [`Backoff`], [`Requests`] |
 //! | work that blocks, and other threads | [`Registry::offload`], [`Transport::offload`]; [`Handle`] |
 //! | use several cores | [`Loops`], a loop each; [`Registry::listen_among`] |
 //! | keep your own loop | [`Reactor::turn`], [`Reactor::next_deadline`] |

@@ -410,12 +410,12 @@ fn what_one_line_decides_holds_for_the_lines_behind_it() {
 }
 
 #[test]
-fn a_line_that_is_too_long_ends_who_has_no_answer_to_it() {
+fn a_line_that_is_too_long_ends_a_connection_that_has_no_answer_to_it() {
     let mut clerk = clerk();
     clerk.receive(b"a\n");
     clerk.receive(&[b'x'; 100]);
     assert_eq!(clerk.sent_text(), "1\n");
-    assert!(clerk.has_sent_fin());
+    assert!(clerk.has_sent_reset());
 }
 
 #[test]
