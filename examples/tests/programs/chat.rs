@@ -102,46 +102,6 @@ impl Person {
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn help_says_what_there_is() {
-    let help = chat(&["--help"], "");
-    assert_eq!(help.code, Some(0));
-    for word in ["serve", "connect", "account", "Exit code"] {
-        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
-    }
-    for (command, words) in [
-        ("serve", &["--listen", "--config", "--oper", "--flood", "SIGHUP"][..]),
-        ("connect", &["--nick", "--channel", "/help", "<ann>"]),
-        ("account", &["add", "password", "list", "remove", "hash", "--data"]),
-    ] {
-        let help = chat(&[command, "--help"], "");
-        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-        for word in words {
-            assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
-        }
-    }
-}
-
-#[test]
-fn a_command_line_that_makes_no_sense_is_code_2() {
-    for words in [
-        &["serve", "--listen", "nowhere"][..],
-        &["serve", "--oper", "root"],
-        &["serve", "--flood", "maybe"],
-        &["connect", "localhost:6667"],
-        &["connect", "--nick", "ann"],
-        &["connect", "localhost:6667", "--nick", "two words"],
-        &["serve", "--listen", "udp:127.0.0.1:0"],
-        &["serve", "--cluster", "http://127.0.0.1", "--node", "a"],
-        &["serve", "--cluster", "nats://127.0.0.1", "--node", "a.b"],
-        &["account", "add"],
-        &["dance"],
-    ] {
-        let ended = chat(words, "");
-        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
-    }
-}
-
-#[test]
 fn what_cannot_work_is_told_with_what_to_do() {
     for (words, told) in [
         (&["serve", "--listen", "127.0.0.1:0", "--name", "localhost"][..], "such as irc.example"),

@@ -97,6 +97,60 @@ fn refused(program: &str, words: &[&str], code: i32, part: &str) -> Ended {
 }
 
 #[test]
+fn help_says_what_there_is() {
+    for (program, command, words) in [
+        (ECHO, "", &["serve", "send", "ping", "udp:HOST:PORT", "Exit code"][..]),
+        (ECHO, "serve", &["Usage: echo "]),
+        (ECHO, "send", &["Usage: echo "]),
+        (ECHO, "ping", &["Usage: echo "]),
+        (CHAT, "", &["serve", "connect", "account", "Exit code"]),
+        (CHAT, "serve", &["--listen", "--config", "--oper", "--flood", "SIGHUP"]),
+        (CHAT, "connect", &["--nick", "--channel", "/help", "<ann>"]),
+        (CHAT, "account", &["add", "password", "list", "remove", "hash", "--data"]),
+        (TRANSFER, "", &["serve", "get", "put", "list", "user"]),
+        (TRANSFER, "", &["ftp://", "tftp://", "TRANSFER_PASSWORD"]),
+        (TRANSFER, "serve", &["Usage: transfer ", "SIGHUP"]),
+        (TRANSFER, "get", &["Usage: transfer "]),
+        (TRANSFER, "put", &["Usage: transfer "]),
+        (TRANSFER, "list", &["Usage: transfer "]),
+        (TRANSFER, "user", &["Usage: transfer "]),
+        (TRANSFER, "user add", &["Usage: transfer "]),
+        (PROXY, "", &["Usage: proxy", "--listen", "BACKEND", "--rest", "SIGUSR1", "unix:PATH"]),
+        (PROXY, "", &["--send-proxy", "Exit code"]),
+        (RPC, "", &["serve", "call", "listen", "batch", "describe", "stdio:COMMAND", "Exit code"]),
+    ] {
+        let asked: Vec<_> = command.split_whitespace().chain(["--help"]).collect();
+        let help = run(program, &asked, b"");
+        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""), "{program} {command}");
+        for word in words {
+            assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
+        }
+    }
+}
+
+#[test]
+fn a_command_line_that_makes_no_sense_is_code_2() {
+    for (program, lines) in [
+        (ECHO, &["serve --listen nowhere", "send", "send udp:1", "dance"][..]),
+        (ECHO, &["ping localhost:7 --count 0", "ping localhost:7 --interval -1"]),
+        (CHAT, &["serve --listen nowhere", "serve --oper root", "serve --flood maybe"]),
+        (CHAT, &["connect localhost:6667", "connect --nick ann", "account add", "dance"]),
+        (CHAT, &["serve --listen udp:127.0.0.1:0", "serve --cluster http://127.0.0.1 --node a"]),
+        (CHAT, &["serve --cluster nats://127.0.0.1 --node a.b"]),
+        (TRANSFER, &["get", "get http://host/file", "get ftp://host:ftp/file", "put file"]),
+        (TRANSFER, &["get tftp://ann@host/file", "get ftp://host/file --parallel 0", "user"]),
+        (TRANSFER, &["serve --user ann", "serve --passive-ports 2-1", "serve --replace"]),
+        (PROXY, &["", "nowhere", "localhost:7 --rest -1"]),
+    ] {
+        for line in lines {
+            let words: Vec<_> = line.split_whitespace().collect();
+            refused(program, &words, 2, "--help");
+        }
+    }
+    refused(CHAT, &["connect", "localhost:6667", "--nick", "two words"], 2, "--help");
+}
+
+#[test]
 fn a_nick_that_no_server_would_take_is_the_fault_of_whoever_typed_it() {
     for (program, connect) in [(CHAT, &["connect"][..]), (BOT, &[])] {
         for (nick, why) in [
@@ -189,6 +243,7 @@ fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
     let why = format!("address already in use: {address}; try another port with --");
     let mut programs = vec![
         (ECHO, "echo", &["serve", "--listen"][..]),
+        (PROXY, "proxy", &["127.0.0.1:7", "--listen"]),
         (CHAT, "chat", &["serve", "--listen"]),
         (TRANSFER, "transfer", &["serve", "--ftp"]),
         (PLAYGROUND, "playground", &["--tcp"]),
@@ -202,6 +257,7 @@ fn a_socket_that_cannot_be_opened_is_told_in_words_by_every_program() {
     for (program, name, words) in programs {
         let ended = refused(program, &[words, &[&address]].concat(), 1, &why);
         assert!(ended.errors.starts_with(&format!("{name}: ")), "{}", ended.errors);
+        assert_eq!(ended.output, b"");
     }
 }
 

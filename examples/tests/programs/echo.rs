@@ -18,51 +18,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
-#[test]
-fn help_says_what_there_is() {
-    let help = echo(&["--help"], b"");
-    assert_eq!(help.code, Some(0));
-    for word in ["serve", "send", "ping", "udp:HOST:PORT", "Exit code"] {
-        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
-    }
-    for command in ["serve", "send", "ping"] {
-        let help = echo(&[command, "--help"], b"");
-        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-        assert!(help.text().contains("Usage: echo "), "{}", help.text());
-    }
-}
-
-#[test]
-fn a_command_line_that_makes_no_sense_is_code_2() {
-    for words in [
-        &["serve", "--listen", "nowhere"][..],
-        &["send"],
-        &["send", "udp:1"],
-        &["ping", "localhost:7", "--count", "0"],
-        &["ping", "localhost:7", "--interval", "-1"],
-        &["dance"],
-    ] {
-        let ended = echo(words, b"");
-        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
-        assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
-    }
-}
-
 // ── serve ───────────────────────────────────────────────────────────────────────────────────────
-
-#[test]
-fn an_address_in_use_is_named_with_what_to_do() {
-    let taken = TcpListener::bind("127.0.0.1:0").and_then(|listener| {
-        let address = listener.local_addr()?.to_string();
-        Ok((listener, address))
-    });
-    let (_listener, address) = taken.expect("a socket");
-    let ended = echo(&["serve", "--listen", &address], b"");
-    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
-    let expected =
-        format!("echo: address already in use: {address}; try another port with --listen");
-    assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
-}
 
 #[test]
 fn a_path_that_is_taken_is_left_alone() {

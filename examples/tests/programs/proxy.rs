@@ -52,30 +52,7 @@ fn heard(address: &str) -> String {
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn help_says_what_there_is() {
-    let help = run(PROXY, &["--help"], b"");
-    assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-    for word in [
-        "Usage: proxy",
-        "--listen",
-        "BACKEND",
-        "--rest",
-        "SIGUSR1",
-        "unix:PATH",
-        "--send-proxy",
-        "Exit code",
-    ] {
-        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
-    }
-}
-
-#[test]
 fn a_command_line_that_makes_no_sense_says_why() {
-    for words in [&[][..], &["nowhere"], &["localhost:7", "--rest", "-1"]] {
-        let ended = run(PROXY, words, b"");
-        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
-        assert!(ended.errors.contains("--help"), "{words:?}: {ended:?}");
-    }
     for (words, why) in [
         (&["udp:127.0.0.1:7"][..], "not spoken over UDP"),
         (&["127.0.0.1:0"], "port 0"),
@@ -88,16 +65,6 @@ fn a_command_line_that_makes_no_sense_says_why() {
         assert_eq!(ended.code, Some(2), "{ended:?}");
         assert!(ended.errors.contains(why), "{ended:?}");
     }
-}
-
-#[test]
-fn an_address_in_use_is_named_with_what_to_do() {
-    let (_taken, address) = listener();
-    let ended = run(PROXY, &["--listen", &address, "127.0.0.1:7"], b"");
-    assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
-    let expected =
-        format!("proxy: address already in use: {address}; try another port with --listen");
-    assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
 }
 
 // ── what passes ─────────────────────────────────────────────────────────────────────────────────

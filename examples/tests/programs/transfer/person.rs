@@ -12,41 +12,6 @@ use crate::support::{Program, TRANSFER, listener, noise, run};
 // ── the command line ────────────────────────────────────────────────────────────────────────────
 
 #[test]
-fn help_says_what_there_is() {
-    let help = run(TRANSFER, &["--help"], b"");
-    assert_eq!(help.code, Some(0));
-    for word in ["serve", "get", "put", "list", "user", "ftp://", "tftp://", "TRANSFER_PASSWORD"] {
-        assert!(help.text().contains(word), "{word} is missing:\n{}", help.text());
-    }
-    assert!(run(TRANSFER, &["serve", "--help"], b"").text().contains("SIGHUP"));
-    for command in ["serve", "get", "put", "list", "user", "user add"] {
-        let words: Vec<_> = command.split(' ').chain(["--help"]).collect();
-        let help = run(TRANSFER, &words, b"");
-        assert_eq!((help.code, help.errors.as_str()), (Some(0), ""));
-        assert!(help.text().contains("Usage: transfer "), "{}", help.text());
-    }
-}
-
-#[test]
-fn a_command_line_that_makes_no_sense_is_code_2() {
-    for words in [
-        &["get"][..],
-        &["get", "http://host/file"],
-        &["get", "ftp://host:ftp/file"],
-        &["get", "tftp://ann@host/file"],
-        &["get", "ftp://host/file", "--parallel", "0"],
-        &["put", "file"],
-        &["serve", "--user", "ann"],
-        &["serve", "--passive-ports", "2-1"],
-        &["serve", "--replace"],
-        &["user"],
-    ] {
-        let ended = run(TRANSFER, words, b"");
-        assert_eq!(ended.code, Some(2), "{words:?}: {ended:?}");
-    }
-}
-
-#[test]
 fn what_cannot_be_done_is_said_in_a_line() {
     let scene = Scene::writable();
     let (ftp, tftp) = (&scene.ftp, &scene.tftp);

@@ -1,5 +1,7 @@
 //! The scenarios that `simulate` runs, a small share of them, and the program itself.
 
+mod key_value;
+
 use std::process::{Command, Output};
 
 use reactor::sim::{Fault, Simulation};
