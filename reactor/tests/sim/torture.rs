@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::Echo;
 use reactor::sim::{Call, CallFault, Errno, Network, Outcome, Simulation, Torture};
 use reactor::{
     Address, Backoff, CloseReason, ConnectOptions, Datagram, DatagramOptions, DatagramProtocol,
@@ -11,14 +12,6 @@ use reactor::{
 };
 
 const QUESTIONS: usize = 3;
-
-struct Echo;
-
-impl<App> Protocol<App> for Echo {
-    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-        transport.write(input.take_all());
-    }
-}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Persistence {
