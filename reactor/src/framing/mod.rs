@@ -2,7 +2,8 @@
 //!
 //! TCP carries bytes. What one side wrote with one call arrives in pieces, or together with what it wrote
 //! next, so a protocol has to find out where a message ends. This module does it for the two ways that
-//! nearly all protocols use. It is pure: bytes in, messages out, no socket and no clock.
+//! nearly all protocols use. It is pure: bytes in, messages out, no socket and no clock. A protocol that speaks in lines
+//! from its beginning to its end need not do it by hand: see [`ByLine`](crate::ByLine).
 //!
 //! ```text
 //!   NICK ann\r\nUSER ann 0 * :A\r\nPRIV          what a peer has sent so far

@@ -8,7 +8,8 @@ use crate::{
     Closed, Datagram, DatagramTransport, Input, Registry, SocketClosed, TimerKey, Transport,
 };
 
-/// The state machine of one byte stream: TCP or Unix.
+/// The state machine of one byte stream: TCP or Unix. One that speaks in lines is a
+/// [`LineProtocol`](crate::LineProtocol) as well, and is told of those.
 ///
 /// ```text
 ///   on_open ─▶ ( on_data │ on_secure │ on_drain │ on_timer │ on_file_sent │ on_idle │ on_shutdown )* ─▶ on_end? ─▶ … ─▶ on_close
