@@ -9,12 +9,8 @@ use std::time::Instant;
 
 use crate::nats_server::Store;
 use crate::outside::Process;
-use crate::support::{self, Ended, Program, run};
+use crate::support::{self, BOT, CHAT, Ended, Program, TORRENT, run};
 use rustix::process::{Pid, Signal, kill_process};
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
-const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
-const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 
 /// `chat`, to its end.
 #[track_caller]

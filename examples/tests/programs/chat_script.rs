@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::thread::{self, JoinHandle};
 
-use crate::support::{Ended, PATIENCE, Program, listener, run};
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
+use crate::support::{CHAT, Ended, PATIENCE, Program, listener, run};
 
 /// What a server says when it hears something that begins like that; `\n` ends its lines.
 type Rule<'a> = (&'a str, &'a str);

@@ -4,10 +4,8 @@
 use std::fs;
 
 use crate::outside::{free_port, program, until_listening};
-use crate::support::{Ended, Program, run};
+use crate::support::{CHAT, Ended, Program, run};
 use tempfile::TempDir;
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
 /// A server, which goes with the test.
 struct Server {

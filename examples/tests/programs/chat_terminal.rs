@@ -10,10 +10,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::outside;
-use crate::support::{PATIENCE, Program, listener};
+use crate::support::{CHAT, PATIENCE, Program, listener};
 use tempfile::TempDir;
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
 /// A terminal of its own, with a client on it.
 struct Screen {

@@ -2,17 +2,14 @@
 
 use std::process::Command;
 
-use crate::support::{self, ECHO, Ended, PLAYGROUND, PROXY, TRANSFER, listener, run};
+use crate::support::{
+    self, BOT, CHAT, ECHO, Ended, NATS, PLAYGROUND, PROXY, RPC, TORRENT, TRANSFER, WEB, listener,
+    run,
+};
 
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
-const WEB: &str = env!("CARGO_BIN_EXE_web");
-const RPC: &str = env!("CARGO_BIN_EXE_rpc");
-const NATS: &str = env!("CARGO_BIN_EXE_nats");
-const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 const GAME: &str = env!("CARGO_BIN_EXE_embed-game-loop");
 const THREAD: &str = env!("CARGO_BIN_EXE_embed-thread");
-const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 const POLL: &str = env!("CARGO_BIN_EXE_embed-poll");
 
 /// Everything that has a help of its own.

@@ -4,9 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::support::{self, PATIENCE, Program, TRANSFER, connect, run_with};
+use crate::support::{self, CHAT, PATIENCE, Program, TRANSFER, connect, run_with};
 
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 const AT_ONCE: usize = 100;
 /// What a hundred logins may add to it.
 const MOST: u64 = 64_000_000;

@@ -5,9 +5,7 @@ use std::net::TcpListener;
 
 use crate::nats_server;
 use crate::outside::{self, Process, free_port};
-use crate::support::{Ended, PROXY, Program, run, run_with, write_certificate};
-
-const NATS: &str = env!("CARGO_BIN_EXE_nats");
+use crate::support::{Ended, NATS, PROXY, Program, run, run_with, write_certificate};
 
 /// `nats-server`, and its URL; it ends with the test.
 struct Server {

@@ -3,9 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 
-use crate::support::{self, Ended, Program, run};
-
-const RPC: &str = env!("CARGO_BIN_EXE_rpc");
+use crate::support::{self, Ended, Program, RPC, run};
 
 /// `rpc`, to its end.
 #[track_caller]

@@ -6,13 +6,11 @@ use std::net::{Shutdown, TcpStream};
 
 use crate::outside;
 use crate::support::{
-    PATIENCE, PROXY, Program, answers_once, echo, listener, noise, run, write_certificate,
+    CHAT, PATIENCE, PROXY, Program, RPC, WEB, answers_once, echo, listener, noise, run,
+    write_certificate,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
-const WEB: &str = env!("CARGO_BIN_EXE_web");
 
 /// `echo serve` with a certificate: the program, its address, and the fingerprint.
 fn serve(words: &[&str]) -> (Program, String, String) {
@@ -304,7 +302,6 @@ fn messages_go_over_wss_and_come_back() {
 
 #[test]
 fn methods_are_called_over_tls_whatever_carries_the_calls() {
-    const RPC: &str = env!("CARGO_BIN_EXE_rpc");
     let server = Program::start(
         RPC,
         &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--tls-self-signed"],

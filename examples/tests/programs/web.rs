@@ -7,10 +7,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::outside::{self, Process, free_port, is_there, program, until_listening};
-use crate::support::{PATIENCE, Program, answers_once, connect, listener, noise, run, run_with};
+use crate::support::{
+    PATIENCE, Program, WEB, answers_once, connect, listener, noise, run, run_with,
+};
 use tempfile::TempDir;
 
-const WEB: &str = env!("CARGO_BIN_EXE_web");
 const LARGE: usize = 4_000_000;
 
 /// A tree with files of all sizes.

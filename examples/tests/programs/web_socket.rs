@@ -4,11 +4,10 @@ use std::io::Write;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::support::{Program, run};
+use crate::support::{Program, WEB, run};
 use protocols::websocket::{self, CloseCode, Closed, Endpoint, Handler, Message, Socket};
 use reactor::{ListenOptions, Reactor, Registry};
 
-const WEB: &str = env!("CARGO_BIN_EXE_web");
 const ROOM: &str = env!("CARGO_BIN_EXE_web-room");
 
 /// `web echo`, and where a WebSocket is there.

@@ -17,10 +17,16 @@ use tempfile::TempDir;
 
 pub(crate) use kit::{PATIENCE, noise, retry};
 
+pub(crate) const BOT: &str = env!("CARGO_BIN_EXE_chat-bot");
+pub(crate) const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 pub(crate) const ECHO: &str = env!("CARGO_BIN_EXE_echo");
+pub(crate) const NATS: &str = env!("CARGO_BIN_EXE_nats");
 pub(crate) const PLAYGROUND: &str = env!("CARGO_BIN_EXE_playground");
 pub(crate) const PROXY: &str = env!("CARGO_BIN_EXE_proxy");
+pub(crate) const RPC: &str = env!("CARGO_BIN_EXE_rpc");
+pub(crate) const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 pub(crate) const TRANSFER: &str = env!("CARGO_BIN_EXE_transfer");
+pub(crate) const WEB: &str = env!("CARGO_BIN_EXE_web");
 
 /// A program that runs until it is told to stop, and what it prints meanwhile, line by line.
 pub(crate) struct Program {

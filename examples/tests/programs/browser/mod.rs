@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{PATIENCE, Program};
-
-const WEB: &str = env!("CARGO_BIN_EXE_web");
+use crate::support::{PATIENCE, Program, WEB};
 
 pub(crate) struct Browser {
     talk: Program,

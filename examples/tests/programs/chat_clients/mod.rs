@@ -17,10 +17,8 @@ mod weechat;
 use std::io::Write;
 use std::process::ChildStdin;
 
-use crate::support::Program;
+use crate::support::{CHAT, Program};
 use guest::{Guest, Missing};
-
-const CHAT: &str = env!("CARGO_BIN_EXE_chat");
 
 /// Our own client, and what it sees of the guest.
 struct Ann {

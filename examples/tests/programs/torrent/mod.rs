@@ -8,10 +8,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::outside;
-use crate::support::{PATIENCE, Program, connect, noise, run};
+use crate::support::{PATIENCE, Program, TORRENT, connect, noise, run};
 use tempfile::TempDir;
-
-const TORRENT: &str = env!("CARGO_BIN_EXE_torrent");
 
 /// A folder with three files in it, and a torrent of them beside it; with the magnet link.
 fn made(more: &[&str]) -> (TempDir, String, String) {
