@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use examples::key_value::{Session, Store};
+use examples::key_value::{Store, session};
 use reactor::sim::Harness;
 use reactor::{CloseReason, StreamLimits};
 
 fn open() -> Harness<Store> {
     let idle_timeout = Some(Duration::from_secs(300));
     let limits = StreamLimits { idle_timeout, ..StreamLimits::default() };
-    Harness::open_with(Session::default(), Store::default(), limits)
+    Harness::open_with(session(), Store::default(), limits)
 }
 
 fn says(session: &mut Harness<Store>, line: &str) -> String {
