@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::state::{HERE, Leaving};
 use crate::chat::server::Server;
+use crate::chat::server::context::Context;
 use crate::chat::server::effect::UserId;
 use crate::chat::server::keys::UserKey;
 use crate::chat::server::network::Network;
@@ -163,5 +164,14 @@ impl Server {
         if members.iter().all(|&member| self.is_leaving(member)) {
             members.into_iter().for_each(|member| self.part(key, member));
         }
+    }
+}
+
+impl Context<'_> {
+    /// Who has a nickname, for its home to be asked for something or told. There is nobody to ask for one who has yet to
+    /// quit: it does so now, and the answer is that of a moment later.
+    pub(in crate::chat::server) fn reach(&mut self, nick: &str) -> Option<UserKey> {
+        let user = self.server.users.named(nick)?;
+        (!self.server.leave_now(self.network, user)).then_some(user)
     }
 }

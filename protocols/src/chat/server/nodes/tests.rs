@@ -16,6 +16,7 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Change, Claim, NickRequest};
+use crate::chat::server::modes::UserModes;
 use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
@@ -725,6 +726,42 @@ fn a_ghost_that_has_yet_to_quit_is_gone_at_once() {
     assert_eq!(world.sent_to(0, 1), [QUIT]);
     assert!(world.sent_to(0, 0)[1].ends_with("q11 is gone."));
     assert!(world.told(0, 1).is_empty());
+}
+
+/// Its node could be asked, and nobody would answer.
+#[test]
+fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
+    for line in [
+        "KICK #a q11 :go",
+        "MODE #a +mv q11",
+        "KILL q11 :go",
+        "CHGHOST q11 hidden.test",
+        "INVITE q11 #a",
+        "PRIVMSG q11 :are you there",
+        "METADATA q11 SET colour :red",
+    ] {
+        let mut world = World::of_members("JOIN #a");
+        let ann = world.people[0][0].expect("she is there");
+        world.servers[0].users[ann].modes.set(UserModes::OPERATOR, true);
+        world.loses_two();
+        world.says(0, 0, line);
+        assert_eq!(world.sent_to(0, 1)[0], QUIT, "{line}");
+        let answered = world.sent_to(0, 0);
+        let is_answer =
+            |line: &String| line.contains(" 401 q00 q11 :") || line.contains("INVALID_TARGET q11");
+        assert!(answered[0] == QUIT && is_answer(&answered[1]), "{line}: {answered:?}");
+        assert!(!world.told(0, 1).iter().any(|told| told != "channel"), "{line}");
+        world.servers[0].users[ann].modes.set(UserModes::OPERATOR, false);
+        world.comes_to_rest();
+        world.is_one();
+    }
+    // Also by whoever runs the machine.
+    let mut world = World::of_members("JOIN #a");
+    world.loses_two();
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    assert!(server.kill_by_operator(network, "q11", "go"));
+    world.takes(0);
+    assert_eq!((world.sent_to(0, 1), world.told(0, 1).len()), (vec![QUIT.to_owned()], 0));
 }
 
 /// A line of a batch counts when the batch ends, so what has to be seen first is not one.
