@@ -132,7 +132,7 @@ impl Stream {
             return Step::Continue(());
         }
         if !self.can_transmit() {
-            return self.transmit_otherwise(cork, &[], ledger).map_continue(|_| ());
+            return self.uncork_otherwise(cork, ledger);
         }
         match self.io.transmit(cork.bytes(), About::Visited, ledger) {
             Ok(()) => {
@@ -141,6 +141,17 @@ impl Stream {
             }
             Err(result) => self.uncorked_partly(result, cork, ledger),
         }
+    }
+
+    /// As [`Self::uncork`], through a layer if there is one that takes something.
+    #[cold]
+    fn uncork_otherwise(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
+        let sent = if self.outbox.is_empty() && self.io.can_send() {
+            self.io.send(cork.bytes(), ledger)?
+        } else {
+            0
+        };
+        self.queue_cork(sent, cork, ledger)
     }
 
     #[cold]
@@ -157,8 +168,11 @@ impl Stream {
     /// Queues what the kernel has not taken of the cork, which is empty then.
     fn queue_cork(&mut self, sent: usize, cork: &mut Cork, ledger: &mut Ledger) -> Step {
         let rest = &cork.bytes()[sent..];
-        let step =
-            self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares));
+        let step = if rest.is_empty() {
+            Step::Continue(())
+        } else {
+            self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares))
+        };
         cork.clear();
         step
     }
