@@ -13,11 +13,7 @@ use reactor::StreamLimits;
 use reactor::{Address, Backoff, ConnectOptions, LastTry, Limits, OpenError, Side};
 #[cfg(unix)]
 use support::FullListener;
-use support::{Log, NobodysPort, Probe, Stage, until_outside};
-
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
+use support::{Log, NobodysPort, Probe, Stage, echo, until_outside};
 
 #[cfg(unix)]
 fn with_limits(limits: StreamLimits) -> ConnectOptions {

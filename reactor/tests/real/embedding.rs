@@ -10,10 +10,6 @@ use support::*;
 
 const NOW: Option<Duration> = Some(Duration::ZERO);
 
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
-
 // ── turning by hand ─────────────────────────────────────────────────────────────────────────
 
 /// A game draws a frame, turns the loop once without waiting, and draws the next.

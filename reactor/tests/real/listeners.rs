@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use crate::support;
 use reactor::{Address, Stale, StreamLimits};
-use support::{Probe, Stage, client};
-
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
+use support::{Probe, Stage, client, echo};
 
 /// What Linux says of a listener that was shut down.
 #[cfg(target_os = "linux")]

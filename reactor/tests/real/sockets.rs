@@ -12,11 +12,9 @@ use reactor::{
     StreamLimits, StreamOptions, Transport,
 };
 use socket2::SockRef;
-use support::{Log, Probe, Stage, any_port, assert_same_bytes, client, patient, pattern, retry};
-
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
+use support::{
+    Log, Probe, Stage, any_port, assert_same_bytes, client, echo, patient, pattern, retry,
+};
 
 /// Sockets that protocols gave back.
 type Taken = Rc<RefCell<Vec<Detached>>>;

@@ -12,10 +12,6 @@ use reactor::{
 };
 use support::*;
 
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
-
 /// The rows of the closes that are not zero.
 fn closes(stats: &Stats) -> Vec<(&'static str, u64)> {
     stats.closes().filter(|&(_, count)| count > 0).collect()

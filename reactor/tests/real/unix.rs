@@ -10,12 +10,8 @@ use reactor::{
     Address, ConnectOptions, DatagramOptions, ListenOptions, OpenError, StdDatagram, StdListener,
     StreamOptions,
 };
-use support::{DatagramProbe, Probe, Stage, retry};
+use support::{DatagramProbe, Probe, Stage, echo, echo_datagrams, retry};
 use tempfile::TempDir;
-
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
 
 fn caller() -> Probe {
     Probe::new("client").on_open(|transport, _| transport.write(b"hello")).on_data(
@@ -323,13 +319,6 @@ fn abstract_names_are_refused_where_there_are_none() {
 }
 
 // ── datagrams ───────────────────────────────────────────────────────────────────────────────
-
-/// Sends every datagram back.
-fn echo_datagrams() -> DatagramProbe {
-    DatagramProbe::new("server").on_datagram(|socket, datagram, _| {
-        socket.send_to(datagram.bytes, &datagram.from).unwrap();
-    })
-}
 
 #[test]
 fn a_unix_datagram_is_answered() {

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use reactor::sim::{Fault, Host, Network, Outcome, Simulation};
 use reactor::{
-    Address, Closed, ConnectionId, Input, ListenOptions, Protocol, Registry, StreamLimits,
-    TimerKey, Transport, Uncoupled,
+    Address, Closed, ConnectOptions, ConnectionId, Input, ListenOptions, NotCoupled, Protocol,
+    Registry, StreamLimits, TimerKey, Transport, Uncoupled,
 };
 
 const PORT: u16 = 7;
@@ -26,24 +26,15 @@ fn text(from: usize, length: usize) -> impl Iterator<Item = u8> {
 
 // ── the proxy ───────────────────────────────────────────────────────────────────────────────
 
-/// The proxy's application: how each couple has ended.
+/// The proxy's application: how each client's couple has ended, or that there was none.
 #[derive(Default)]
 struct Couples {
     begun: usize,
-    ended: BTreeMap<ConnectionId, Uncoupled>,
+    ended: BTreeMap<ConnectionId, Result<Uncoupled, NotCoupled>>,
     twice: Option<ConnectionId>,
 }
 
-impl Couples {
-    fn note(&mut self, ended: Uncoupled) {
-        let id = ended.first.id;
-        if self.ended.insert(id, ended).is_some() {
-            self.twice = Some(id);
-        }
-    }
-}
-
-/// Reads the line that is for the proxy, and connects.
+/// Reads the line that is for the proxy, and has the client coupled.
 struct Front(Address);
 
 impl Protocol<Couples> for Front {
@@ -51,36 +42,19 @@ impl Protocol<Couples> for Front {
         &mut self,
         client: &mut Transport<'_, Couples>,
         input: &mut Input<'_>,
-        _: &mut Couples,
+        couples: &mut Couples,
     ) {
         if input.len() < HEAD.len() {
             return;
         }
         input.take_front(HEAD.len());
-        client.pause();
-        let back = Back(client.id());
-        if client.registry().connect(self.0.clone(), back).is_err() {
-            client.abort();
-        }
-    }
-}
-
-/// Couples the client with the backend that is connected for it.
-struct Back(ConnectionId);
-
-impl Protocol<Couples> for Back {
-    fn on_open(&mut self, backend: &mut Transport<'_, Couples>, couples: &mut Couples) {
-        let coupled = backend.couple(self.0, |_, couples, ended| couples.note(ended));
-        match coupled {
-            Ok(()) => couples.begun += 1,
-            Err(_) => backend.abort(),
-        }
-    }
-
-    fn on_data(&mut self, _: &mut Transport<'_, Couples>, _: &mut Input<'_>, _: &mut Couples) {}
-
-    fn on_close(&mut self, registry: &mut Registry<Couples>, _: &Closed, _: &mut Couples) {
-        let _ = registry.abort(self.0);
+        couples.begun += 1;
+        let (id, options) = (client.id(), ConnectOptions::default());
+        client.couple_to([self.0.clone()], &options, move |_, couples: &mut Couples, ended| {
+            if couples.ended.insert(id, ended).is_some() {
+                couples.twice = Some(id);
+            }
+        });
     }
 }
 
@@ -284,9 +258,11 @@ fn everything_said_through_a_couple_is_heard_whole_and_both_half_closes_pass() {
         are_whole(network.app(cast.clients).ok_or("they are up")?, DOWN)?;
         are_whole(network.app(cast.backend).ok_or("it is up")?, UP)?;
         let couples = network.app(cast.proxy).ok_or("it is up")?;
-        let clean = |ended: &Uncoupled| {
-            let counts = (ended.second_to_first, ended.first_to_second);
-            ended.is_clean() && counts == (UP as u64, DOWN as u64)
+        let clean = |ended: &Result<Uncoupled, NotCoupled>| {
+            ended.as_ref().is_ok_and(|ended| {
+                let counts = (ended.first_to_second, ended.second_to_first);
+                ended.is_clean() && counts == (UP as u64, DOWN as u64)
+            })
         };
         if couples.ended.len() != CLIENTS || !couples.ended.values().all(clean) {
             return Err(format!("{:?}", couples.ended).into());

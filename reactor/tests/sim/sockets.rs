@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::support::Echo;
 use bytes::Bytes;
 use reactor::sim::Network;
 use reactor::{
@@ -14,14 +15,6 @@ use reactor::{
 struct App {
     heard: Vec<u8>,
     stream: Option<StdStream>,
-}
-
-struct Echo;
-
-impl Protocol<App> for Echo {
-    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-        transport.write(input.take_all());
-    }
 }
 
 /// Says something, and notes what it hears.

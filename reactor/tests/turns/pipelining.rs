@@ -2,7 +2,7 @@
 
 use crate::support;
 use reactor::{ConnectionId, Input, Protocol, Reactor, Transport};
-use support::any_port;
+use support::{Echo, any_port};
 
 /// More than the marks of both ends and the buffers of both kernels' sockets together.
 const MUCH: usize = 48 << 20;
@@ -12,19 +12,6 @@ const PIECE: usize = 256 << 10;
 struct Exchange {
     answered: usize,
     ended: bool,
-}
-
-struct Echo;
-
-impl Protocol<Exchange> for Echo {
-    fn on_data(
-        &mut self,
-        transport: &mut Transport<'_, Exchange>,
-        input: &mut Input<'_>,
-        _: &mut Exchange,
-    ) {
-        transport.write(input.take_all());
-    }
 }
 
 /// Keeps as much as it may in its outbox, and reads what comes back.

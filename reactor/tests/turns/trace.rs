@@ -11,10 +11,6 @@ use reactor::{ConnectionId, ListenOptions, Reactor, StreamLimits, TimerKey};
 use serde_json::Value;
 use support::*;
 
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
-
 /// A client says hello to an echo, hears it, and leaves; all of it is traced.
 fn an_exchange() -> (Stage, Trace) {
     let mut stage = Stage::new();

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn a_bound_socket_answers_whoever_sends() {
     let mut stage = Stage::new();
-    let (_, address) = bind(&mut stage, any_port(), echo());
+    let (_, address) = bind(&mut stage, any_port(), echo_datagrams());
     let peers = [peer(), peer()];
     for peer in &peers {
         peer.send_to(b"hello", address).unwrap();
@@ -25,7 +25,7 @@ fn udp_over_ipv6_is_answered() {
         return eprintln!("SKIPPED: this machine has no IPv6 loopback");
     };
     peer.set_read_timeout(Some(PATIENCE)).unwrap();
-    let (_, address) = bind(&mut stage, "[::1]:0".parse().unwrap(), echo());
+    let (_, address) = bind(&mut stage, "[::1]:0".parse().unwrap(), echo_datagrams());
     peer.send_to(b"hello", address).unwrap();
     stage.until(|log| log.has("server", "datagram 5"));
     assert_eq!(retry(|| peer.recv(&mut [0; 16])).unwrap(), 5);
@@ -36,7 +36,7 @@ fn udp_over_ipv6_is_answered() {
 #[test]
 fn an_empty_datagram_is_data_and_ends_nothing() {
     let mut stage = Stage::new();
-    let (_, address) = bind(&mut stage, any_port(), echo());
+    let (_, address) = bind(&mut stage, any_port(), echo_datagrams());
     let peer = peer();
     for message in [&b""[..], b"a", b""] {
         peer.send_to(message, address).unwrap();
@@ -117,7 +117,8 @@ fn a_socket_made_elsewhere_is_served_and_can_be_taken_back() {
     let (socket, peer) = (peer(), peer());
     let address = socket.local_addr().unwrap();
     peer.send_to(b"early", address).unwrap();
-    let adopting = stage.registry().adopt_datagram(socket, &DatagramLimits::default(), echo());
+    let adopting =
+        stage.registry().adopt_datagram(socket, &DatagramLimits::default(), echo_datagrams());
     let id = adopting.unwrap();
     stage.until(|log| log.has("server", "datagram 5"));
     let StdDatagram::Udp(socket) = stage.registry().detach_socket(id).unwrap() else {

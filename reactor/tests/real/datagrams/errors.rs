@@ -51,7 +51,7 @@ fn a_datagram_that_waits_behind_an_error_is_delivered() {
 #[test]
 fn errors_of_one_socket_leave_the_others_their_traffic() {
     let mut stage = Stage::new();
-    let (_, address) = bind(&mut stage, any_port(), echo());
+    let (_, address) = bind(&mut stage, any_port(), echo_datagrams());
     let gone = peer().local_addr().unwrap();
     let (shouting, _) =
         bind_with(&mut stage, any_port(), &connected_to(gone), DatagramProbe::new("shouting"));
@@ -118,12 +118,12 @@ fn the_address_of_another_family_is_the_callers_error() {
 #[test]
 fn errors_of_binding_name_the_address() {
     let mut stage = Stage::new();
-    let (_, taken) = bind(&mut stage, any_port(), echo());
-    let error = stage.registry().bind_datagram(taken.into(), echo()).unwrap_err();
+    let (_, taken) = bind(&mut stage, any_port(), echo_datagrams());
+    let error = stage.registry().bind_datagram(taken.into(), echo_datagrams()).unwrap_err();
     assert_eq!(error.to_string(), format!("address already in use: {taken}"));
 
     let nobodys = "203.0.113.1:0".parse().unwrap();
-    let error = stage.registry().bind_datagram(nobodys, echo()).unwrap_err();
+    let error = stage.registry().bind_datagram(nobodys, echo_datagrams()).unwrap_err();
     assert!(matches!(error, OpenError::AddressNotAvailable(_)), "{error:?}");
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
 }

@@ -20,14 +20,7 @@ use reactor::{
     Envelope, Membership, MulticastInterface, OpenError, Reactor, SocketId, StdDatagram,
 };
 use socket2::SockRef;
-use support::{DatagramProbe, PATIENCE, Stage, any_port, retry};
-
-/// Sends every datagram back.
-fn echo() -> DatagramProbe {
-    DatagramProbe::new("server").on_datagram(|socket, datagram, _| {
-        socket.send_to(datagram.bytes, &datagram.from).unwrap();
-    })
-}
+use support::{DatagramProbe, PATIENCE, Stage, any_port, echo_datagrams, retry};
 
 /// Binds a probe until the test ends, and tells its address.
 #[track_caller]

@@ -16,7 +16,8 @@ fn multicast(
     interface: MulticastInterface,
 ) -> Option<(SocketId, SocketId, Address)> {
     let options = DatagramOptions { groups: vec![membership], ..DatagramOptions::default() };
-    let receiving = stage.registry().bind_datagram_with(any.parse().unwrap(), &options, echo());
+    let receiving =
+        stage.registry().bind_datagram_with(any.parse().unwrap(), &options, echo_datagrams());
     let receiver = match receiving {
         Ok(receiver) => receiver,
         Err(error) => {
@@ -96,7 +97,7 @@ fn an_ipv6_group_is_joined_on_its_interface_until_the_socket_closes() {
         ..DatagramOptions::default()
     };
     let every: Address = "[::]:0".parse().unwrap();
-    let id = match stage.registry().bind_datagram_with(every, &options, echo()) {
+    let id = match stage.registry().bind_datagram_with(every, &options, echo_datagrams()) {
         Ok(id) => id,
         Err(error) => return eprintln!("SKIPPED: no IPv6 multicast: {error}"),
     };
@@ -186,13 +187,15 @@ fn an_interface_that_is_not_there_is_named() {
         groups: vec![Membership::V4 { group, interface }],
         ..DatagramOptions::default()
     };
-    let error = stage.registry().bind_datagram_with(any_port(), &options, echo()).unwrap_err();
+    let error =
+        stage.registry().bind_datagram_with(any_port(), &options, echo_datagrams()).unwrap_err();
     assert!(matches!(&error, OpenError::AddressNotAvailable(_)), "{error:?}");
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
 
     let multicast_interface = Some(MulticastInterface::V4(interface));
     let options = DatagramOptions { multicast_interface, ..DatagramOptions::default() };
-    let error = stage.registry().bind_datagram_with(any_port(), &options, echo()).unwrap_err();
+    let error =
+        stage.registry().bind_datagram_with(any_port(), &options, echo_datagrams()).unwrap_err();
     assert_eq!(error.to_string(), "no interface of this machine has the address 203.0.113.1:0");
 }
 
@@ -219,7 +222,7 @@ fn a_peer_that_may_not_be_called_is_a_permission_denied() {
     let mut stage = Stage::new();
     let options = connected_to((Ipv4Addr::BROADCAST, 9).into());
     let any = "0.0.0.0:0".parse().unwrap();
-    let error = stage.registry().bind_datagram_with(any, &options, echo()).unwrap_err();
+    let error = stage.registry().bind_datagram_with(any, &options, echo_datagrams()).unwrap_err();
     assert!(matches!(&error, OpenError::PermissionDenied(_)), "{error:?}");
     assert_eq!(error.to_string(), "permission denied: 255.255.255.255:9");
 }

@@ -14,7 +14,7 @@ fn options_are_those_of_the_system() {
         multicast_loop: Some(false),
         ..DatagramOptions::default()
     };
-    let binding = stage.registry().bind_datagram_with(any_port(), &options, echo());
+    let binding = stage.registry().bind_datagram_with(any_port(), &options, echo_datagrams());
     let StdDatagram::Udp(socket) = stage.registry().detach_socket(binding.unwrap()).unwrap() else {
         panic!("it is a UDP socket");
     };
@@ -53,7 +53,7 @@ fn a_dual_stack_socket_hears_both_families() {
     }
     let options = DatagramOptions { only_v6: Some(false), ..DatagramOptions::default() };
     let every = "[::]:0".parse().unwrap();
-    let (_, address) = bind_with(&mut stage, every, &options, echo());
+    let (_, address) = bind_with(&mut stage, every, &options, echo_datagrams());
     let peer = peer();
     peer.send_to(b"hello", (Ipv4Addr::LOCALHOST, address.port())).unwrap();
     stage.until(|log| log.has("server", "datagram 5"));

@@ -23,7 +23,7 @@ use reactor::{
     Address, ConnectOptions, ConnectionId, DatagramOptions, Handle, ListenOptions, OpenError,
     SocketId, StreamLimits, StreamOptions, TimerKey, Transport,
 };
-use support::{DatagramProbe, Log, Probe, pattern};
+use support::{DatagramProbe, Log, Probe, echo, pattern};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -110,10 +110,6 @@ impl Pair {
         let all = logs.into_iter().flat_map(|log| &log.datagrams);
         all.filter(|(name, ..)| *name == who).map(|(_, bytes, _)| &**bytes).collect()
     }
-}
-
-fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
 }
 
 fn echo_datagrams() -> DatagramProbe {
