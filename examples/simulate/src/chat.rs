@@ -149,8 +149,8 @@ fn serve(
         ..settings.limits.clone()
     };
     // A server that takes a queue for shorter has fewer quit or come at a time.
-    let queue = Limits { send_queue: Limits::default().send_queue, ..limits.clone() };
-    let options = ListenOptions { limits: queue.stream_limits(), ..ListenOptions::default() };
+    let queue = Limits::default().stream_limits();
+    let options = ListenOptions { limits: queue, ..ListenOptions::default() };
     for address in everywhere(PORT) {
         chat::listen(registry, address, &options)?;
     }
