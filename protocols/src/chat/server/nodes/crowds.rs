@@ -114,13 +114,11 @@ impl Server {
         together: Together,
     ) -> (Vec<UserKey>, Option<Crowd>) {
         self.gather_in(Some(together));
-        let mut moved = 0;
-        while self.has_room_behind(moved)
+        while self.has_room()
             && let Some(user) = users.pop_front()
         {
             if let Some(reason) = self.why_leaving(user).cloned() {
                 self.remove(network, user, &reason);
-                moved += 1;
             }
         }
         let Some(mut together) = self.gather_in(None) else { return (Vec::new(), None) };
@@ -141,12 +139,10 @@ impl Server {
         mut users: BTreeMap<UserId, Vec<Effect>>,
     ) -> (Vec<UserKey>, Option<Crowd>) {
         self.gather_in(self.batch_about(place, "netjoin"));
-        let mut moved = 0;
-        while self.has_room_behind(moved)
+        while self.has_room()
             && let Some((_, told)) = users.pop_first()
         {
             told.into_iter().for_each(|effect| self.apply_one(network, place, effect));
-            moved += 1;
         }
         let Some(mut together) = self.gather_in(None) else { return (Vec::new(), None) };
         let told = together.receivers.keys().copied().collect();
@@ -160,12 +156,11 @@ impl Server {
         std::mem::replace(&mut self.nodes.as_mut()?.together, together)
     }
 
-    /// Whether another one may quit or come, behind so many, without too many lines.
-    fn has_room_behind(&self, moved: usize) -> bool {
+    /// Whether another one may quit or come now: few lines are to be sent for those before.
+    fn has_room(&self) -> bool {
         let most = (self.settings.limits.send_queue / 4 / LINE).max(1);
         let together = self.nodes.as_ref().and_then(|nodes| nodes.together.as_ref());
-        let is_full = |it: &Together| it.lines.len() >= most || it.deliveries > MOST_DELIVERIES;
-        moved < most && !together.is_some_and(is_full)
+        together.is_none_or(|it| it.lines.len() < most && it.deliveries <= MOST_DELIVERIES)
     }
 
     // ── who has yet to come ─────────────────────────────────────────────────────────────────

@@ -721,6 +721,30 @@ fn users_of_a_node_that_is_back_come_a_few_at_a_time() {
     world.is_one();
 }
 
+/// Else a channel is of two eras: here of the one that ended while somebody had yet to come.
+#[test]
+fn who_has_yet_to_come_joins_the_channel_that_its_node_has_by_then() {
+    let mut world = World::of_friends();
+    for (from, to) in [(0, 1), (1, 0)] {
+        world.happens(Event::Loses { from, to });
+    }
+    world.says(0, 0, "JOIN #r");
+    world.happens(Event::Passes { node: 1, millis: 100_000 });
+    for who in 0..PEOPLE {
+        world.says(1, who, "JOIN #r");
+    }
+    for (from, to) in [(1, 0), (0, 1)] {
+        world.finds(from, to);
+        world.happens(Event::Arrives { from, to });
+    }
+    assert_eq!((world.told(1, 0), world.loops[0].due), (vec!["channel".to_owned()], true));
+    world.happens(Event::Arrives { from: 1, to: 0 });
+    world.comes_to_rest();
+    world.says(0, 0, "PART #r");
+    world.comes_to_rest();
+    world.is_one();
+}
+
 const QUIT: &str = ":q11!~u@localhost QUIT :irc0.test irc1.test";
 
 #[test]
