@@ -129,14 +129,9 @@ impl<App: 'static> Session<App> {
         if input.is_empty() || **input == *b"\r" {
             return false;
         }
-        let site = Rc::clone(&self.site);
-        let mut slots = Slots::new();
-        // Looked at where it was made: to move it costs as much as to find the end of its line.
-        match &parse_request(input, &mut slots, &site.limits().head) {
-            Ok(Some((request, length))) => {
-                let behind = input.get(*length..).unwrap_or_default();
-                let taken = self.begin(transport, &site, request, behind, app);
-                input.take_front(length + taken);
+        match self.parse_head(transport, input, app) {
+            Ok(Some(length)) => {
+                input.take_front(length);
                 true
             }
             Ok(None) => {
@@ -148,9 +143,30 @@ impl<App: 'static> Session<App> {
             }
             Err(Refusal::Version) => self.read_later_version(transport, input, app),
             Err(refusal) => {
-                self.refuse(transport, *refusal);
+                self.refuse(transport, refusal);
                 false
             }
+        }
+    }
+
+    /// Has a head answered, if it is whole, and says how long it was, with what was taken behind it.
+    #[inline]
+    fn parse_head(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        bytes: &[u8],
+        app: &mut App,
+    ) -> Result<Option<usize>, Refusal> {
+        let site = Rc::clone(&self.site);
+        let mut slots = Slots::new();
+        // Looked at where it was made: to move it costs as much as to find the end of its line.
+        match &parse_request(bytes, &mut slots, &site.limits().head) {
+            Ok(Some((request, length))) => {
+                let behind = bytes.get(*length..).unwrap_or_default();
+                Ok(Some(length + self.begin(transport, &site, request, behind, app)))
+            }
+            Ok(None) => Ok(None),
+            Err(refusal) => Err(*refusal),
         }
     }
 
@@ -310,13 +326,20 @@ impl<App: 'static> Session<App> {
     /// The answer has been said.
     #[inline]
     fn conclude(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
-        let discard = self.site.limits().discard;
         match &mut self.reading {
             Reading::Head { .. } if manner.is_persistent => {
                 self.writing = Writing::Idle;
                 self.log(transport.registry());
                 self.begin_phase(transport);
             }
+            _ => self.conclude_otherwise(transport, manner),
+        }
+    }
+
+    /// The answer has been said, and the next head is not simply waited for.
+    fn conclude_otherwise(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
+        let discard = self.site.limits().discard;
+        match &mut self.reading {
             // Behind an answer with `Connection: close`, or behind the peer's end, nothing follows.
             Reading::Head { .. } | Reading::Over => self.leave(transport),
             Reading::Body(intake)
@@ -505,7 +528,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
             if !going_on {
                 return;
             }
-            if transport.queued_bytes() > transport.limits().outbox_high {
+            if !input.is_empty() && transport.queued_bytes() > transport.limits().outbox_high {
                 // So many short requests have long answers: the rest waits until those have left.
                 transport.pause();
                 let resumed = transport.id();
