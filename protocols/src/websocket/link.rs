@@ -8,7 +8,8 @@ use reactor::{Input, TimerKey, Transport};
 use super::endpoint::Reading;
 use super::handshake::{Agreed, Agreement};
 use super::wire::{
-    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Opcode, Rules, Violation,
+    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Message, Opcode, Rules,
+    Violation,
 };
 use super::{Endpoint, Limits, Role};
 
@@ -101,8 +102,20 @@ impl Link {
         }
     }
 
-    /// Takes what stands at the front of the input.
+    /// Takes a client's short message in one frame, if that is what stands at the front of the input whole.
     #[inline]
+    pub(super) fn read_short<'a>(
+        &self,
+        input: &mut Input<'_>,
+        reading: &'a mut Reading,
+    ) -> Option<Result<Message<'a>, Violation>> {
+        match self.role {
+            Role::Server => self.decoder.next_short(input, self.limits(), &mut reading.scratch),
+            Role::Client => None,
+        }
+    }
+
+    /// Takes what stands at the front of the input, whatever it is.
     pub(super) fn read<'a>(
         &mut self,
         input: &mut Input<'_>,
@@ -177,21 +190,29 @@ impl Link {
         rsv1: bool,
         payload: &[u8],
     ) {
-        match self.role {
-            Role::Server => {
-                let length = payload.len() as u64;
-                let header = Header { fin: true, rsv1, opcode, mask: None, length };
-                transport.write(&header.encode());
-                transport.write(payload);
-            }
-            Role::Client => self.endpoint.with_tools(|tools| {
-                let key = tools.key(transport.registry());
-                tools.out.clear();
-                wire::encode(opcode, rsv1, Some(key), payload, &mut tools.out);
-                transport.write(&tools.out);
-                tools.out.shrink_to(64 * 1024);
-            }),
+        if self.role == Role::Client {
+            return self.write_masked(transport, opcode, rsv1, payload);
         }
+        let length = payload.len() as u64;
+        let header = Header { fin: true, rsv1, opcode, mask: None, length };
+        transport.write(&header.encode());
+        transport.write(payload);
+    }
+
+    fn write_masked<App>(
+        &self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: &[u8],
+    ) {
+        self.endpoint.with_tools(|tools| {
+            let key = tools.key(transport.registry());
+            tools.out.clear();
+            wire::encode(opcode, rsv1, Some(key), payload, &mut tools.out);
+            transport.write(&tools.out);
+            tools.out.shrink_to(64 * 1024);
+        });
     }
 
     /// Says goodbye. A server ends its half of the connection with it, so that nothing can follow.
