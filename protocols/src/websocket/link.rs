@@ -58,7 +58,7 @@ pub(super) struct Link {
     pub(super) is_paused: bool,
     compression: Compression,
     /// Messages of as many bytes, or more, are compressed.
-    deflate_from: usize,
+    deflate_from: u32,
     decoder: Decoder,
     pub(super) subprotocol: Option<Rc<str>>,
     /// When something came, and when it was asked for.
@@ -147,7 +147,7 @@ impl Link {
         if self.state != State::Open {
             return;
         }
-        if payload.len() < self.deflate_from {
+        if payload.len() < self.deflate_from as usize {
             return self.write(transport, opcode, false, payload);
         }
         self.write_deflated(transport, opcode, payload);
@@ -162,7 +162,7 @@ impl Link {
     ) {
         let mut deflated = Vec::new();
         let may_do_without = match &mut self.compression {
-            Compression::Off => return,
+            Compression::Off => return self.write(transport, opcode, false, payload),
             Compression::Own(own) => {
                 own.deflater.deflate(payload, &mut deflated);
                 // The peer has to see what later messages may refer to.
@@ -231,10 +231,10 @@ impl Link {
 
 /// From which length on messages are worth compressing: none is, where nothing was agreed on, or a window
 /// that zlib does not have.
-fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> usize {
+fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> u32 {
     let can = agreement.is_some_and(|it| it.of(role).1 >= 9);
     let options = endpoint.options().deflate.as_ref().filter(|_| can);
-    options.map_or(usize::MAX, |it| it.from)
+    options.and_then(|it| it.from.try_into().ok()).unwrap_or(u32::MAX)
 }
 
 impl Compression {
@@ -250,5 +250,16 @@ impl Compression {
         let level = endpoint.options().deflate.as_ref().map_or(0, |it| it.level);
         let (inflater, deflater) = (Inflater::new(theirs), Deflater::new(ours, window_bits, level));
         Self::Own(Box::new(Own { inflater, deflater }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With 8 bytes for who allocates it, what holds one of them is a multiple of 16.
+    #[test]
+    fn each_of_ten_thousand_idle_ones_is_small() {
+        assert!(size_of::<Link>() <= 104, "{}", size_of::<Link>());
     }
 }
