@@ -83,6 +83,37 @@ fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     server.stop();
 }
 
+/// Puts one in the place of what [`certify`] has written that was good until 2001.
+fn certify_expired(folder: &TempDir) {
+    let key = rcgen::KeyPair::generate().expect("there is randomness");
+    let mut about = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("it is a name");
+    about.not_after = rcgen::date_time_ymd(2001, 2, 3);
+    let made = about.self_signed(&key).expect("it signs");
+    fs::write(folder.path().join("cert.pem"), made.pem()).expect("there is room");
+    fs::write(folder.path().join("key.pem"), key.serialize_pem()).expect("there is room");
+}
+
+#[test]
+fn a_certificate_that_has_expired_takes_no_good_ones_place_at_a_hangup() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let (certificate, key) = certify(&folder);
+    let (server, address, good) = serve(&["--tls", &certificate, &key]);
+    certify_expired(&folder);
+    server.signal(Signal::HUP);
+    let told = server.error_with("the certificate stays as it was");
+    assert!(told.contains("EXPIRED on 2001-02-0"), "{told}");
+    let ended = echo(&["send", &address, "--tls-pin", &good, "hello"], b"");
+    assert_eq!(ended.text(), "hello", "{ended:?}");
+    server.stop();
+    // Where nothing is lost, it is taken.
+    let (server, _, bad) = serve(&["--tls", &certificate, &key]);
+    certify_expired(&folder);
+    server.signal(Signal::HUP);
+    let new = server.error_with("read anew");
+    assert!(!new.contains(&bad) && new.contains("EXPIRED"), "{new}");
+    server.stop();
+}
+
 #[test]
 fn a_certificate_that_cannot_be_used_is_told_before_anything_begins() {
     let ended = echo(&["serve", "--tls", "/nowhere/cert.pem", "/nowhere/key.pem"], b"");

@@ -101,8 +101,16 @@ impl<'a, App> Transport<'a, App> {
     /// [`Stats::discarded_bytes`](crate::Stats::discarded_bytes). A queue that would grow beyond
     /// [`StreamLimits::outbox`] ends the connection.
     pub fn write(&mut self, bytes: &[u8]) {
+        if !self.registry.cork.gather(bytes) {
+            self.write_through(bytes);
+        }
+    }
+
+    // In line it has a callback that only gathers save registers for it.
+    #[inline(never)]
+    fn write_through(&mut self, bytes: &[u8]) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
-        let step = self.stream.write(bytes, cork, ledger);
+        let step = self.stream.write_through(bytes, cork, ledger);
         self.note(step);
     }
 
@@ -145,7 +153,7 @@ impl<'a, App> Transport<'a, App> {
     /// Bytes queued because the system has not taken them yet.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.stream.queued_bytes() + self.registry.cork.bytes().len()
+        self.stream.queued_bytes() + self.registry.cork.len()
     }
 
     /// Whether more is queued than [`StreamLimits::outbox_high`], with what this callback has written so far. Who
