@@ -29,7 +29,7 @@ pub struct Line {
     /// Who of us, where there are several ways to use the reactor.
     #[serde(default = "ours")]
     pub entrant: String,
-    /// Whether the figure is meant, or its ratio to the ruler.
+    /// Whether the figure is meant, or its ratio to another.
     pub reading: Reading,
     /// How much it may be.
     pub at_most: f64,
@@ -45,6 +45,8 @@ pub enum Reading {
     Value,
     /// Its ratio to the ruler.
     Ratio,
+    /// Its ratio to the best of all others, the ruler among them.
+    RatioToBest,
 }
 
 /// A line, and what was measured of it, as text.
@@ -128,21 +130,34 @@ fn hold(line: &Line, results: &Results) -> Option<Held> {
     let table = results.table(&line.section, &line.table)?;
     let kind = table.columns.get(line.column)?.kind;
     let ours = table.row(&line.entrant)?;
+    let ratio = |row: &Row| row.cells.get(line.column)?.ratio;
+    let whose = |row: &&Row| !is_ours(&row.name);
+    let to = match line.reading {
+        Reading::RatioToBest => {
+            let others = table.rows.iter().filter(whose).filter_map(ratio);
+            others.map(|[_, ratio, _]| ratio).min_by(f64::total_cmp)?
+        }
+        Reading::Value | Reading::Ratio => 1.0,
+    };
     let figure = |row: &Row| match line.reading {
         Reading::Value => table.figure(row, line.column),
-        Reading::Ratio => Some(row.cells.get(line.column)?.ratio?[1]),
+        Reading::Ratio | Reading::RatioToBest => Some(ratio(row)?[1] / to),
     };
     let spell = |figure| match line.reading {
         Reading::Value => spell(kind, figure),
-        Reading::Ratio => format!("{figure:.2}"),
+        Reading::Ratio | Reading::RatioToBest => format!("{figure:.2}"),
     };
-    let peers = table.rows.iter().skip(1).filter(|row| !is_ours(&row.name));
-    let best = peers
+    let best = table
+        .rows
+        .iter()
+        .skip(1)
+        .filter(whose)
         .filter_map(|row| Some((&row.name, figure(row)?)))
         .min_by(|(_, one), (_, other)| one.total_cmp(other));
     let median = figure(ours)?;
-    let (measured, low) = match (line.reading, ours.cells.get(line.column)?.ratio) {
-        (Reading::Ratio, Some([low, _, high])) => {
+    let (measured, low) = match (line.reading, ratio(ours)) {
+        (Reading::Ratio | Reading::RatioToBest, Some([low, _, high])) => {
+            let [low, high] = [low, high].map(|it| it / to);
             (format!("{median:.2} ({low:.2}–{high:.2})"), low)
         }
         _ => (spell(median), median),
@@ -168,8 +183,9 @@ fn judge(low: f64, median: f64, at_most: f64) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Outcome, all, judge};
-    use crate::report::sections::{self, Scale};
+    use super::{Line, Outcome, Reading, hold, judge};
+    use crate::report::contest::{Column, Kind};
+    use crate::report::results::{Cell, Measured, Results, Row, Table};
 
     #[test]
     fn a_line_is_held_against_what_is_shown() {
@@ -179,7 +195,49 @@ mod tests {
     }
 
     #[test]
+    fn a_line_to_the_best_is_held_against_the_best_of_all_others() {
+        let row = |name: &str, [low, median, high]: [f64; 3]| Row {
+            name: name.to_owned(),
+            cells: vec![Cell { value: 2.0 * median, ratio: Some([low, median, high]) }],
+            failure: None,
+        };
+        let table = Table {
+            name: "a handshake".to_owned(),
+            columns: vec![Column::new("time", Kind::Time)],
+            grows_to: None,
+            rounds: 3,
+            rows: vec![
+                row("nginx", [1.0; 3]),
+                row("reactor", [0.36, 0.4, 0.44]),
+                row("hitch", [0.7, 0.8, 0.9]),
+                row("stunnel", [1.0, 2.0, 3.0]),
+            ],
+        };
+        let (name, about) = ("tls".to_owned(), String::new());
+        let section = Measured { name, about, tables: vec![table], drawings: Vec::new() };
+        let results = Results { machine: String::new(), sections: vec![section] };
+        let line = Line {
+            what: "a handshake".to_owned(),
+            section: "tls".to_owned(),
+            table: "a handshake".to_owned(),
+            column: 0,
+            entrant: "reactor".to_owned(),
+            reading: Reading::RatioToBest,
+            at_most: 1.0,
+            obstacle: String::new(),
+        };
+        let held = hold(&line, &results).expect("it was measured");
+        assert_eq!(held.outcome, Outcome::Met);
+        let shown = [held.measured, held.peer, held.ruler];
+        assert_eq!(shown, ["0.50 (0.45–0.55)", "hitch 1.00", "1.25"]);
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
     fn every_line_is_about_something_that_is_measured() -> crate::Result {
+        use super::all;
+        use crate::report::sections::{self, Scale};
+
         let sections = sections::all(Scale::FULL);
         for line in all()? {
             let section = sections.iter().find(|section| section.name == line.section);

@@ -290,7 +290,7 @@ impl Layered {
         bytes: &[u8],
         buffers: &mut LayerBuffers,
     ) -> io::Result<usize> {
-        self.within(buffers, |layered| layered.write_chunks(socket, bytes))
+        self.within_wire(&mut buffers.wire, |layered| layered.write_chunks(socket, bytes))
     }
 
     fn write_chunks(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<usize> {
@@ -312,7 +312,7 @@ impl Layered {
         slices: &[IoSlice<'_>],
         buffers: &mut LayerBuffers,
     ) -> io::Result<usize> {
-        self.within(buffers, |layered| layered.write_slices(socket, slices))
+        self.within_wire(&mut buffers.wire, |layered| layered.write_slices(socket, slices))
     }
 
     fn write_slices(&mut self, socket: &StreamSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
@@ -337,7 +337,9 @@ impl Layered {
         count: usize,
         buffers: &mut LayerBuffers,
     ) -> io::Result<usize> {
-        self.within(buffers, |layered| layered.send_chunk_of(file, offset, count, socket))
+        self.within_wire(&mut buffers.wire, |layered| {
+            layered.send_chunk_of(file, offset, count, socket)
+        })
     }
 
     fn send_chunk_of(
@@ -378,7 +380,7 @@ impl Layered {
 
     /// Sends what is pending, as far as the socket takes it: that it would block is no error.
     pub(super) fn push(&mut self, socket: &StreamSocket) -> io::Result<()> {
-        self.within(&mut LayerBuffers::default(), |layered| layered.push_pending(socket))
+        self.within_wire(&mut Vec::new(), |layered| layered.push_pending(socket))
     }
 
     fn push_pending(&mut self, socket: &StreamSocket) -> io::Result<()> {
@@ -410,10 +412,16 @@ impl Layered {
     /// idle connection owns no buffer, and one that is at work allocates none.
     fn within<R>(&mut self, buffers: &mut LayerBuffers, work: impl FnOnce(&mut Self) -> R) -> R {
         lend(&mut buffers.plain, &mut self.plain);
-        lend(&mut buffers.wire, &mut self.pending);
-        let result = work(self);
+        let result = self.within_wire(&mut buffers.wire, work);
         give_back(&mut self.plain, &mut buffers.plain);
-        give_back(&mut self.pending, &mut buffers.wire);
+        result
+    }
+
+    /// As [`Self::within`], for what brings nothing plain.
+    fn within_wire<R>(&mut self, wire: &mut Vec<u8>, work: impl FnOnce(&mut Self) -> R) -> R {
+        lend(wire, &mut self.pending);
+        let result = work(self);
+        give_back(&mut self.pending, wire);
         result
     }
 }
