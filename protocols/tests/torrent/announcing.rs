@@ -30,7 +30,8 @@ impl Peer {
     fn start(registry: &mut Registry<Self>, port: u16, tiers: Vec<Vec<String>>) -> Self {
         let id = PeerId::new([port as u8; 12]);
         let options = AnnounceOptions::new([1; 20].into(), id, port, tiers);
-        let options = AnnounceOptions { port_v6: Some(1_000 + port), ..options };
+        let (port_v6, reach) = (Some(1_000 + port), Reach::Anywhere);
+        let options = AnnounceOptions { port_v6, reach, ..options };
         let progress = |peer: &mut Self| Progress { left: peer.left, ..Progress::default() };
         let announcer = Announcer::start(registry, options, progress, |_, peer, event| {
             peer.events.push(event);
@@ -179,6 +180,33 @@ fn a_tracker_is_told_the_port_of_the_addresses_it_is_asked_from() {
         run(&mut network, 5);
         let expected = if is_v6 { 1_010 } else { 10 };
         assert_eq!(app(&network, second).peers(), Some(vec![expected]), "{url}");
+    }
+}
+
+/// Nobody has said from where, so the name decides: it is asked by IPv4 if that leads there, else by IPv6.
+#[test]
+fn a_tracker_that_is_asked_by_name_is_told_the_port_of_the_family_it_is_asked_by() {
+    for (v4, v6, expected) in [(true, true, 10), (true, false, 10), (false, true, 1_010)] {
+        let mut network = Network::from_seed(5);
+        let tracker = network.host("tracker", |registry| {
+            let tracker = Tracker::new(TrackerLimits::default(), registry);
+            for any in ["0.0.0.0", "[::]"] {
+                let at = format!("{any}:{HTTP}").parse()?;
+                listen_http(registry, at, &ListenOptions::default())?;
+            }
+            Ok(tracker)
+        });
+        // The resolver prefers IPv6, as it does where there is some.
+        let v6 = v6.then(|| network.address_v6(tracker, HTTP));
+        let v4 = v4.then(|| network.address(tracker, HTTP));
+        let ips: Vec<_> = [v6, v4].into_iter().flatten().filter_map(|at| at.ip()).collect();
+        network.set_name("tracker.test", ips, Duration::from_millis(5));
+        let url = format!("http://tracker.test:{HTTP}/announce");
+        peer(&mut network, 10, &[&[&url]]);
+        run(&mut network, 5);
+        let second = peer(&mut network, 11, &[&[&url]]);
+        run(&mut network, 5);
+        assert_eq!(app(&network, second).peers(), Some(vec![expected]));
     }
 }
 

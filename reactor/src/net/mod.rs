@@ -192,6 +192,16 @@ pub(crate) fn refuse_mismatch(one: &Address, other: Option<&Address>) -> Result<
     Err(OpenError::Unsupported(other.unwrap_or(one).clone(), why))
 }
 
+/// Refuses an address that cannot be connected to from that one.
+pub(crate) fn refuse_from(remote: &Address, from: Option<&Address>) -> Result<(), OpenError> {
+    match (remote, from) {
+        (Address::Ip(remote), Some(from @ Address::Ip(ip))) if remote.is_ipv6() && ip.is_ipv4() => {
+            Err(OpenError::Unsupported(from.clone(), ONLY_IPV6))
+        }
+        _ => refuse_mismatch(remote, from),
+    }
+}
+
 /// Why an address is refused: what it would need instead.
 const A_NAME: &str =
     "a name may have several addresses; say one, such as 127.0.0.1:PORT, or 0.0.0.0:PORT for all";
@@ -199,6 +209,7 @@ const LOOK_IT_UP: &str =
     "a name may have several addresses; look it up first, and give one of them";
 pub(crate) const NOBODY: &str = "it has no name by which one could reach it";
 const ONLY_IPV4: &str = "the other end is IPv4, and both are of one family: open a socket for each";
+const ONLY_IPV6: &str = "the other end is IPv6, and both are of one family: open a socket for each";
 const ONLY_IP: &str =
     "the other end is an IP address, and both are of one kind: open a socket for each";
 const ONLY_UNIX: &str =

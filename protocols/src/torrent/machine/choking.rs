@@ -1,18 +1,21 @@
-//! Who is sent something: those who send the most, and one by turn (BEP 3).
+//! Who is sent something: those who send the most, and one by turn (BEP 3); where a seed sends, three of four by turn.
 //!
 //! ```text
 //!   interested peers, by what they give (by what they take, when there is nothing left to give us)
-//!   ├─────────── slots - 1: unchoked ────────────┼── one by turn:  unchoked ──┼── choked ───
-//!                thought over every 10 s             another every 30 s; every 10 s while
-//!                                                    somebody has not had a turn yet
+//!   ├── slots - 1, of a seed a quarter: unchoked ──┼──── by turn: unchoked ────┼── choked ───
+//!                thought over every 10 s             others every 30 s; every 10 s if it is a
+//!                                                    seed's, or somebody has not had one yet
 //! ```
 //!
 //! While a slot is free nobody waits for a round: who becomes interested is unchoked at once. And nobody's choke
 //! changes twice in a round, so that TCP has time to show what it can do.
 //!
-//! The one by turn is who has waited for the longest, so that everybody comes to have something to give. That is what
-//! the Fast extension's allowed pieces (BEP 6) are for as well; they are not used here, nor given: whoever connects
-//! anew would be owed some more pieces.
+//! What a peer has from others, the rest of them mostly have as well, or have asked for: only what comes from a seed is new.
+//! Where a seed gave by rate alone, those it began with would do all the giving, and nobody would want what the others have.
+//!
+//! By turn comes who has waited for the longest, so that everybody comes to have something to give. That is what the Fast
+//! extension's allowed pieces (BEP 6) are for as well; they are not used here, nor given: whoever connects anew would be
+//! owed some more pieces.
 
 use std::cmp::Reverse;
 use std::time::Instant;
@@ -20,7 +23,7 @@ use std::time::Instant;
 use super::{Peer, PeerKey, Torrent};
 use crate::torrent::wire::message::Message;
 
-/// Rounds that the one by turn stays.
+/// Rounds that those by turn stay.
 const STAYS: u32 = 3;
 /// Of so many turns one is not a newcomer's: else who comes again and again leaves no turn to those who stay.
 const NEWCOMERS: u32 = 3;
@@ -30,14 +33,14 @@ const NEWCOMERS: u32 = 3;
 pub(super) struct Choking {
     next: Instant,
     rounds: u32,
-    by_turn: Option<PeerKey>,
-    /// How many have been that.
+    by_turn: Vec<PeerKey>,
+    /// How many have been among them.
     turns: u32,
 }
 
 impl Choking {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, rounds: 0, by_turn: None, turns: 0 }
+        Self { next: now, rounds: 0, by_turn: Vec::new(), turns: 0 }
     }
 }
 
@@ -93,21 +96,10 @@ impl Torrent {
 
     fn choose_uploads(&mut self, now: Instant) {
         let mut chosen = self.ranked(|peer| peer.upload.is_interested);
-        let rest = chosen.split_off(chosen.len().min(self.limits.slots.saturating_sub(1)));
-        let stays = self.choking.by_turn.filter(|peer| rest.contains(peer));
-        let is_new = |peer: &PeerKey| {
-            self.peers.get(peer).is_some_and(|peer| peer.upload.changed().is_none())
-        };
-        // Who has had nothing yet has nothing to give yet either, so there each turn is short.
-        let another = self.choking.rounds % STAYS == 1 || rest.iter().any(is_new);
-        self.choking.by_turn = match stays.filter(|_| !another) {
-            Some(peer) => Some(peer),
-            None => {
-                self.choking.turns = self.choking.turns.wrapping_add(1);
-                self.longest_waiting(&rest)
-            }
-        };
-        chosen.extend(self.choking.by_turn);
+        let (slots, by_turn) = (self.limits.slots, self.slots_by_turn());
+        let rest = chosen.split_off(chosen.len().min(slots.saturating_sub(by_turn)));
+        self.take_turns(rest, by_turn);
+        chosen.extend(&self.choking.by_turn);
         let dropped = self.peers.iter().filter(|(key, peer)| {
             let upload = &peer.upload;
             !upload.is_choked && !chosen.contains(key) && upload.may_change(&self.limits, now)
@@ -115,6 +107,32 @@ impl Torrent {
         let dropped: Vec<_> = dropped.map(|(key, _)| *key).collect();
         dropped.into_iter().for_each(|key| self.set_choked(key, true, now));
         self.unchoke(&chosen, now);
+    }
+
+    fn slots_by_turn(&self) -> usize {
+        let most = self.limits.slots * 3 / 4;
+        if self.pieces.is_complete() { most.max(1) } else { 1 }
+    }
+
+    /// Chooses so many of these by turn.
+    fn take_turns(&mut self, mut waiting: Vec<PeerKey>, count: usize) {
+        let is_new = |peer: &PeerKey| {
+            self.peers.get(peer).is_some_and(|peer| peer.upload.changed().is_none())
+        };
+        // Who has had nothing yet has nothing to give yet either, so there each turn is short.
+        let is_time = self.pieces.is_complete() || self.choking.rounds % STAYS == 1;
+        let others = is_time || waiting.iter().any(is_new);
+        let mut by_turn = std::mem::take(&mut self.choking.by_turn);
+        by_turn.retain(|peer| !others && waiting.contains(peer));
+        by_turn.truncate(count);
+        waiting.retain(|peer| !by_turn.contains(peer));
+        for _ in by_turn.len()..count {
+            self.choking.turns = self.choking.turns.wrapping_add(1);
+            let next = self.longest_waiting(&waiting);
+            waiting.retain(|peer| Some(*peer) != next);
+            by_turn.extend(next);
+        }
+        self.choking.by_turn = by_turn;
     }
 
     /// Of these who has waited for the longest. Who never had a turn comes first, two times of three; who is being sent

@@ -1,16 +1,21 @@
 //! What is known of one peer: what it has, what it was asked for, and what it asks for.
 
 use std::collections::VecDeque;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use super::rate::Rate;
-use super::{Bitfield, Limits};
+use super::{Bitfield, Geometry, Limits};
 use crate::torrent::wire::message::Block;
 
-/// Requests to begin with, before anything is known of a peer: half a megabyte. Some answer twice a second only.
-const FIRST: usize = 32;
-/// The fewest there ever are, so that a slow peer does not run dry.
-const FEWEST: usize = 8;
+/// Requests to begin with, before anything is known of a peer: half a megabyte, since some answer twice a second only. Of a
+/// small torrent a 16th of its blocks: else all of it is asked of those who have something first, and nothing is left to ask
+/// of the others.
+const FIRST: RangeInclusive<usize> = 4..=32;
+const FIRST_PART: u64 = 16;
+/// The fewest there ever are, so that a slow peer does not run dry; of a small torrent a 32nd of its blocks.
+const FEWEST: RangeInclusive<usize> = 2..=8;
+const FEWEST_PART: u64 = 32;
 /// So many seconds' worth of requests are under way.
 const AHEAD: u64 = 4;
 /// So many seconds pass until it is believed that a peer is slow.
@@ -41,6 +46,8 @@ pub(super) struct Download {
     pub(super) asked: VecDeque<(u32, u32)>,
     /// How many there may be.
     window: usize,
+    /// How many there may be at least.
+    fewest: usize,
     /// Seconds in which it had something to send.
     age: u32,
     /// How many it takes, as it says.
@@ -84,17 +91,18 @@ pub(super) struct Upload {
 }
 
 impl Peer {
-    pub(super) fn new(fast: bool, pieces: u32, now: Instant) -> Self {
+    pub(super) fn new(fast: bool, geometry: &Geometry, now: Instant) -> Self {
         Self {
             fast,
-            has: Bitfield::none(pieces),
+            has: Bitfield::none(geometry.pieces()),
             interesting: 0,
             upload_only: false,
             download: Download {
                 is_interested: false,
                 is_choked: true,
                 asked: VecDeque::new(),
-                window: FIRST,
+                window: part_of(geometry, FIRST_PART, FIRST),
+                fewest: part_of(geometry, FEWEST_PART, FEWEST),
                 age: 0,
                 reqq: None,
                 rate: Rate::default(),
@@ -113,6 +121,12 @@ impl Peer {
             },
         }
     }
+}
+
+/// Such a part of a torrent's blocks.
+fn part_of(geometry: &Geometry, part: u64, range: RangeInclusive<usize>) -> usize {
+    let blocks = geometry.length() / u64::from(super::BLOCK) / part;
+    usize::try_from(blocks).unwrap_or(usize::MAX).clamp(*range.start(), *range.end())
 }
 
 impl Download {
@@ -160,13 +174,14 @@ impl Download {
         if self.forget(piece, index) {
             return Request::Open;
         }
-        match self.called_off.checked_sub(1) {
-            Some(less) => {
-                self.called_off = less;
-                Request::CalledOff
-            }
-            None => Request::Never,
-        }
+        if self.take_called_off() { Request::CalledOff } else { Request::Never }
+    }
+
+    /// What was called off has come, or will not; whether anything was.
+    pub(super) fn take_called_off(&mut self) -> bool {
+        let was = self.called_off > 0;
+        self.called_off -= usize::from(was);
+        was
     }
 
     /// A block has come that it was not asked for, and that is of no use; how many have.
@@ -199,7 +214,7 @@ impl Download {
     /// As many requests as it answers in a few seconds.
     fn worth(&self) -> usize {
         let blocks = self.rate.at_best().saturating_mul(AHEAD) / u64::from(super::BLOCK);
-        usize::try_from(blocks).unwrap_or(usize::MAX).max(FEWEST)
+        usize::try_from(blocks).unwrap_or(usize::MAX).max(self.fewest)
     }
 
     /// How long it will take for all that it was asked, if it goes on as it does.
@@ -211,7 +226,7 @@ impl Download {
     /// It has turned a request down; how often it has done so in a row.
     pub(super) fn handle_reject(&mut self) -> usize {
         self.rejected += 1;
-        self.window = FEWEST;
+        self.window = self.fewest;
         self.rejected
     }
 

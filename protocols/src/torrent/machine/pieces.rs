@@ -8,6 +8,8 @@ use super::{BLOCK, Bitfield, Geometry, PeerKey};
 
 /// So many times as late as otherwise a block is that may come twice although many have.
 const VERY_LATE: u32 = 4;
+/// So often that doubles: until it is as late as who is silent.
+const DOUBLINGS: u64 = 3;
 /// At most so many peers are asked for the same block, at the end.
 pub(super) const COPIES: usize = 3;
 
@@ -47,6 +49,8 @@ pub(super) struct Pieces {
     checking: BTreeMap<u32, Box<[PeerKey]>>,
     /// Blocks that were asked for, and that nobody needed when they came.
     superfluous: u32,
+    /// Blocks that were called off in this second and in the one before: they may be on their way.
+    called_off: [u32; 2],
     pub(super) rarity: Rarity,
 }
 
@@ -116,6 +120,7 @@ impl Pieces {
             open: BTreeMap::new(),
             checking: BTreeMap::new(),
             superfluous: 0,
+            called_off: [0; 2],
             rarity,
         }
     }
@@ -153,16 +158,18 @@ impl Pieces {
     }
 
     /// How many times as late as otherwise a block has to be until it may be asked of a second peer, so that it may come
-    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, so that no peer can hold up
-    /// the end.
+    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, and each time twice as late,
+    /// so that no peer can hold up the end.
     pub(super) fn lateness_to_ask_again(&self) -> Option<u32> {
         let all = self.geometry.length().div_ceil(u64::from(BLOCK));
-        let most = (all / 32).max(1).saturating_sub(u64::from(self.superfluous));
+        let spent =
+            u64::from(self.superfluous) + self.called_off.map(u64::from).iter().sum::<u64>();
+        let most = (all / 32).max(1);
         let asked = self.open.values().flat_map(Open::asked);
-        let again = asked.filter(|(_, by, _)| by.iter().flatten().count() > 1);
-        match again.count() as u64 {
-            again if again < most => Some(1),
-            0 => Some(VERY_LATE),
+        let again = asked.map(|(_, by, _)| by.iter().flatten().count().saturating_sub(1) as u64);
+        match again.sum::<u64>() {
+            again if again + spent < most => Some(1),
+            0 => Some(VERY_LATE << spent.saturating_sub(most).min(DOUBLINGS)),
             _ => None,
         }
     }
@@ -234,7 +241,7 @@ impl Pieces {
     }
 
     /// A block has come from a peer, which `was_asked` for it or not: what nobody asked for does not count among those that
-    /// come twice since several were asked.
+    /// come twice since several were asked. With others that were asked for it, it is to be called off.
     pub(super) fn arrive(
         &mut self,
         piece: u32,
@@ -243,10 +250,26 @@ impl Pieces {
         was_asked: bool,
     ) -> Arrival {
         let arrival = self.fill(piece, index, peer).unwrap_or(Arrival::Superfluous);
-        if was_asked && let Arrival::Superfluous = arrival {
-            self.superfluous = self.superfluous.saturating_add(1);
+        match &arrival {
+            Arrival::Needed { others, .. } => self.called_off[0] += others.len() as u32,
+            Arrival::Superfluous if was_asked => {
+                self.superfluous = self.superfluous.saturating_add(1);
+                self.spare();
+            }
+            Arrival::Superfluous => {}
         }
         arrival
+    }
+
+    /// What was called off is not on its way any more.
+    pub(super) fn spare(&mut self) {
+        let oldest = self.called_off.iter_mut().rev().find(|count| **count > 0);
+        oldest.into_iter().for_each(|count| *count -= 1);
+    }
+
+    /// A second has passed.
+    pub(super) fn tick(&mut self) {
+        self.called_off = [0, self.called_off[0]];
     }
 
     /// `None` if it fills nothing.

@@ -192,6 +192,10 @@ impl Torrent {
                 return Err(Violation::OnlyRejects);
             }
             self.refill(now);
+        } else if peer.download.take_called_off() {
+            // It was told in time.
+            self.pieces.spare();
+            self.refill(now);
         }
         Ok(())
     }

@@ -61,11 +61,11 @@ impl Torrent {
     /// A peer is there: handshakes were exchanged, and `fast` says whether both speak the Fast extension. What is to
     /// be said first is [`greeting`](Self::greeting).
     pub fn handle_peer(&mut self, key: PeerKey, fast: bool, now: Instant) {
-        let pieces = self.geometry().pieces();
         if self.peers.contains_key(&key) {
             self.handle_gone(key, now);
         }
-        self.peers.insert(key, Peer::new(fast, pieces, now));
+        let peer = Peer::new(fast, self.geometry(), now);
+        self.peers.insert(key, peer);
     }
 
     /// A peer has gone: others are asked for what it was asked.
@@ -221,6 +221,7 @@ impl Torrent {
     pub fn handle_time(&mut self, now: Instant) {
         if now.saturating_duration_since(self.ticked) >= Duration::from_secs(1) {
             self.ticked = now;
+            self.pieces.tick();
             for peer in self.peers.values_mut() {
                 peer.download.tick();
                 peer.upload.rate.tick();

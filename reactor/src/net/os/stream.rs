@@ -11,7 +11,7 @@ use super::pipe::Pipe;
 use super::poller::Poller;
 use super::{options, sys};
 use crate::id::Token;
-use crate::net::{Begun, NOBODY, foreign, refuse_mismatch};
+use crate::net::{Begun, NOBODY, foreign, refuse_from};
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
 
 pub(crate) enum StreamSocket {
@@ -72,7 +72,7 @@ impl StreamSocket {
         address: &Address,
         options: &ConnectOptions,
     ) -> Result<Begun<Self>, OpenError> {
-        refuse_mismatch(address, options.from.as_ref())?;
+        refuse_from(address, options.from.as_ref())?;
         match address {
             Address::Ip(remote) => Self::connect_tcp(address, remote, options),
             #[cfg(unix)]

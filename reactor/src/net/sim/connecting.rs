@@ -55,6 +55,14 @@ impl World {
         options: &ConnectOptions,
     ) -> Result<Address, Failure> {
         if let Some(from) = &options.from {
+            // From any: the system chooses when it knows where to.
+            let chosen = match (from, remote.ip()) {
+                (Address::Ip(any), Some(to)) if any.ip().is_unspecified() => {
+                    Address::Ip((source_for(host, to), any.port()).into())
+                }
+                _ => from.clone(),
+            };
+            let from = &chosen;
             let bound = self.bind_name(host, Space::Stream, from, Sharing::default(), socket, true);
             return bound.map_err(Failure::of(from));
         }

@@ -11,7 +11,9 @@ use super::Fault;
 use super::socket::{DatagramSocket, ListenerSocket, Socket, StreamSocket};
 use super::world::{Event, Failure, Shared, SocketIndex};
 use crate::id::{Generations, Token};
-use crate::net::{Found, NO_METADATA, NOBODY, Readiness, refuse_mismatch, refuse_name};
+use crate::net::{
+    Found, NO_METADATA, NOBODY, Readiness, refuse_from, refuse_mismatch, refuse_name,
+};
 use crate::offload::Job;
 use crate::{Address, ConnectOptions, DatagramOptions, Host, ListenOptions, OpenError};
 
@@ -69,7 +71,7 @@ impl System {
         options: &ConnectOptions,
     ) -> Result<StreamSocket, OpenError> {
         refuse_nobody(address)?;
-        refuse_mismatch(address, options.from.as_ref())?;
+        refuse_from(address, options.from.as_ref())?;
         let opened = self.world.borrow_mut().connect(self.host, address, options);
         self.socket(opened)
     }

@@ -131,7 +131,9 @@ fn the_rarest_piece_is_asked_for_first() {
     stage.meet(EVE, true, &Message::HaveAll);
     stage.hear(EVE, &Message::Unchoke);
     let pieces: Vec<u32> = stage.asked(EVE).iter().map(|block| block.piece).collect();
-    assert_eq!(pieces, [2, 2, 1, 1, 0, 0]);
+    assert_eq!(pieces, [2, 2, 1, 1]);
+    assert_eq!(stage.receive(EVE, block(2, 0)), Keep::Yes);
+    assert_eq!(stage.asked(EVE)[0], block(0, 0));
 }
 
 #[test]
@@ -235,7 +237,9 @@ fn at_the_end_a_slow_peer_is_helped_and_told() {
     assert_eq!(stage.asked(BOB), [block(0, 1)], "one, until it shows how fast it is");
     assert_eq!(stage.receive(BOB, block(0, 1)), Keep::Yes);
     let called_off = Action::Say(ANN, Message::Cancel(block(0, 1)));
-    assert_eq!(stage.actions(), [called_off, Action::Say(BOB, Message::Request(block(0, 0)))]);
+    assert_eq!(stage.actions(), [called_off], "which may be on its way, and would be one too many");
+    stage.hear(ANN, &Message::Reject(block(0, 1)));
+    assert_eq!(stage.asked(BOB), [block(0, 0)]);
     assert_eq!(stage.receive(ANN, block(0, 1)), Keep::No);
 }
 
@@ -307,7 +311,8 @@ fn who_keeps_one_block_back_and_sends_others_does_not_hold_it_up_for_ever() {
             stage.meet_seed(ANN);
         }
     }
-    assert!(until.is_some_and(|second| second <= 60), "{until:?}");
+    // What she keeps is older by then than a peer may be silent, so Ann is asked for it as soon as she is there.
+    assert_eq!(until, Some(50));
 }
 
 #[test]
@@ -324,7 +329,7 @@ fn who_sends_what_nobody_asked_for_is_left_and_has_no_slot_for_it() {
     let refused = stage.torrent.handle_block(EVE, block(0, 0), stage.now);
     assert_eq!(refused, Err(Violation::Unasked));
     // What was called off may be on its way.
-    let mut stage = Stage::with(100, &[]);
+    let mut stage = Stage::with(1, &[]);
     stage.meet_seed(ANN);
     let asked = stage.asked(ANN);
     stage.wait(30);

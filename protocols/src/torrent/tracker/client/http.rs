@@ -1,6 +1,6 @@
 //! One question over HTTP.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::{Method, StatusCode};
 use reactor::{Address, Registry};
@@ -31,14 +31,53 @@ pub(super) fn ask<App: 'static, Q: Question>(
 ) {
     // A fragment is asked of nobody (RFC 9110, 7.1), so what stands behind it says nothing of what is asked.
     let tracker = tracker.split('#').next().unwrap_or_default();
-    let question = match leaves_from(tracker, options) {
-        Some(ip) => question.leaving(ip.is_ipv6(), options),
-        None => question,
-    };
+    match leaves_from(tracker, options) {
+        Some(ip) => {
+            let question = question.leaving(ip.is_ipv6(), options);
+            ask_once(registry, tracker, question, options.clone(), None, done);
+        }
+        None if options.tells_apart() => {
+            let by_v6 = ByV6 { tracker: tracker.to_owned(), question };
+            let (question, v4) = (question.leaving(false, options), Ipv4Addr::UNSPECIFIED.into());
+            ask_once(registry, tracker, question, options.leaving_from(v4), Some(by_v6), done);
+        }
+        None => ask_once(registry, tracker, question, options.clone(), None, done),
+    }
+}
+
+/// A name may lead to addresses of both families, and the port that is told has to be that of the one it is asked by. So
+/// it is asked by IPv4 first, as far as that leads there; and by this, where it does not.
+struct ByV6<Q> {
+    tracker: String,
+    question: Q,
+}
+
+impl<Q: Question> ByV6<Q> {
+    fn ask<App: 'static>(
+        self,
+        registry: &mut Registry<App>,
+        options: &AnnounceOptions,
+        done: Done<App, Q::Answer>,
+    ) {
+        let options = options.leaving_from(Ipv6Addr::UNSPECIFIED.into());
+        let question = self.question.leaving(true, &options);
+        ask_once(registry, &self.tracker, question, options, None, done);
+    }
+}
+
+fn ask_once<App: 'static, Q: Question>(
+    registry: &mut Registry<App>,
+    tracker: &str,
+    question: Q,
+    options: AnnounceOptions,
+    by_v6: Option<ByV6<Q>>,
+    done: Done<App, Q::Answer>,
+) {
     let url = question.url(tracker).and_then(|url| Ok(url.parse::<Url>()?));
-    let asking = Asking { question, left: MOST_REDIRECTS, options: options.clone(), done };
+    let reach = options.reach;
+    let asking = Asking { question, left: MOST_REDIRECTS, options, by_v6, done };
     match url {
-        Ok(url) if !may_be_asked(url.host(), options.reach, is_usual(tracker)) => {
+        Ok(url) if !may_be_asked(url.host(), reach, is_usual(tracker)) => {
             asking.fail(registry, AnnounceFailed::Inside(url.host_and_port()));
         }
         Ok(url) => asking.send(registry, url),
@@ -66,6 +105,8 @@ struct Asking<App, Q: Question> {
     /// How often it may still be sent on.
     left: u32,
     options: AnnounceOptions,
+    /// How it is asked if nobody answers to this.
+    by_v6: Option<ByV6<Q>>,
     done: Done<App, Q::Answer>,
 }
 
@@ -141,6 +182,11 @@ impl<App: 'static, Q: Question> Reader<App> for Reading<App, Q> {
         app: &mut App,
     ) {
         let Self { state, mut asking, .. } = *self;
+        if let (State::Head, Err(_)) = (&state, &outcome)
+            && let Some(by_v6) = asking.by_v6.take()
+        {
+            return by_v6.ask(registry, &asking.options, asking.done);
+        }
         let outcome = match (state, outcome) {
             (State::Elsewhere(url), _) => {
                 asking.left -= 1;

@@ -1,9 +1,10 @@
 //! Who asks trackers, and whom; and who hears of it.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::{ConnectOptions, Reach, Registry};
+use reactor::{Address, ConnectOptions, Reach, Registry};
 
 use super::failure::AnnounceFailed;
 use crate::torrent::{InfoHash, PeerId};
@@ -24,7 +25,8 @@ pub struct AnnounceOptions {
     /// Where it listens.
     pub port: u16,
     /// Where it listens for peers of IPv6, if that is at another port. An announce that leaves from an address of IPv6 says
-    /// this one (BEP 7); one over HTTP to a name does if it is made [from](ConnectOptions::from) one. Default `None`.
+    /// this one (BEP 7). One over HTTP to a name leaves from where it is made [from](ConnectOptions::from); where that is not
+    /// said, and the ports differ, it is made by IPv4, and by IPv6 if nobody answers to that. Default `None`.
     pub port_v6: Option<u16>,
     /// What trackers know it by when its address changes: random.
     pub key: u32,
@@ -53,6 +55,20 @@ impl AnnounceOptions {
     /// The port that is told where the announce leaves from an address of IPv6, or of IPv4.
     pub(super) fn port_of(&self, is_v6: bool) -> u16 {
         self.port_v6.filter(|_| is_v6).unwrap_or(self.port)
+    }
+
+    /// Whether it makes a difference by which family a tracker is asked.
+    pub(super) fn tells_apart(&self) -> bool {
+        self.port_v6.is_some_and(|port| port != self.port)
+    }
+
+    /// The same, with all connections made from this address.
+    pub(super) fn leaving_from(&self, ip: IpAddr) -> Self {
+        let mut options = self.clone();
+        let from = Some(Address::Ip((ip, 0).into()));
+        options.secure.iter_mut().for_each(|secure| secure.from.clone_from(&from));
+        options.connect.from = from;
+        options
     }
 
     /// The least there has to be.
