@@ -76,8 +76,8 @@ impl<'a> Fields<'a> {
         self.0.iter().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value))
     }
 
-    /// The same, with names as bytes.
-    pub(super) fn as_bytes(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+    /// The same, with names as bytes: text is what they are made into, for each who goes through them.
+    pub(crate) fn as_bytes(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.0.iter().map(|field| (field.name, field.value))
     }
 

@@ -3,6 +3,7 @@
 use http::{StatusCode, Version};
 use httparse::{Error, ParserConfig, Status};
 
+use super::fields::is_name;
 use super::framing::{Found, Framing};
 use super::request::{check_whole, headers, malformed, not_yet};
 use super::{Fields, Refusal, Slots};
@@ -62,10 +63,10 @@ impl<'a> Response<'a> {
         fields: Fields<'a>,
     ) -> Result<Self, Refusal> {
         let (mut found, mut is_persistent) = (Found::default(), !is_old);
-        for (name, value) in fields.iter() {
-            if name.eq_ignore_ascii_case("content-length") {
+        for (name, value) in fields.as_bytes() {
+            if is_name(name, b"content-length") {
                 found.length(value)?;
-            } else if name.eq_ignore_ascii_case("transfer-encoding") {
+            } else if is_name(name, b"transfer-encoding") {
                 found.coding(value)?;
             }
         }

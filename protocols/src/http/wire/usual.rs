@@ -47,11 +47,14 @@ pub(super) fn read_usual<'a>(
 /// The method, and what stands behind the space.
 #[inline]
 fn read_method(bytes: &[u8]) -> Option<(&str, &[u8])> {
-    if let Some(rest) = bytes.strip_prefix(b"GET ") {
-        return Some(("GET", rest));
+    match bytes {
+        [b'G', b'E', b'T', b' ', rest @ ..] => Some(("GET", rest)),
+        [b'P', b'O', b'S', b'T', b' ', rest @ ..] => Some(("POST", rest)),
+        _ => {
+            let (method, rest) = read_token(bytes)?;
+            Some((str::from_utf8(method).ok()?, rest.strip_prefix(b" ")?))
+        }
     }
-    let (method, rest) = read_token(bytes)?;
-    Some((str::from_utf8(method).ok()?, rest.strip_prefix(b" ")?))
 }
 
 /// Whether it is HTTP/1.0, and what stands behind the line.

@@ -147,8 +147,8 @@ impl<'a> Said<'a> {
     /// One pass over the fields.
     fn by(request: &Request<'a>) -> Self {
         let mut said = Self::default();
-        for (name, value) in request.fields().iter() {
-            let field = match name.as_bytes() {
+        for (name, value) in request.fields().as_bytes() {
+            let field = match name {
                 it if is_name(it, b"origin") => &mut said.origin,
                 it if is_name(it, b"content-type") => &mut said.kind,
                 it if is_name(it, b"content-encoding") => &mut said.coding,

@@ -17,6 +17,8 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
+use foldhash::fast::FixedState;
+
 use super::open::{InMemory, Seen};
 use super::reply::Facts;
 use crate::http::wire::Coding;
@@ -45,12 +47,15 @@ impl Hash for Question {
 /// ones have half of the memory, the old ones go.
 #[derive(Debug)]
 pub(super) struct Cache {
-    young: HashMap<Question, Rc<Cached>>,
-    old: HashMap<Question, Rc<Cached>>,
+    young: Answers,
+    old: Answers,
     /// Of the young ones.
     bytes: usize,
     most: usize,
 }
+
+/// Only what is there is kept, so nobody who asks chooses the paths: they need no hash that is secret.
+type Answers = HashMap<Question, Rc<Cached>, FixedState>;
 
 #[derive(Debug)]
 pub(super) struct Cached {
@@ -69,7 +74,7 @@ const OVERHEAD: usize = 1024;
 
 impl Cache {
     pub(super) fn new(most: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), bytes: 0, most }
+        Self { young: Answers::default(), old: Answers::default(), bytes: 0, most }
     }
 
     /// The answer that was given before, if all is as it was then.
