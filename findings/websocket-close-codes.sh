@@ -18,7 +18,7 @@
 #   Tornado         None         None                          None          None       nothing else tells them apart
 #   websocket       1006         1006                          1006          1006       "dropped by remote peer"
 #   Qt              1000         1000                          1000          1000       an "error" signal, when broken
-#   aiohttp         0            1006                          1006          1006       and an exception, each time
+#   aiohttp         0            1006                          1006          1006
 #   faye-websocket  1000         1006                          1000          1006
 #   Tcl                                                        1000          1001       "Endpoint going away"
 # AnyEvent::WebSocket::Client and ws4py answer a close without a code with 1005 on the wire, and AnyEvent's close() sends it
