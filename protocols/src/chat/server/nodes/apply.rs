@@ -10,7 +10,7 @@ use super::settings::{letter_of, mode_of};
 use super::state::{HERE, Node, Person};
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Changed, METADATA, TOPIC};
-use crate::chat::server::commands::{self, Owner, Speech};
+use crate::chat::server::commands::{self, Owner};
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{self, Change, Effect, Happened, UserId};
 use crate::chat::server::keys::{ChannelKey, UserKey};
@@ -196,16 +196,14 @@ impl Server {
                 if room.flags.has(Flags::NO_EXTERNAL) && !room.has(by) {
                     return None;
                 }
-                let speech = Speech::of(words)?;
                 self.users[by].spoke = network.now();
                 let mut ctx = self.turn(network, by, Some(told));
-                commands::say_on(&mut ctx, key, symbols, speech);
+                commands::say_on(&mut ctx, key, symbols, words);
             }
             Effect::Told { by, user, words, told } => {
                 let (by, user) = (self.theirs(place, by)?, self.theirs(HERE, user)?);
-                let speech = Speech::of(words)?;
                 self.users[by].spoke = network.now();
-                commands::say_to_user(&mut self.turn(network, by, Some(told)), user, speech);
+                commands::say_to_user(&mut self.turn(network, by, Some(told)), user, words);
             }
             Effect::Redact { by, channel, user, id, reason } => {
                 let by = self.theirs(place, by)?;
