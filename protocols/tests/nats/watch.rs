@@ -37,7 +37,7 @@ impl Protocol<()> for Seat {
             let line = String::from_utf8_lossy(&input.take_front(end + 2)[..end]).into_owned();
             let words: Vec<_> = line.split(' ').collect();
             match words[..] {
-                ["PING"] => drop(transport.write(b"PONG\r\n")),
+                ["PING"] => transport.write(b"PONG\r\n"),
                 ["SUB", subject, sid] => self.subscribed.push((subject.to_owned(), sid.to_owned())),
                 ["PUB", "$JS.API.CONSUMER.CREATE.KV_b", reply, _] => {
                     self.script.asked.borrow_mut().push(transport.registry().now());
