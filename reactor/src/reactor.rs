@@ -121,7 +121,9 @@ impl<App> Reactor<App> {
     #[doc(alias("run_forever", "block_on"))]
     pub fn run(&mut self, app: &mut App) -> Result<ShutdownReport, LoopError> {
         loop {
-            if let Turn::Finished(report) = self.turn(None, app)? {
+            if !self.take_events(None, app)?
+                && let Turn::Finished(report) = self.handle_rest(app)
+            {
                 return Ok(report);
             }
         }
@@ -241,16 +243,8 @@ impl<App> Reactor<App> {
     /// If waiting for events fails, which no connection can bring about.
     #[doc(alias("run_once", "poll"))]
     pub fn turn(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<Turn, LoopError> {
-        self.wait(timeout)?;
-        // Before the tasks, since a wake-up is an event too.
-        self.registry.handle_events(&self.events, app, &mut self.scratch);
-        // Most turns of a loop at work bring events and nothing else.
-        self.is_at_rest = self.registry.is_idle();
-        if self.is_at_rest {
-            self.end_turn();
-            return Ok(Turn::Running);
-        }
-        self.handle_rest(app)
+        let is_done = self.take_events(timeout, app)?;
+        Ok(if is_done { Turn::Running } else { self.handle_rest(app) })
     }
 
     /// When the loop wants to be turned though its descriptor may not become readable anew: now, at the next
@@ -290,6 +284,19 @@ impl<App> Reactor<App> {
 
     // ── the phases of a turn ────────────────────────────────────────────────────────────────
 
+    /// Waits for events and handles them; whether the turn ends with that. Most turns of a loop at work bring events
+    /// and nothing else.
+    fn take_events(&mut self, timeout: Option<Duration>, app: &mut App) -> Result<bool, LoopError> {
+        self.wait(timeout)?;
+        // Before the tasks, since a wake-up is an event too.
+        self.registry.handle_events(&self.events, app, &mut self.scratch);
+        self.is_at_rest = self.registry.is_idle();
+        if self.is_at_rest {
+            self.end_turn();
+        }
+        Ok(self.is_at_rest)
+    }
+
     /// Sleeps until there is something to do. The only phase that can fail.
     fn wait(&mut self, timeout: Option<Duration>) -> Result<(), LoopError> {
         let timeout = if self.is_at_rest { timeout } else { self.bounded(timeout) };
@@ -305,22 +312,29 @@ impl<App> Reactor<App> {
         Ok(())
     }
 
-    /// Polls without sleeping for [`Limits::busy_poll`], then sleeps for the rest of the time.
-    fn poll(&mut self, mut timeout: Option<Duration>) -> io::Result<()> {
-        let clock = &self.registry.ledger.clock;
-        let spin = self.busy_poll.filter(|_| timeout != Some(Duration::ZERO));
-        let mut spin = spin.map(|most| (clock.read(), most));
+    /// Polls: without sleeping for [`Limits::busy_poll`], if that is set, and sleeping for the rest of the time.
+    fn poll(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = match self.busy_poll {
+            None => timeout,
+            Some(most) => match self.spin(timeout.map_or(most, |timeout| timeout.min(most)))? {
+                None => return Ok(()),
+                Some(spun) => timeout.map(|timeout| timeout.saturating_sub(spun)),
+            },
+        };
+        self.registry.poller.wait(&mut self.events, timeout)
+    }
+
+    /// Polls without sleeping until something is ready or so much time has passed, which is returned then.
+    fn spin(&mut self, most: Duration) -> io::Result<Option<Duration>> {
+        let began = self.registry.ledger.clock.read();
         loop {
-            let sleep = if spin.is_some() { Some(Duration::ZERO) } else { timeout };
-            self.registry.poller.wait(&mut self.events, sleep)?;
-            let Some((began, most)) = spin else { return Ok(()) };
-            if self.events.len() > 0 {
-                return Ok(());
+            let spun = self.registry.ledger.clock.read().saturating_duration_since(began);
+            if spun >= most {
+                return Ok(Some(spun));
             }
-            let spun = clock.read().saturating_duration_since(began);
-            if spun >= timeout.map_or(most, |timeout| timeout.min(most)) {
-                timeout = timeout.map(|timeout| timeout.saturating_sub(spun));
-                spin = None;
+            self.registry.poller.wait(&mut self.events, Some(Duration::ZERO))?;
+            if self.events.len() > 0 {
+                return Ok(None);
             }
         }
     }
@@ -328,7 +342,7 @@ impl<App> Reactor<App> {
     /// What a turn does beside its events.
     // Inlined, it takes the registers of the loop over the events: 8 instructions a message.
     #[inline(never)]
-    fn handle_rest(&mut self, app: &mut App) -> Result<Turn, LoopError> {
+    fn handle_rest(&mut self, app: &mut App) -> Turn {
         self.registry.run_tasks(app);
         self.registry.tell_of_shutdown(app);
         self.handle_ready_list(app);
@@ -336,7 +350,7 @@ impl<App> Reactor<App> {
         self.flush(app);
         self.registry.reap(app);
         self.end_turn();
-        Ok(self.registry.finish_shutdown().map_or(Turn::Running, Turn::Finished))
+        self.registry.finish_shutdown().map_or(Turn::Running, Turn::Finished)
     }
 
     /// Visits the sources on the ready list, up to the budget. Those that are added meanwhile wait for the next

@@ -202,7 +202,6 @@ impl DatagramQueue {
     }
 
     /// What is wrong, in words that say what to do, if an address can never be sent to from this socket.
-    #[cold]
     pub(crate) fn explained(&self, error: io::Error, to: Option<&Address>) -> io::Error {
         let is_transient =
             matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused);

@@ -39,7 +39,6 @@ impl<App> Registry<App> {
     }
 
     /// Handles an event of anything but a connection.
-    #[cold]
     #[inline(never)]
     fn handle_other_event(
         &mut self,

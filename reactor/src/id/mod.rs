@@ -40,6 +40,9 @@ pub(crate) struct Key(NonZeroU64);
 pub(crate) struct Token(pub(crate) usize);
 
 impl Key {
+    /// It names nothing: no index is as large.
+    pub(crate) const OF_NOTHING: Self = Self(NonZeroU64::MAX);
+
     pub(crate) fn new(index: u32, generation: Generation) -> Self {
         Self(generation.number() | u64::from(index) << GENERATION_BITS)
     }

@@ -64,7 +64,6 @@ impl Clock {
 
     /// The first tick at which `after` from now has passed entirely; no delay is the present tick,
     /// and one too long to count the last there is.
-    #[inline]
     pub(crate) fn tick_after(&self, after: Duration) -> Tick {
         if after.is_zero() {
             return self.tick();

@@ -7,12 +7,17 @@ use crate::trace::What;
 pub(crate) struct Readiness(u8);
 
 impl Readiness {
+    /// This and the next are the bits that epoll has for them, so an event is masked rather than translated.
     pub(crate) const READ: Self = Self(1);
-    pub(crate) const WRITE: Self = Self(2);
+    pub(crate) const WRITE: Self = Self(4);
     /// The peer has ended its direction, or the connection has failed; unread data may come first.
-    pub(crate) const END: Self = Self(4);
+    pub(crate) const END: Self = Self(2);
     /// There is a layer on the socket, which may hold something that no event tells of.
     pub(crate) const LAYERED: Self = Self(8);
+    /// There are deadlines, which want to know when bytes move.
+    pub(crate) const WATCHED: Self = Self(16);
+    /// There may be more to be read behind a short read.
+    pub(crate) const UNSURE: Self = Self::END.with(Self::LAYERED);
 
     pub(crate) const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0

@@ -9,7 +9,9 @@ const LARGE: usize = 16 * 1024;
 const SMALL: usize = 1023;
 
 pub(crate) struct Cork {
-    bytes: Vec<u8>,
+    /// At least as many as callbacks may gather, of which the first are gathered.
+    buffer: Vec<u8>,
+    gathered: usize,
     room: Room,
 }
 
@@ -28,23 +30,32 @@ enum Room {
 
 impl Cork {
     pub(crate) fn new() -> Self {
-        Self { bytes: Vec::with_capacity(LARGE), room: Room::Small }
+        Self { buffer: vec![0; LARGE], gathered: 0, room: Room::Small }
     }
 
     /// Gathers some bytes if they are few; whether it did.
     pub(crate) fn gather(&mut self, bytes: &[u8]) -> bool {
-        let fits = self.bytes.len() + bytes.len() <= self.room as usize;
-        if fits {
-            self.bytes.extend_from_slice(bytes);
+        let end = self.gathered + bytes.len();
+        if end > self.room as usize {
+            return false;
         }
-        fits
+        let Some(place) = self.buffer.get_mut(self.gathered..end) else {
+            return false;
+        };
+        // Noted first: where copying is the last thing to be done, no registers are saved for what comes after.
+        self.gathered = end;
+        place.copy_from_slice(bytes);
+        true
     }
 
-    /// Makes more room, since a write did not fit; whether that write is the first of its callback.
-    pub(crate) fn outgrow(&mut self) -> bool {
-        let is_first = self.room == Room::Small && self.bytes.is_empty();
+    /// Whether the callback has written nothing yet.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.room == Room::Small && self.gathered == 0
+    }
+
+    /// Makes more room, since a write did not fit.
+    pub(crate) fn outgrow(&mut self) {
         self.room = Room::Large;
-        is_first
     }
 
     /// The running connection sends no more.
@@ -64,25 +75,37 @@ impl Cork {
     /// Adds what is sent to the running connection by its id; whether it holds more now than a callback's
     /// writes come to.
     pub(crate) fn join(&mut self, bytes: &[u8]) -> bool {
-        self.bytes.extend_from_slice(bytes);
-        self.bytes.len() > LARGE
+        let end = self.gathered + bytes.len();
+        if end > self.buffer.len() {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer[self.gathered..end].copy_from_slice(bytes);
+        self.gathered = end;
+        self.is_large()
     }
 
     /// Whether it holds more than a callback's writes come to.
     pub(crate) fn is_large(&self) -> bool {
-        self.bytes.len() > LARGE
+        self.gathered > LARGE
     }
 
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    /// Bytes that are gathered.
+    pub(crate) fn len(&self) -> usize {
+        self.gathered
+    }
+
+    /// Takes what is gathered. Whatever becomes of it, the connection that is called next finds nothing.
+    pub(crate) fn take(&mut self) -> &[u8] {
+        &self.buffer[..std::mem::take(&mut self.gathered)]
     }
 
     pub(crate) fn clear(&mut self) {
-        self.bytes.clear();
+        self.gathered = 0;
     }
 
     /// Gives back the memory beyond what a callback's writes take.
     pub(crate) fn shrink(&mut self) {
-        self.bytes.shrink_to(LARGE);
+        self.buffer.truncate(LARGE.max(self.gathered));
+        self.buffer.shrink_to_fit();
     }
 }

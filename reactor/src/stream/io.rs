@@ -48,7 +48,7 @@ struct Aside {
     /// Its deadlines, which want to know when something moves.
     guard: Option<Guard>,
     layered: Option<Box<Layered>>,
-    coupling: Option<Coupling>,
+    coupling: Option<Box<Coupling>>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
 }
@@ -104,7 +104,8 @@ impl Io {
         } else if self.is_layered() {
             self.socket.seal();
         }
-        self.readiness = self.readiness.with(other.readiness).with(Readiness::WRITE);
+        let known = other.readiness.without(Readiness::WATCHED);
+        self.readiness = self.readiness.with(known).with(Readiness::WRITE);
     }
 
     /// Takes out what it has: the socket, and the layer if there is one.
@@ -135,23 +136,25 @@ impl Io {
     }
 
     pub(super) fn guard_from(&mut self, now: Tick) -> &mut Guard {
+        self.readiness = self.readiness.with(Readiness::WATCHED);
         self.aside().guard.get_or_insert_with(|| Guard::new(now))
     }
 
     pub(super) fn take_guard(&mut self) -> Option<Guard> {
+        self.readiness = self.readiness.without(Readiness::WATCHED);
         self.aside.as_mut()?.guard.take()
     }
 
     pub(super) fn couple(&mut self, coupling: Coupling) {
-        self.aside().coupling = Some(coupling);
+        self.aside().coupling = Some(Box::new(coupling));
     }
 
     pub(super) fn coupling(&self) -> Option<&Coupling> {
-        self.aside.as_ref()?.coupling.as_ref()
+        self.aside.as_ref()?.coupling.as_deref()
     }
 
     pub(super) fn coupling_mut(&mut self) -> Option<&mut Coupling> {
-        self.aside.as_mut()?.coupling.as_mut()
+        self.aside.as_mut()?.coupling.as_deref_mut()
     }
 
     pub(super) fn timers(&self) -> Option<Key> {
@@ -292,18 +295,30 @@ impl Io {
             result => return self.received_nothing(result, ledger),
         };
         ledger.trace(|| What::Read { bytes: length });
-        let is_unsure = self.readiness.has_any(Readiness::END.with(Readiness::LAYERED));
-        if length < SCRATCH && SHORT_READ_DRAINS && !is_unsure {
-            self.not_readable();
-        }
         ledger.stats.read_bytes += length as u64;
-        if self.aside.is_some() {
-            self.note_read(length, ledger);
+        if self.readiness.has_any(Readiness::UNSURE.with(Readiness::WATCHED)) {
+            self.received_watched(length, ledger);
+        } else {
+            self.drained_by(length);
         }
         Step::Continue(Received::Bytes(length))
     }
 
     #[cold]
+    fn received_watched(&mut self, length: usize, ledger: &Ledger) {
+        if !self.readiness.has_any(Readiness::UNSURE) {
+            self.drained_by(length);
+        }
+        self.note_read(length, ledger);
+    }
+
+    /// A short read has drained the socket.
+    fn drained_by(&mut self, length: usize) {
+        if length < SCRATCH && SHORT_READ_DRAINS {
+            self.not_readable();
+        }
+    }
+
     fn note_read(&mut self, length: usize, ledger: &Ledger) {
         if let Some(guard) = self.guard() {
             guard.note_read(length, ledger.clock.tick());
@@ -452,6 +467,7 @@ impl Io {
         ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
         ledger.stats.writes += 1;
         ledger.stats.written_bytes += sent as u64;
+        // What is known of the socket would have to be kept over the call.
         if self.aside.is_some() {
             self.note_moved(sent, ledger);
         }

@@ -58,7 +58,7 @@ use crate::trace::What;
 use crate::{Address, StreamLimits};
 
 use couple::Coupling;
-pub use couple::{CoupleError, Uncoupled};
+pub use couple::{CoupleError, NotCoupled, Uncoupled};
 pub use detached::Detached;
 use guard::{Deadlines, Phase};
 use io::Io;
@@ -157,12 +157,9 @@ impl Stream {
         stream
     }
 
-    /// Takes in what an event says, and tells the layer, if there is one: whether the visit comes now or later.
+    /// Takes in what an event says. A layer is told of it by [`Self::note_layer`].
     pub(crate) fn note_readiness(&mut self, readiness: Readiness) {
         self.io.readiness = self.io.readiness.with(readiness);
-        if self.io.readiness.contains(Readiness::WRITE.with(Readiness::LAYERED)) {
-            self.note_layer();
-        }
     }
 
     /// Tells the layer, if there is one, what is known of the socket.

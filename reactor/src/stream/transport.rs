@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{Detached, Step, Stream, ended};
 use crate::outbox::{FilePiece, Pressure};
-use crate::registry::{Protocol, Registry};
+use crate::registry::{Order, Protocol, Registry};
 use crate::trace::{Callback, What};
 use crate::{
     Address, CloseReason, ConnectionId, OffloadError, PostError, Stale, StreamLimits, TimerKey,
@@ -101,8 +101,16 @@ impl<'a, App> Transport<'a, App> {
     /// [`Stats::discarded_bytes`](crate::Stats::discarded_bytes). A queue that would grow beyond
     /// [`StreamLimits::outbox`] ends the connection.
     pub fn write(&mut self, bytes: &[u8]) {
+        if !self.registry.cork.gather(bytes) {
+            self.write_through(bytes);
+        }
+    }
+
+    // In line it has a callback that only gathers save registers for it.
+    #[inline(never)]
+    fn write_through(&mut self, bytes: &[u8]) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
-        let step = self.stream.write(bytes, cork, ledger);
+        let step = self.stream.write_through(bytes, cork, ledger);
         self.note(step);
     }
 
@@ -145,7 +153,7 @@ impl<'a, App> Transport<'a, App> {
     /// Bytes queued because the system has not taken them yet.
     #[must_use]
     pub fn queued_bytes(&self) -> usize {
-        self.stream.queued_bytes() + self.registry.cork.bytes().len()
+        self.stream.queued_bytes() + self.registry.cork.len()
     }
 
     /// Whether more is queued than [`StreamLimits::outbox_high`], with what this callback has written so far. Who
@@ -172,6 +180,16 @@ impl<'a, App> Transport<'a, App> {
     #[must_use]
     pub fn unread_bytes(&self) -> usize {
         self.stream.unread_bytes()
+    }
+
+    /// Whether this protocol wants to be given more of its input: it has neither [closed](Self::close) the connection
+    /// nor [paused](Self::pause) it, nor handed it on, nor is it held until the peer has taken what is queued. Who cuts
+    /// several messages out of one input asks before each, as [`ByLine`](crate::ByLine) does: what an earlier one has
+    /// decided holds for those behind it.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        let Registry { outcome, orders, .. } = &*self.registry;
+        outcome.is_none() && !orders.iter().any(Order::ends_reading) && self.stream.wants_input()
     }
 
     /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. Until

@@ -70,7 +70,6 @@ impl<App> Registry<App> {
 }
 
 impl<'a, App> Visit<'a, App> {
-    #[inline]
     pub(crate) fn new(
         key: Key,
         connection: &'a mut Connection<App>,
@@ -88,26 +87,44 @@ impl<'a, App> Visit<'a, App> {
         self.registry.ledger.trace_visit(ConnectionId(self.key), || What::event(readiness));
         let stream = &mut self.connection.stream;
         stream.note_readiness(readiness);
-        if stream.is_flowing() {
-            let received = stream.io.receive(scratch, &mut self.registry.ledger);
-            if let Step::Break(reason) = self.handle_received(received, scratch) {
-                return self.retire(reason);
-            }
-            if self.connection.stream.is_read_empty() {
-                return;
-            }
-        } else if stream.is_closed() {
+        if !stream.is_flowing() {
+            return self.lend().handle_otherwise(scratch);
+        }
+        let step = match stream.io.receive(scratch, &mut self.registry.ledger) {
+            Step::Continue(Received::Bytes(length)) => self.deliver(&scratch[..length]),
+            received => self.lend().handle_received(received, scratch),
+        };
+        if let Step::Break(reason) = step {
+            return self.retire(reason);
+        }
+        if !self.connection.stream.is_read_empty() {
+            self.lend().handle(scratch);
+        }
+    }
+
+    /// Handles an event of a connection that is not in full swing.
+    #[cold]
+    fn handle_otherwise(&mut self, scratch: &mut Scratch) {
+        let stream = &mut self.connection.stream;
+        if stream.is_closed() {
             // It ended earlier in this batch of events.
             self.registry.ledger.stats.stale_events += 1;
-            self.registry.ledger.trace(|| What::StaleEvent);
-            return;
-        } else if stream.is_ready() && !stream.is_connecting() && !stream.is_opening() {
-            // Its visit comes at the end of this turn, and finds what the event says. One that takes more than its
-            // share would have two visits a turn, and others wait for both. (One that is connecting may only have
-            // failed, and is not to be written to before that is known.)
-            return;
+            return self.registry.ledger.trace(|| What::StaleEvent);
         }
-        self.handle(scratch);
+        // Before anybody else sends something by its id.
+        stream.note_layer();
+        // On the ready list its visit comes at the end of this turn, and finds what the event says. One that takes
+        // more than its share would have two visits a turn, and others wait for both. (One that is connecting may
+        // only have failed, and is not to be written to before that is known.)
+        if !stream.is_ready() || stream.is_connecting() || stream.is_opening() {
+            self.handle(scratch);
+        }
+    }
+
+    /// The same visit, for what is seldom done: whoever takes it has it in memory, and the way of a message has
+    /// not, which is 8 instructions.
+    fn lend(&mut self) -> Visit<'_, App> {
+        Visit::new(self.key, self.connection, self.registry, self.app)
     }
 
     /// Does everything that there is to do.
@@ -219,14 +236,14 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
-    #[inline(always)]
+    #[cold]
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: a protocol that took over, or was resumed, is first offered what is left. The next
             // read says it again.
-            Received::End if self.connection.stream.take_offer() => self.offer(),
-            Received::End => self.end(),
+            Received::End if self.connection.stream.take_offer() => self.lend().offer(),
+            Received::End => self.lend().end(),
             Received::Truncated => ended(CloseReason::Truncated),
             Received::Nothing => Step::Continue(()),
         }
@@ -248,7 +265,7 @@ impl<'a, App> Visit<'a, App> {
     fn deliver(&mut self, fresh: &[u8]) -> Step {
         if !self.connection.stream.inbox.is_empty() {
             self.connection.stream.inbox.append(fresh);
-            return self.offer();
+            return self.lend().offer();
         }
         self.call(Callback::Data, |protocol, transport, app| {
             let mut input = Input::new(fresh);
@@ -274,7 +291,6 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Handles the peer's FIN.
-    #[cold]
     fn end(&mut self) -> Step {
         if !self.connection.stream.peer_ended(&self.registry.ledger)? {
             return self.settle();
@@ -352,26 +368,20 @@ impl<App> Visit<'_, App> {
         let mut transport = Transport::new(id, stream, self.registry);
         let result = Registry::<App>::guarded(|| call(&mut **protocol, &mut transport, self.app));
         if let Err(panic) = result {
-            return self.cut_off_panicked(callback, panic);
+            return self.lend().cut_off_panicked(callback, panic);
         }
         self.registry.ledger.trace(|| What::Returned(callback));
         if self.registry.ledger.attention {
-            return self.attend();
+            return self.lend().attend();
         }
         self.uncork()
     }
 
     /// Sends what the callback wrote, or queues it in the outbox.
-    #[inline(always)]
     fn uncork(&mut self) -> Step {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         cork.reset();
-        let step = self.connection.stream.uncork(cork, ledger);
-        if step.is_break() {
-            // It must not reach the connection that is called next.
-            cork.clear();
-        }
-        step
+        self.connection.stream.uncork(cork, ledger)
     }
 
     /// Deals with a callback that has done more than write, or that ran in another state than open.

@@ -43,22 +43,34 @@ impl Stream {
         self.write_through(bytes, cork, ledger)
     }
 
-    #[inline(never)]
-    fn write_through(&mut self, bytes: &[u8], cork: &mut Cork, ledger: &mut Ledger) -> Step {
+    /// A write that is not gathered as it is.
+    pub(crate) fn write_through(
+        &mut self,
+        bytes: &[u8],
+        cork: &mut Cork,
+        ledger: &mut Ledger,
+    ) -> Step {
+        if !cork.is_fresh() || !self.is_open() || !self.can_transmit() {
+            return self.write_behind(bytes, cork, ledger);
+        }
+        cork.outgrow();
+        self.transmit(bytes, ledger)
+    }
+
+    /// A write that has something in front of it, or a layer.
+    #[cold]
+    fn write_behind(&mut self, bytes: &[u8], cork: &mut Cork, ledger: &mut Ledger) -> Step {
         if cork.is_closed() || !self.can_write() {
             ledger.stats.discarded_bytes += bytes.len() as u64;
             return Step::Continue(());
         }
-        let is_first = cork.outgrow();
+        let is_first = cork.is_fresh();
+        cork.outgrow();
         if !is_first && cork.gather(bytes) {
             return Step::Continue(());
         }
-        let sent = self.transmit_behind(cork, bytes, ledger)?;
-        if sent == bytes.len() {
-            return Step::Continue(());
-        }
-        let rest = &bytes[sent..];
-        self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares))
+        let sent = self.transmit_behind(cork.take(), bytes, ledger)?;
+        self.queue_rest(bytes, sent, ledger)
     }
 
     /// As [`Self::write`], for bytes that are shared and need not be copied.
@@ -66,7 +78,7 @@ impl Stream {
         if bytes.len() <= COPY_UP_TO || cork.is_closed() || !self.can_write() {
             return self.write(&bytes, cork, ledger);
         }
-        let sent = self.transmit_behind(cork, &bytes, ledger)?;
+        let sent = self.transmit_behind(cork.take(), &bytes, ledger)?;
         bytes.advance(sent);
         self.queue(About::Visited, ledger, |outbox, spares| outbox.push(bytes, spares))
     }
@@ -82,19 +94,61 @@ impl Stream {
         self.queue(About::Visited, ledger, |outbox, spares| outbox.push_file(file, spares))
     }
 
-    /// Sends the cork and `more` in one write, as far as the kernel takes them, if nothing waits in front
-    /// of them. What is left of the cork is queued; how much of `more` has left is returned.
-    fn transmit_behind(
-        &mut self,
-        cork: &mut Cork,
-        more: &[u8],
-        ledger: &mut Ledger,
-    ) -> Step<usize> {
-        if !self.can_transmit() {
-            return self.transmit_otherwise(cork, more, ledger);
+    /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
+    #[inline(always)]
+    pub(crate) fn uncork(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
+        let corked = cork.take();
+        if corked.is_empty() {
+            return Step::Continue(());
         }
-        if !cork.bytes().is_empty() {
-            return self.transmit_with(cork, more, ledger);
+        if !self.can_transmit() {
+            return self.uncork_otherwise(corked, ledger);
+        }
+        self.transmit(corked, ledger)
+    }
+
+    /// As [`Self::uncork`], through a layer if there is one that takes something.
+    #[cold]
+    fn uncork_otherwise(&mut self, corked: &[u8], ledger: &mut Ledger) -> Step {
+        let sent = match self.outbox.is_empty() && self.io.can_send() {
+            true => self.io.send(corked, ledger)?,
+            false => 0,
+        };
+        match sent == corked.len() {
+            true => Step::Continue(()),
+            false => self.queue_rest(corked, sent, ledger),
+        }
+    }
+
+    /// Sends bytes that have nothing in front of them, and queues what the kernel does not take.
+    // Called, an echo takes 40 instructions more.
+    #[inline(always)]
+    fn transmit(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        match self.io.transmit(bytes, About::Visited, ledger) {
+            Ok(()) => Step::Continue(()),
+            Err(result) => self.transmitted_partly(bytes, result, ledger),
+        }
+    }
+
+    #[cold]
+    fn transmitted_partly(
+        &mut self,
+        bytes: &[u8],
+        result: io::Result<usize>,
+        ledger: &mut Ledger,
+    ) -> Step {
+        let sent = self.io.transmitted(result, bytes.len(), About::Visited, ledger)?;
+        self.queue_rest(bytes, sent, ledger)
+    }
+
+    /// Sends the corked bytes and `more` in one write, as far as the kernel takes them, if nothing waits in
+    /// front of them. What is left of the corked ones is queued; how much of `more` has left is returned.
+    fn transmit_behind(&mut self, corked: &[u8], more: &[u8], ledger: &mut Ledger) -> Step<usize> {
+        if !self.can_transmit() {
+            return self.transmit_otherwise(corked, more, ledger);
+        }
+        if !corked.is_empty() {
+            return self.transmit_with(corked, more, ledger);
         }
         match self.io.transmit(more, About::Visited, ledger) {
             Ok(()) => Step::Continue(more.len()),
@@ -106,61 +160,28 @@ impl Stream {
     #[cold]
     fn transmit_otherwise(
         &mut self,
-        cork: &mut Cork,
+        corked: &[u8],
         more: &[u8],
         ledger: &mut Ledger,
     ) -> Step<usize> {
         if self.outbox.is_empty() && self.io.can_send() {
-            return self.transmit_with(cork, more, ledger);
+            return self.transmit_with(corked, more, ledger);
         }
-        self.queue_cork(0, cork, ledger)?;
+        self.queue_rest(corked, 0, ledger)?;
         Step::Continue(0)
     }
 
-    fn transmit_with(&mut self, cork: &mut Cork, more: &[u8], ledger: &mut Ledger) -> Step<usize> {
-        let corked = cork.bytes().len();
-        let slices = [IoSlice::new(cork.bytes()), IoSlice::new(more)];
+    fn transmit_with(&mut self, corked: &[u8], more: &[u8], ledger: &mut Ledger) -> Step<usize> {
+        let slices = [IoSlice::new(corked), IoSlice::new(more)];
         let sent = self.io.transmit_vectored(&slices, ledger)?;
-        self.queue_cork(sent.min(corked), cork, ledger)?;
-        Step::Continue(sent.saturating_sub(corked))
+        self.queue_rest(corked, sent.min(corked.len()), ledger)?;
+        Step::Continue(sent.saturating_sub(corked.len()))
     }
 
-    /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
-    #[inline(always)]
-    pub(crate) fn uncork(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        if cork.bytes().is_empty() {
-            return Step::Continue(());
-        }
-        if !self.can_transmit() {
-            return self.transmit_otherwise(cork, &[], ledger).map_continue(|_| ());
-        }
-        match self.io.transmit(cork.bytes(), About::Visited, ledger) {
-            Ok(()) => {
-                cork.clear();
-                Step::Continue(())
-            }
-            Err(result) => self.uncorked_partly(result, cork, ledger),
-        }
-    }
-
-    #[cold]
-    fn uncorked_partly(
-        &mut self,
-        result: io::Result<usize>,
-        cork: &mut Cork,
-        ledger: &mut Ledger,
-    ) -> Step {
-        let sent = self.io.transmitted(result, cork.bytes().len(), About::Visited, ledger)?;
-        self.queue_cork(sent, cork, ledger)
-    }
-
-    /// Queues what the kernel has not taken of the cork, which is empty then.
-    fn queue_cork(&mut self, sent: usize, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        let rest = &cork.bytes()[sent..];
-        let step =
-            self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares));
-        cork.clear();
-        step
+    /// Queues what the kernel has not taken; of nothing, nothing.
+    fn queue_rest(&mut self, bytes: &[u8], sent: usize, ledger: &mut Ledger) -> Step {
+        let rest = &bytes[sent..];
+        self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares))
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them, and no layer is between.
@@ -301,7 +322,6 @@ impl Stream {
 
     /// Sends what only waits for the end of the turn: much in one turn does not mean that the peer reads
     /// slowly.
-    #[cold]
     fn make_room(&mut self, ledger: &mut Ledger) -> Step {
         while self.can_flush() && matches!(self.outbox.front(), Some(Front::Bytes)) {
             if self.flush_bytes(ledger)? == 0 {

@@ -178,7 +178,7 @@ fn change_status(
     status: Status,
     nick: &str,
 ) -> Option<Changed> {
-    let Some(target) = ctx.server.users.named(nick) else {
+    let Some(target) = ctx.reach(nick) else {
         ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
         return None;
     };

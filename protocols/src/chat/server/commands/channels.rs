@@ -349,7 +349,7 @@ pub(super) fn invite(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn invite_one(ctx: &mut Context<'_>, nick: &str, name: &str) {
-    let Some(guest) = ctx.server.users.named(nick) else {
+    let Some(guest) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let Some(channel) = own_channel(ctx, name) else {
@@ -425,7 +425,7 @@ fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
     if !has_rank(ctx, channel, Status::HALF_OPERATOR) {
         return;
     }
-    let Some(target) = ctx.server.users.named(nick) else {
+    let Some(target) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let name = ctx.server.channels[channel].name.to_string();

@@ -105,7 +105,7 @@ pub(super) fn say(ctx: &mut Context<'_>, target: &str, words: Words) {
     if ChannelName::is_meant(name) {
         return say_to_channel(ctx, target, name, words);
     }
-    if let Some(user) = ctx.server.users.named(target) {
+    if let Some(user) = ctx.reach(target) {
         return say_to_user(ctx, user, words);
     }
     match services::named(ctx, target) {
