@@ -5,15 +5,30 @@
 pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
     let mut digits = [0; 20];
     let mut at = digits.len();
-    loop {
+    while number >= 10 {
+        at -= 2;
+        let pair = 2 * (number % 100) as usize;
+        digits[at..at + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
+        number /= 100;
+    }
+    if number > 0 || at == digits.len() {
         at -= 1;
         digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return out.extend_from_slice(&digits[at..]);
-        }
     }
+    out.extend_from_slice(&digits[at..]);
 }
+
+/// `00` to `99`: one division gives two digits.
+const PAIRS: [u8; 200] = {
+    let mut pairs = [0; 200];
+    let mut pair = 0;
+    while pair < 100 {
+        pairs[2 * pair] = b'0' + (pair / 10) as u8;
+        pairs[2 * pair + 1] = b'0' + (pair % 10) as u8;
+        pair += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {

@@ -90,7 +90,7 @@ impl<'a> Envelope<'a> {
     fn read_short(head: &[u8]) -> Option<Self> {
         let mut json = Reader::new(head)?;
         json.skip(r#"{"v":2,"from":""#)?;
-        let from = json.text()?;
+        let from = json.name()?;
         json.skip(r#","epoch":"#)?;
         let epoch = json.number()?;
         json.skip(r#","sequence":"#)?;

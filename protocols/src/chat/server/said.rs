@@ -43,15 +43,15 @@ impl Effect {
     pub(in crate::chat) fn read_said(json: &[u8]) -> Option<Self> {
         let mut json = Reader::new(json)?;
         json.skip(r#"{"said":{"by":""#)?;
-        let by = json.text()?.parse().ok()?;
+        let by = json.name()?.parse().ok()?;
         json.skip(r#","channel":""#)?;
-        let channel = json.text()?;
+        let channel = json.name()?;
         json.skip(r#","words":{"command":""#)?;
-        let kind = Kind::of_command(json.text()?)?;
+        let kind = Kind::of_command(json.name()?)?;
         json.skip(r#","lines":[[""#)?;
         let text = json.text()?;
         json.skip(r#",false]]},"told":{"id":""#)?;
-        let id = json.text()?.parse().ok()?;
+        let id = json.name()?.parse().ok()?;
         json.skip(r#","at":"#)?;
         let at = Timestamp::of_millis(json.number()?);
         json.skip("}}}")?;

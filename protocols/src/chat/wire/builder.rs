@@ -203,10 +203,11 @@ impl Builder {
     }
 
     fn word(&mut self, word: &str) {
-        if word.is_empty() || word.starts_with(':') || has(word, |byte| byte == b' ') {
+        let held = word.bytes().fold(0, |held, byte| held | HELD[usize::from(byte)]);
+        if word.is_empty() || word.starts_with(':') || held & BLANK != 0 {
             self.spoil(WriteError::NotAWord);
         }
-        self.put(word);
+        self.append(word, held & CONTROL != 0);
     }
 
     fn escape(&mut self, value: &str) {
@@ -222,9 +223,16 @@ impl Builder {
         }
     }
 
-    /// The one function through which everything passes that comes from elsewhere.
     fn put(&mut self, text: &str) {
-        if has(text, |byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        // All bytes are looked at, whatever comes first: so many at a time.
+        let is_control = |byte: u8| matches!(byte, 0 | b'\r' | b'\n');
+        let has_control = text.bytes().fold(false, |found, byte| found | is_control(byte));
+        self.append(text, has_control);
+    }
+
+    /// The one function through which everything passes that comes from elsewhere.
+    fn append(&mut self, text: &str, has_control: bool) {
+        if has_control {
             self.spoil(WriteError::Control);
         }
         self.line.extend_from_slice(text.as_bytes());
@@ -241,10 +249,15 @@ impl Builder {
     }
 }
 
-/// Whether one of its bytes is like that. All are looked at, whatever comes first: so many at a time.
-fn has(text: &str, is_so: impl Fn(u8) -> bool) -> bool {
-    text.bytes().fold(false, |found, byte| found | is_so(byte))
-}
+/// What a byte is that cannot stand in a word. Words are too short for looking at many bytes at a time.
+const HELD: [u8; 256] = {
+    let mut held = [0; 256];
+    (held[0], held[b'\r' as usize], held[b'\n' as usize]) = (CONTROL, CONTROL, CONTROL);
+    held[b' ' as usize] = BLANK;
+    held
+};
+const CONTROL: u8 = 1;
+const BLANK: u8 = 2;
 
 #[cfg(test)]
 mod tests {

@@ -31,16 +31,28 @@ impl<'a> Reader<'a> {
         is_plain(text).then_some(text)
     }
 
+    /// The same of a name, which is too short for looking at many bytes at a time.
+    pub(in crate::chat) fn name(&mut self) -> Option<&'a str> {
+        let end = self.0.bytes().position(is_special)?;
+        let (name, rest) = self.0.split_at_checked(end)?;
+        self.0 = rest.strip_prefix('"')?;
+        Some(name)
+    }
+
     /// A whole number.
     pub(in crate::chat) fn number(&mut self) -> Option<u64> {
-        let end = self.0.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.0.len());
-        let (digits, rest) = self.0.split_at_checked(end)?;
-        // Those of 20 digits that are numbers are left to serde, as are those that it refuses.
-        if digits.is_empty() || digits.len() > 19 || (digits.len() > 1 && digits.starts_with('0')) {
-            return None;
+        let (mut number, mut digits) = (0_u64, 0);
+        for byte in self.0.bytes() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            (number, digits) = (number.wrapping_mul(10).wrapping_add(digit.into()), digits + 1);
         }
-        self.0 = rest;
-        Some(digits.bytes().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')))
+        // Those of 20 digits that are numbers are left to serde, as are those that it refuses.
+        let is_number = (1..20).contains(&digits) && (digits == 1 || !self.0.starts_with('0'));
+        self.0 = self.0.get(digits..)?;
+        is_number.then_some(number)
     }
 
     pub(in crate::chat) fn is_at_end(self) -> bool {
@@ -57,10 +69,14 @@ pub(in crate::chat) fn write_text(out: &mut Vec<u8>, text: &str) -> Option<()> {
     })
 }
 
-/// Whether it stands in JSON as it is (RFC 8259, 7). All of it is looked at, whatever comes first: so many bytes at a time.
+/// Whether it stands in JSON as it is. All of it is looked at, whatever comes first: so many bytes at a time.
 fn is_plain(text: &str) -> bool {
-    let is_special = |byte: u8| (byte < 0x20) | (byte == b'"') | (byte == b'\\');
     !text.bytes().fold(false, |found, byte| found | is_special(byte))
+}
+
+/// What does not stand in a text of JSON as it is (RFC 8259, 7).
+fn is_special(byte: u8) -> bool {
+    (byte < 0x20) | (byte == b'"') | (byte == b'\\')
 }
 
 #[cfg(test)]
@@ -80,7 +96,7 @@ mod tests {
             );
         }
         for text in ["", "a", "a\\\"\"", "a\n\"", "\\u0041\""] {
-            assert_eq!(Reader(text).text(), None, "{text}");
+            assert_eq!((Reader(text).text(), Reader(text).name()), (None, None), "{text}");
         }
         let mut reader = Reader("a\":7}");
         assert_eq!(
@@ -100,7 +116,9 @@ mod tests {
             let mut out = Vec::new();
             if write_text(&mut out, &text).is_some() {
                 prop_assert_eq!(&out, &serde_json::to_vec(&text).expect("it can be written"));
-                prop_assert_eq!(Reader::new(&out[1..]).and_then(|mut it| it.text()), Some(&*text));
+                let reader = Reader::new(&out[1..]).expect("it is a text");
+                let (mut one, mut other) = (reader, reader);
+                prop_assert_eq!((one.text(), other.name()), (Some(&*text), Some(&*text)));
             } else {
                 prop_assert!(out.is_empty());
             }

@@ -94,14 +94,14 @@ fn check_words(subject: &str, may: impl Fn(u8, bool) -> bool) -> Result<(), Inva
     Ok(())
 }
 
-/// Whether it has no wildcard, and nothing wrong with it: without a branch for each byte, since it is asked for each
-/// message.
+/// Whether it has no wildcard, and nothing wrong with it: asked for each message, so without a branch for each byte.
 fn is_plain(subject: &[u8]) -> bool {
-    let odd = |byte: u8| !is_fit(byte) | (byte == b'*') | (byte == b'>');
-    let (is_odd, last) = subject.iter().fold((false, b'.'), |(is_odd, last), &byte| {
-        (is_odd | odd(byte) | ((byte == b'.') & (last == b'.')), byte)
-    });
-    !is_odd && last != b'.'
+    let ([first, behind @ ..], [.., last]) = (subject, subject) else { return false };
+    let is_odd = |byte: u8| !is_fit(byte) | (byte == b'*') | (byte == b'>');
+    let has_odd = subject.iter().fold(false, |found, &byte| found | is_odd(byte));
+    let pairs = subject.iter().zip(behind);
+    let has_gap = pairs.fold(false, |found, (&a, &b)| found | ((a == b'.') & (b == b'.')));
+    !has_odd && !has_gap && *first != b'.' && *last != b'.'
 }
 
 fn is_fit(byte: u8) -> bool {

@@ -172,17 +172,11 @@ commands! {
     "WHOWAS" 0 Registered users::whowas, "WHOWAS nick [count]: who somebody was";
 }
 
-/// Bytes of a command's name, at most.
-const LONGEST: usize = 16;
-
 impl Command {
     /// The command of a name, which may be spelt in either case.
     fn named(name: &str) -> Option<&'static Self> {
-        let mut spelt = [0; LONGEST];
-        let spelt = spelt.get_mut(..name.len())?;
-        spelt.copy_from_slice(name.as_bytes());
-        spelt.make_ascii_uppercase();
-        let at = COMMANDS.binary_search_by(|it| it.name.as_bytes().cmp(spelt)).ok()?;
+        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
+        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
         COMMANDS.get(at)
     }
 }
