@@ -543,7 +543,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
             (_, Writing::Idle) | (Reading::Body(_), Writing::Said(_)) => self.leave(transport),
             // It was cut off: nobody is to act on half of it (RFC 9112, 8).
             (Reading::Body(_), _) => self.refuse(transport, Refusal::Length),
-            (_, Writing::Owed(_)) if self.aside.kept().is_some_and(|it| it.is_over_at_end()) => {
+            (_, Writing::Owed(_)) if self.aside.kept().is_some_and(Kept::is_over_at_end) => {
                 self.leave(transport);
             }
             // Who has asked and sends no more still waits for the answer.
