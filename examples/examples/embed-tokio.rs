@@ -32,8 +32,9 @@ mod guest {
     use std::net::SocketAddr;
     use std::time::Duration;
 
-    use reactor::framing::{Line, Lines};
-    use reactor::{Handle, Input, Protocol, Reactor, ShutdownReport, Transport, Turn};
+    use reactor::{
+        ByLine, Handle, LineProtocol, Protocol, Reactor, ShutdownReport, Transport, Turn,
+    };
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
     use tokio::net::TcpStream;
@@ -50,8 +51,7 @@ mod guest {
     fn talk(text: &'static str) -> Result<(String, ShutdownReport), Box<dyn Error>> {
         let mut reactor = Reactor::new()?;
         let registry = reactor.registry();
-        let listener = registry
-            .listen("127.0.0.1:0".parse()?, |_, _: &mut u64| Shouter { lines: Lines::new(512) })?;
+        let listener = registry.listen("127.0.0.1:0".parse()?, |_, _| ByLine::new(512, Shouter))?;
         let address = registry.listener_address(listener)?;
         println!("listening on {address}");
         let address = address.socket_addr().ok_or("it listens on IP")?;
@@ -120,22 +120,15 @@ mod guest {
     }
 
     /// Sends every line back in capitals, and counts them.
-    struct Shouter {
-        lines: Lines,
-    }
+    struct Shouter;
 
-    impl Protocol<u64> for Shouter {
-        fn on_data(
-            &mut self,
-            transport: &mut Transport<'_, u64>,
-            input: &mut Input<'_>,
-            lines: &mut u64,
-        ) {
-            while let Line::Whole(line) = self.lines.next(input) {
-                *lines += 1;
-                transport.write(&line.to_ascii_uppercase());
-                transport.write(b"\n");
-            }
+    impl Protocol<u64> for Shouter {}
+
+    impl LineProtocol<u64> for Shouter {
+        fn on_line(&mut self, transport: &mut Transport<'_, u64>, line: &[u8], lines: &mut u64) {
+            *lines += 1;
+            transport.write(&line.to_ascii_uppercase());
+            transport.write(b"\n");
         }
     }
 

@@ -9,10 +9,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use reactor::framing::{Line, Lines};
 use reactor::{
-    Closed, ConnectionId, Datagram, DatagramProtocol, DatagramTransport, Idle, Input, Protocol,
-    Registry, Transport,
+    ByLine, Closed, ConnectionId, Datagram, DatagramProtocol, DatagramTransport, Idle,
+    LineProtocol, Protocol, Registry, Transport,
 };
 
 /// The longest line, and so the longest value. It is a request; files belong elsewhere.
@@ -24,9 +23,6 @@ const OVERHEAD: usize = 128;
 /// Keys that one connection may watch.
 const MOST_WATCHED: usize = 100;
 
-/// What whoever is still there is told at the end.
-const SERVER_ENDS: &[u8] = b"BYE this server ends\n";
-
 /// What everybody shares: the application of the loop.
 #[derive(Debug, Default)]
 pub struct Store {
@@ -36,24 +32,15 @@ pub struct Store {
 }
 
 /// One connection.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Session {
-    state: State,
-    lines: Lines,
     watched: BTreeSet<Vec<u8>>,
 }
 
-/// ```text
-///   Talking ── the server ends, and lines are left ──▶ Ending ── the last is answered ──▶ Done
-///      └───────────── QUIT; the server ends, and none is left ────────────────────────────▶ ▲
-/// ```
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Talking,
-    /// What was read before the server was told to end is still answered.
-    Ending,
-    /// It has said goodbye, and handles no line any more.
-    Done,
+/// What a connection runs.
+#[must_use]
+pub fn session() -> ByLine<Session> {
+    ByLine::new(LONGEST_LINE, Session::default())
 }
 
 impl Store {
@@ -89,19 +76,19 @@ fn cost(key: &[u8], value: &[u8]) -> usize {
     key.len() + value.len() + OVERHEAD
 }
 
-impl Default for Session {
-    fn default() -> Self {
-        Self { state: State::Talking, lines: Lines::new(LONGEST_LINE), watched: BTreeSet::new() }
+impl Session {
+    fn watch(&mut self, key: &[u8], transport: &mut Transport<'_, Store>, store: &mut Store) {
+        if self.watched.len() >= MOST_WATCHED {
+            return transport.write(b"ERROR you watch too many keys\n");
+        }
+        self.watched.insert(key.to_vec());
+        store.watchers.entry(key.to_vec()).or_default().insert(transport.id());
+        transport.write(b"OK\n");
     }
 }
 
-impl Session {
-    fn handle_line(
-        &mut self,
-        line: &[u8],
-        transport: &mut Transport<'_, Store>,
-        store: &mut Store,
-    ) {
+impl LineProtocol<Store> for Session {
+    fn on_line(&mut self, transport: &mut Transport<'_, Store>, line: &[u8], store: &mut Store) {
         let mut words = line.splitn(3, |&byte| byte == b' ');
         let words = [words.next(), words.next(), words.next()];
         match words.map(Option::unwrap_or_default) {
@@ -124,72 +111,37 @@ impl Session {
                 false => transport.write(b"NONE\n"),
             },
             [b"WATCH", key, b""] if !key.is_empty() => self.watch(key, transport, store),
-            [b"QUIT", b"", b""] => self.say_goodbye(b"BYE\n", transport),
+            [b"QUIT", b"", b""] => say_goodbye(b"BYE\n", transport),
             _ => transport.write(b"ERROR say GET key, SET key value, DEL key, WATCH key or QUIT\n"),
         }
     }
 
-    /// `close` interrupts nobody: that no line is handled after it is for the state to say.
-    fn say_goodbye(&mut self, goodbye: &[u8], transport: &mut Transport<'_, Store>) {
-        self.state = State::Done;
-        transport.write(goodbye);
-        transport.close();
-    }
-
-    fn watch(&mut self, key: &[u8], transport: &mut Transport<'_, Store>, store: &mut Store) {
-        if self.watched.len() >= MOST_WATCHED {
-            return transport.write(b"ERROR you watch too many keys\n");
-        }
-        self.watched.insert(key.to_vec());
-        store.watchers.entry(key.to_vec()).or_default().insert(transport.id());
-        transport.write(b"OK\n");
+    fn on_long_line(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) {
+        transport.write(b"ERROR that line is too long\n");
     }
 }
 
-impl Protocol<Store> for Session {
-    fn on_data(
-        &mut self,
-        transport: &mut Transport<'_, Store>,
-        input: &mut Input<'_>,
-        store: &mut Store,
-    ) {
-        // Short questions can have long answers: whoever does not take them is not asked for more.
-        while input.is_empty() || !transport.pressure().is_high() {
-            match self.lines.next(input) {
-                Line::Whole(line) => self.handle_line(line, transport, store),
-                Line::TooLong => transport.write(b"ERROR that line is too long\n"),
-                Line::Partial if self.state == State::Ending => {
-                    return self.say_goodbye(SERVER_ENDS, transport);
-                }
-                Line::Partial => return,
-            }
-            if self.state == State::Done {
-                return;
-            }
-        }
-        transport.pause_until_drained(transport.id());
-    }
+/// No line is handled after it.
+fn say_goodbye(goodbye: &[u8], transport: &mut Transport<'_, Store>) {
+    transport.write(goodbye);
+    transport.close();
+}
 
+impl Protocol<Store> for Session {
     fn on_idle(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) -> Idle {
         if !self.watched.is_empty() {
             // It says nothing because nothing changes.
             return Idle::Stay;
         }
         if transport.queued_bytes() == 0 {
-            self.say_goodbye(b"BYE you have said nothing for a while\n", transport);
+            say_goodbye(b"BYE you have said nothing for a while\n", transport);
         }
         // Who does not take its answers would not take a goodbye either.
         Idle::End
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) {
-        if transport.unread_bytes() == 0 {
-            return self.say_goodbye(SERVER_ENDS, transport);
-        }
-        self.state = State::Ending;
-        // Has what was left offered once more, were it only the beginning of a line.
-        transport.pause();
-        transport.resume();
+        say_goodbye(b"BYE this server ends\n", transport);
     }
 
     fn on_close(&mut self, _: &mut Registry<Store>, closed: &Closed, store: &mut Store) {

@@ -126,7 +126,7 @@ impl Served {
     }
 
     /// Reads the files again, away from the loop, and tells on standard error how it went. Connections go on
-    /// as they are; if the files are not fine, everything does.
+    /// as they are; if the files are not fine, or have expired and what is shown has not, everything does.
     pub fn reload<App: 'static>(&self, registry: &mut Registry<App>) {
         let Some(files) = self.files.clone() else {
             return output::complain("the certificate was made for trying out, and stays (SIGHUP)");
@@ -137,10 +137,7 @@ impl Served {
             move || files.read(),
             move |_, _, read| {
                 match read {
-                    Ok(Ok(new)) => {
-                        served.tls.replace(&new);
-                        output::complain(format_args!("read anew (SIGHUP): {served}"));
-                    }
+                    Ok(Ok(new)) => served.take(&new),
                     Ok(Err(error)) => stays(error),
                     Err(error) => stays(error),
                 }
@@ -152,6 +149,25 @@ impl Served {
             service::notify::ready();
         }
     }
+
+    /// Shows what was read from now on. Everybody refuses one that has expired: it does not take the place of one
+    /// that is good, and is an old file, most often.
+    fn take(&self, new: &ServerTls) {
+        if let (Some(date), None) = (expired(new), expired(&self.tls)) {
+            return stays(format_args!("the one in the file EXPIRED on {date}"));
+        }
+        self.tls.replace(new);
+        output::complain(format_args!("read anew (SIGHUP): {self}"));
+    }
+}
+
+/// The day on which a certificate of these has expired, if one has.
+fn expired(tls: &ServerTls) -> Option<impl fmt::Display> {
+    tls.expires().filter(|expires| *expires < SystemTime::now()).map(day)
+}
+
+fn day(time: SystemTime) -> impl fmt::Display {
+    DateTime::<Local>::from(time).format("%Y-%m-%d")
 }
 
 fn stays(why: impl fmt::Display) {
@@ -164,7 +180,7 @@ impl fmt::Display for Served {
             write!(f, "certificate {fingerprint}")?;
         }
         let Some(expires) = self.tls.expires() else { return Ok(()) };
-        let date = DateTime::<Local>::from(expires).format("%Y-%m-%d");
+        let date = day(expires);
         match expires.duration_since(SystemTime::now()) {
             Ok(left) => write!(f, ", good until {date}, for {} days", left.as_secs() / 86_400),
             Err(_) => write!(f, ", EXPIRED on {date}"),

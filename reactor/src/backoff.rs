@@ -8,6 +8,8 @@ use std::time::Duration;
 /// come in the same moment. The chance is an argument: [`Registry::random`](crate::Registry::random), so a
 /// simulation does the same again.
 ///
+/// [`Registry::connect_again`](crate::Registry::connect_again) is a client that has them. By hand:
+///
 /// ```
 /// use reactor::{Address, Backoff, Closed, Input, Protocol, Reactor, Registry, Transport};
 /// use std::time::Duration;
@@ -84,6 +86,10 @@ impl Backoff {
     #[must_use]
     pub fn tries(&self) -> u32 {
         self.tries
+    }
+
+    pub(crate) fn longest(&self) -> Duration {
+        self.longest
     }
 
     /// All is well again: the next pause is the first.

@@ -42,14 +42,15 @@
 //! | serve, or connect, over TCP or Unix sockets | [`Registry::listen`], [`Registry::connect`]; a [`Protocol`] each |
 //! | connect to a host by its name | an [`Address`] that is one; [`ConnectOptions::race`], [`Registry::set_resolver`] |
 //! | talk UDP or Unix datagrams | [`Registry::bind_datagram`]; a [`DatagramProtocol`] |
-//! | cut what arrives into messages | [`Input`], what a protocol leaves comes again; [`framing`] for lines and frames |
+//! | speak in lines | a [`LineProtocol`], in a [`ByLine`] |
+//! | cut what arrives into other messages | [`Input`], what a protocol leaves comes again; [`framing`] for frames |
 //! | send | [`Transport::write`]; [`Transport::send`] for shared bytes, [`Transport::send_file`] |
 //! | not be drowned by who reads slowly | [`StreamLimits`], [`Transport::queued_bytes`], [`Protocol::on_drain`], [`Registry::when_drained`] |
 //! | reach another connection, or many | [`ConnectionId`]; [`Registry::send`], [`Registry::broadcast`], [`Registry::with`] |
-//! | pass on from one connection to another | [`Registry::couple`] |
+//! | pass on from one connection to another | [`Transport::couple_to`] an address, [`Registry::couple`] |
 //! | do something later | [`Transport::set_timer`], [`Registry::after`], [`Registry::every`] |
 //! | end those who say nothing | [`StreamLimits::idle_timeout`], [`Protocol::on_idle`] |
-//! | try again, and wait for answers | [`Backoff`], [`Requests`] |
+//! | try again, and wait for answers | [`Registry::connect_again`], [`Backoff`], [`Requests`] |
 //! | work that blocks, and other threads | [`Registry::offload`], [`Transport::offload`]; [`Handle`] |
 //! | use several cores | [`Loops`], a loop each; [`Registry::listen_among`] |
 //! | keep your own loop | [`Reactor::turn`], [`Reactor::next_deadline`] |
@@ -105,6 +106,7 @@
 // | `handshakes` | how many layers are being opened, and how much of it is done in a turn |
 // | `ledger` | what the loop notes down while it turns |
 // | `handle`, `signals` (or `no_signals`), `source`, `stream`, `listener`, `datagram`, `registry` | each kind of socket: its state, its way in and out, its callbacks; and the registry that holds them all |
+// | `by_line` | protocols that are told of lines instead of bytes |
 // | `dispatch` | from readiness to callbacks, phase by phase |
 // | `sender` | messages of one type to a loop |
 // | `reactor` | the turn, on one screen |
@@ -113,6 +115,7 @@
 
 mod address;
 mod backoff;
+mod by_line;
 mod datagram;
 mod dispatch;
 mod error;
@@ -162,6 +165,7 @@ pub use bytes;
 
 pub use address::{Address, Host, ParseAddressError};
 pub use backoff::Backoff;
+pub use by_line::{ByLine, LineProtocol};
 pub use datagram::{Datagram, DatagramTransport, SocketClosed};
 pub use error::{
     HandOffError, LoopError, OffloadError, OpenError, PostError, ReachError, SendError,
@@ -183,13 +187,13 @@ pub use outbox::Pressure;
 pub use proxy::{Network, ParseNetworkError, Proxied, ProxyError, ProxyProtocol, ProxyVersion};
 pub use reactor::{Reactor, Turn};
 pub use reason::{Attempt, CloseReason, Closed, HostFailure, LookupError, Side};
-pub use registry::{DatagramProtocol, Idle, Protocol, Registry, SentFile, Typed};
+pub use registry::{DatagramProtocol, Idle, LastTry, Protocol, Registry, SentFile, Typed};
 pub use requests::{RequestError, Requests};
 pub use sender::Sender;
 pub use shutdown::{CutOff, ShutdownReport};
 #[cfg(all(unix, feature = "signals"))]
 pub use signals::Signal;
 pub use stats::{Rows, Snapshot, SocketRow, Stats};
-pub use stream::{CoupleError, Detached, Transport, Uncoupled};
+pub use stream::{CoupleError, Detached, NotCoupled, Transport, Uncoupled};
 #[cfg(unix)]
 pub use stream::{PassError, PeerCredentials};

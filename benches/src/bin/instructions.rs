@@ -62,13 +62,9 @@ impl Options {
         self.peer.is_empty() || self.peer.iter().any(|peer| peer == name)
     }
 
-    fn measures(&self) -> &'static [Measure] {
+    fn measures(&self, subject: &Subject) -> &'static [Measure] {
         match self.syscalls {
-            true if strace::is_available() => &[Measure::Instructions, Measure::SystemCalls],
-            true => {
-                eprintln!("strace is not installed, or may not trace: no system calls");
-                &[Measure::Instructions]
-            }
+            true => subject.measures(),
             false => &[Measure::Instructions],
         }
     }
@@ -86,6 +82,9 @@ fn run() -> Result {
     }
     let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
     program::build(programs)?;
+    if options.syscalls && !strace::is_available() {
+        eprintln!("strace is not installed, or may not trace: no system calls");
+    }
     processor::share_one()?;
     let mut ours = Figures::default();
     for subject in &subjects {
@@ -106,7 +105,7 @@ fn run() -> Result {
 
 /// Prints the table of one subject, and takes over the figures of the reactor.
 fn measure(options: &Options, subject: &Subject, ours: &mut Figures) -> Result {
-    let measures = options.measures();
+    let measures = options.measures(subject);
     let heads = measures.iter().flat_map(|measure| [measure.to_string(), String::new()]);
     let mut table = Table::new([String::new()].into_iter().chain(heads));
     let mut ruler = None;

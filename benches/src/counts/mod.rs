@@ -19,8 +19,10 @@ use std::process::Command;
 use std::rc::Rc;
 
 use crate::Result;
+use crate::chats;
 use crate::cost::Measure;
 use crate::nats::broker;
+use crate::strace;
 
 /// One form of work whose cost is counted.
 #[derive(Debug, Clone)]
@@ -87,6 +89,15 @@ impl Subject {
     #[must_use]
     pub fn shortened(self, times: usize) -> Self {
         Self { units: (self.units / times).next_multiple_of(self.round), ..self }
+    }
+
+    /// What is counted of it: system calls too, where there is strace. Not those of a chat: its users are told of
+    /// each other as they come, and strace stops at each of half a million deliveries before the first that counts.
+    pub fn measures(&self) -> &'static [Measure] {
+        match self.program != chats::PROGRAM && strace::is_available() {
+            true => &[Measure::Instructions, Measure::SystemCalls],
+            false => &[Measure::Instructions],
+        }
     }
 
     /// The count for one unit, of one who does it.

@@ -148,7 +148,9 @@ fn serve(
         password_attempts: 1_000,
         ..settings.limits.clone()
     };
-    let options = ListenOptions { limits: limits.stream_limits(), ..ListenOptions::default() };
+    // A server that takes a queue for shorter has fewer quit or come at a time.
+    let queue = Limits::default().stream_limits();
+    let options = ListenOptions { limits: queue, ..ListenOptions::default() };
     for address in everywhere(PORT) {
         chat::listen(registry, address, &options)?;
     }

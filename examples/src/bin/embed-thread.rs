@@ -24,8 +24,10 @@ use std::time::Duration;
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::output;
-use reactor::framing::{Line, Lines};
-use reactor::{Address, ConnectionId, Handle, Input, Protocol, Reactor, ShutdownReport, Transport};
+use reactor::{
+    Address, ByLine, ConnectionId, Handle, LineProtocol, Protocol, Reactor, ShutdownReport,
+    Transport,
+};
 
 /// Numbers that wait for the main thread; a customer who brings one more is asked to come again.
 const WAITING: usize = 64;
@@ -100,7 +102,7 @@ fn serve(
 ) -> Result<ShutdownReport, Failure> {
     let mut reactor = Reactor::new()?;
     let listening =
-        reactor.registry().listen(listen, |_peer, _shop| Customer { lines: Lines::new(LONGEST) });
+        reactor.registry().listen(listen, |_peer, _shop| ByLine::new(LONGEST, Customer));
     let listener = listening.map_err(NotOpened::by("--listen"))?;
     let address = reactor.registry().listener_address(listener)?;
     started.send((reactor.handle(), address))?;
@@ -112,33 +114,23 @@ struct Shop {
     jobs: SyncSender<Job>,
 }
 
-struct Customer {
-    lines: Lines,
-}
+struct Customer;
 
-impl Protocol<Shop> for Customer {
-    /// Takes whole lines; the beginning of another one stays in the input until the rest has come.
-    fn on_data(
-        &mut self,
-        transport: &mut Transport<'_, Shop>,
-        input: &mut Input<'_>,
-        shop: &mut Shop,
-    ) {
-        loop {
-            let number = match self.lines.next(input) {
-                Line::Partial => return,
-                Line::TooLong => None,
-                Line::Whole(line) => number(line),
-            };
-            let Some(number) = number else {
-                transport.write(b"not a whole number from 1 to 18446744073709551615\n");
-                continue;
-            };
-            // Waiting for room would keep everybody else waiting too.
-            if shop.jobs.try_send(Job { customer: transport.id(), number }).is_err() {
-                transport.write(b"too busy, try again\n");
-            }
+impl Protocol<Shop> for Customer {}
+
+impl LineProtocol<Shop> for Customer {
+    fn on_line(&mut self, transport: &mut Transport<'_, Shop>, line: &[u8], shop: &mut Shop) {
+        let Some(number) = number(line) else {
+            return self.on_long_line(transport, shop);
+        };
+        // Waiting for room would keep everybody else waiting too.
+        if shop.jobs.try_send(Job { customer: transport.id(), number }).is_err() {
+            transport.write(b"too busy, try again\n");
         }
+    }
+
+    fn on_long_line(&mut self, transport: &mut Transport<'_, Shop>, _: &mut Shop) {
+        transport.write(b"not a whole number from 1 to 18446744073709551615\n");
     }
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::{HostPort, seconds};
-use examples::key_value::{Lookup, Session, Store};
+use examples::key_value::{Lookup, Store, session};
 use examples::{output, stop};
 use reactor::{Limits, ListenOptions, Reactor, StreamLimits};
 
@@ -55,7 +55,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let limits = StreamLimits { idle_timeout: Some(options.idle), ..StreamLimits::default() };
     let listening = ListenOptions { limits, ..ListenOptions::default() };
     let listener = registry
-        .listen_with(options.listen.first()?, &listening, |_, _| Some(Box::new(Session::default())))
+        .listen_with(options.listen.first()?, &listening, |_, _| Some(Box::new(session())))
         .map_err(NotOpened::by("--listen"))?;
     let socket = registry
         .bind_datagram(options.lookup.first()?, Lookup)

@@ -20,7 +20,7 @@
 //! | [`client`] | requests over connections that are kept |
 //! | [`proxy`] | a request of the one becomes a request of the other |
 //!
-//! Heads are read where they stand in the input, by `httparse`; nothing is copied unless it is asked for.
+//! Heads are read where they stand in the input, those that are unlike most by `httparse`; nothing is copied unless it is asked for.
 //! Where the types of the crate `http` are expected they are used: [`http::StatusCode`], and
 //! [`HeaderMap`](http::HeaderMap) by [`Fields::to_map`](wire::Fields::to_map).
 

@@ -8,7 +8,8 @@ use reactor::{Input, TimerKey, Transport};
 use super::endpoint::Reading;
 use super::handshake::{Agreed, Agreement};
 use super::wire::{
-    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Opcode, Rules, Violation,
+    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Message, Opcode, Rules,
+    Violation,
 };
 use super::{Endpoint, Limits, Role};
 
@@ -57,7 +58,7 @@ pub(super) struct Link {
     pub(super) is_paused: bool,
     compression: Compression,
     /// Messages of as many bytes, or more, are compressed.
-    deflate_from: usize,
+    deflate_from: u32,
     decoder: Decoder,
     pub(super) subprotocol: Option<Rc<str>>,
     /// When something came, and when it was asked for.
@@ -101,8 +102,20 @@ impl Link {
         }
     }
 
-    /// Takes what stands at the front of the input.
+    /// Takes a client's short message in one frame, if that is what stands at the front of the input whole.
     #[inline]
+    pub(super) fn read_short<'a>(
+        &self,
+        input: &mut Input<'_>,
+        reading: &'a mut Reading,
+    ) -> Option<Result<Message<'a>, Violation>> {
+        match self.role {
+            Role::Server => self.decoder.next_short(input, self.limits(), &mut reading.scratch),
+            Role::Client => None,
+        }
+    }
+
+    /// Takes what stands at the front of the input, whatever it is.
     pub(super) fn read<'a>(
         &mut self,
         input: &mut Input<'_>,
@@ -134,7 +147,7 @@ impl Link {
         if self.state != State::Open {
             return;
         }
-        if payload.len() < self.deflate_from {
+        if payload.len() < self.deflate_from as usize {
             return self.write(transport, opcode, false, payload);
         }
         self.write_deflated(transport, opcode, payload);
@@ -149,7 +162,7 @@ impl Link {
     ) {
         let mut deflated = Vec::new();
         let may_do_without = match &mut self.compression {
-            Compression::Off => return,
+            Compression::Off => return self.write(transport, opcode, false, payload),
             Compression::Own(own) => {
                 own.deflater.deflate(payload, &mut deflated);
                 // The peer has to see what later messages may refer to.
@@ -177,21 +190,29 @@ impl Link {
         rsv1: bool,
         payload: &[u8],
     ) {
-        match self.role {
-            Role::Server => {
-                let length = payload.len() as u64;
-                let header = Header { fin: true, rsv1, opcode, mask: None, length };
-                transport.write(&header.encode());
-                transport.write(payload);
-            }
-            Role::Client => self.endpoint.with_tools(|tools| {
-                let key = tools.key(transport.registry());
-                tools.out.clear();
-                wire::encode(opcode, rsv1, Some(key), payload, &mut tools.out);
-                transport.write(&tools.out);
-                tools.out.shrink_to(64 * 1024);
-            }),
+        if self.role == Role::Client {
+            return self.write_masked(transport, opcode, rsv1, payload);
         }
+        let length = payload.len() as u64;
+        let header = Header { fin: true, rsv1, opcode, mask: None, length };
+        transport.write(&header.encode());
+        transport.write(payload);
+    }
+
+    fn write_masked<App>(
+        &self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        rsv1: bool,
+        payload: &[u8],
+    ) {
+        self.endpoint.with_tools(|tools| {
+            let key = tools.key(transport.registry());
+            tools.out.clear();
+            wire::encode(opcode, rsv1, Some(key), payload, &mut tools.out);
+            transport.write(&tools.out);
+            tools.out.shrink_to(64 * 1024);
+        });
     }
 
     /// Says goodbye. A server ends its half of the connection with it, so that nothing can follow.
@@ -210,10 +231,10 @@ impl Link {
 
 /// From which length on messages are worth compressing: none is, where nothing was agreed on, or a window
 /// that zlib does not have.
-fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> usize {
+fn deflate_from(endpoint: &Endpoint, role: Role, agreement: Option<Agreement>) -> u32 {
     let can = agreement.is_some_and(|it| it.of(role).1 >= 9);
     let options = endpoint.options().deflate.as_ref().filter(|_| can);
-    options.map_or(usize::MAX, |it| it.from)
+    options.and_then(|it| it.from.try_into().ok()).unwrap_or(u32::MAX)
 }
 
 impl Compression {
@@ -229,5 +250,16 @@ impl Compression {
         let level = endpoint.options().deflate.as_ref().map_or(0, |it| it.level);
         let (inflater, deflater) = (Inflater::new(theirs), Deflater::new(ours, window_bits, level));
         Self::Own(Box::new(Own { inflater, deflater }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With 8 bytes for who allocates it, what holds one of them is a multiple of 16.
+    #[test]
+    fn each_of_ten_thousand_idle_ones_is_small() {
+        assert!(size_of::<Link>() <= 104, "{}", size_of::<Link>());
     }
 }

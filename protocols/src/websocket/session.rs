@@ -5,7 +5,7 @@ use reactor::{Closed, ConnectionId, Input, Protocol, ReachError, Registry, Timer
 use super::endpoint::Reading;
 use super::handshake::Agreed;
 use super::link::{Link, State, Timer};
-use super::wire::{CloseCode, Event, Opcode, Violation};
+use super::wire::{CloseCode, Event, Message, Opcode, Violation};
 use super::{Ending, Endpoint, Handler, Role, Socket, handler};
 
 /// The session of one WebSocket, from its handshake on: frames, pings, deadlines and goodbyes. What
@@ -88,15 +88,44 @@ impl<H> Session<H> {
         H: Handler<App>,
     {
         loop {
-            match self.link.read(input, reading) {
-                Ok(Some(event)) => self.handle(event, transport, app),
-                Ok(None) => return,
+            // Most are short, and told apart from the others by one look.
+            let read = match self.link.read_short(input, reading) {
+                Some(Ok(message)) => {
+                    self.handle_message(message, transport, app);
+                    Ok(true)
+                }
+                Some(Err(violation)) => Err(violation),
+                None => self.read_any(transport, input, reading, app),
+            };
+            match read {
+                Ok(true) => {}
+                Ok(false) => return,
                 Err(violation) => return self.fail(violation, transport, app),
             }
             if input.is_empty() || !self.may_go_on(transport) {
                 return;
             }
         }
+    }
+
+    /// Takes one thing that has come, whatever it is; whether there was one.
+    #[inline(never)]
+    fn read_any<App>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        reading: &mut Reading,
+        app: &mut App,
+    ) -> Result<bool, Violation>
+    where
+        H: Handler<App>,
+    {
+        let event = self.link.read(input, reading)?;
+        let is_one = event.is_some();
+        if let Some(event) = event {
+            self.handle(event, transport, app);
+        }
+        Ok(is_one)
     }
 
     /// Whether there may be one more message in this visit. If not, what is left is offered again.
@@ -129,18 +158,27 @@ impl<H> Session<H> {
                 let (code, reason) = close.unwrap_or((CloseCode::NONE, ""));
                 self.handle_close(code, reason, transport, app);
             }
-            Event::Message(message) if self.is_heard() => {
-                self.call(transport, |handler, socket| {
-                    handler.on_message(socket, message, app);
-                });
-            }
+            Event::Message(message) => self.handle_message(message, transport, app),
             // What comes behind this side's goodbye cannot be answered.
             _ if self.link.state != State::Open => {}
             Event::Ping(payload) => self.link.write(transport, Opcode::Pong, false, payload),
             Event::Pong(payload) => {
                 self.call(transport, |handler, socket| handler.on_pong(socket, payload, app));
             }
-            Event::Message(_) => {}
+        }
+    }
+
+    #[inline]
+    fn handle_message<App>(
+        &mut self,
+        message: Message<'_>,
+        transport: &mut Transport<'_, App>,
+        app: &mut App,
+    ) where
+        H: Handler<App>,
+    {
+        if self.is_heard() {
+            self.call(transport, |handler, socket| handler.on_message(socket, message, app));
         }
     }
 

@@ -13,3 +13,4 @@ mod real;
 mod scripted;
 mod stage;
 mod stranger;
+mod watch;

@@ -82,6 +82,11 @@ impl<App> Registry<App> {
             let mut protocol = protocol;
             protocol.on_close(registry, &closed, app);
         });
+        if !self.after_close.is_empty()
+            && let Some(act) = self.after_close.remove(&key)
+        {
+            self.run_callback(None, Callback::Task, |registry| act(registry, app, &closed));
+        }
         if let (Some(receiver), Some(detached)) = (receiver, detached) {
             self.run_callback(Some(id.into()), Callback::Detached, |registry| {
                 receiver(detached, registry, app);

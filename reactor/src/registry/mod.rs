@@ -1,6 +1,6 @@
 //! Everything that is registered with the loop, and what a program can do with it.
 //!
-//! Connections are opened in `open.rs`, timers set in `timers.rs`, and work is given to threads in
+//! Connections are opened in `open.rs`, and again in `again.rs`, timers set in `timers.rs`, and work is given to threads in
 //! `offload.rs`. What is sent and told to sockets by their ids is in `stream`, `listener` and `datagram`.
 //! Here is the rest.
 //!
@@ -9,6 +9,7 @@
 //! its timers, the traits, the transports, what a slot holds, listeners, handles and signals. It is the only
 //! circle of the crate.
 
+mod again;
 mod inherit;
 mod names;
 mod offload;
@@ -41,6 +42,7 @@ use crate::timer::Wheel;
 use crate::trace::Callback;
 use crate::{Address, ConnectionId, Limits, ListenerId, Rows, Snapshot, SocketRow, Stale, Stats};
 
+pub use again::LastTry;
 pub use protocol::{DatagramProtocol, Idle, Protocol, SentFile, Typed};
 pub(crate) use timers::Timed;
 
@@ -53,6 +55,8 @@ type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 /// What is to be done with the result of offloaded work.
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
+/// What is to be done when a connection has ended, behind its own protocol's `on_close`.
+type AfterClose<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &crate::Closed)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
 /// Everything registered with the loop: opens sockets, sets timers, and reaches every connection by
@@ -128,6 +132,8 @@ pub struct Registry<App> {
     #[cfg(feature = "sim")]
     pub(crate) ends: Option<Vec<crate::Closed>>,
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
+    /// Who connects anew when this connection has ended: few, if any.
+    pub(crate) after_close: HashMap<Key, AfterClose<App>>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
     /// Which connections wait for it.
@@ -152,6 +158,11 @@ impl Order {
     /// Whether nothing more is sent on the connection.
     pub(crate) fn ends_sending(&self) -> bool {
         matches!(self, Self::End | Self::Close | Self::Release | Self::Abort)
+    }
+
+    /// Whether what comes is no longer for the protocol, or not now.
+    pub(crate) fn ends_reading(&self) -> bool {
+        matches!(self, Self::Close | Self::Release | Self::Abort | Self::Pause)
     }
 
     /// Whether it ends a datagram socket, which knows no other order.
@@ -192,6 +203,7 @@ impl<App> Registry<App> {
             #[cfg(feature = "sim")]
             ends: None,
             detaching: Vec::new(),
+            after_close: HashMap::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
             away: Away::default(),

@@ -91,9 +91,17 @@ impl<App> Registry<App> {
         options: &ConnectOptions,
         protocol: impl Protocol<App> + 'static,
     ) -> Result<ConnectionId, OpenError> {
+        self.connect_boxed(address, options, Box::new(protocol))
+    }
+
+    pub(super) fn connect_boxed(
+        &mut self,
+        address: Address,
+        options: &ConnectOptions,
+        protocol: Box<dyn Protocol<App>>,
+    ) -> Result<ConnectionId, OpenError> {
         self.refuse_while_shutting_down(&address)?;
         self.refuse_when_full(&address)?;
-        let protocol = Box::new(protocol);
         let Address::Host(host) = &address else {
             return self.open_stream(address, options, Origin::Connecting, protocol);
         };

@@ -48,7 +48,7 @@ struct Aside {
     /// Its deadlines, which want to know when something moves.
     guard: Option<Guard>,
     layered: Option<Box<Layered>>,
-    coupling: Option<Coupling>,
+    coupling: Option<Box<Coupling>>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
 }
@@ -146,15 +146,15 @@ impl Io {
     }
 
     pub(super) fn couple(&mut self, coupling: Coupling) {
-        self.aside().coupling = Some(coupling);
+        self.aside().coupling = Some(Box::new(coupling));
     }
 
     pub(super) fn coupling(&self) -> Option<&Coupling> {
-        self.aside.as_ref()?.coupling.as_ref()
+        self.aside.as_ref()?.coupling.as_deref()
     }
 
     pub(super) fn coupling_mut(&mut self) -> Option<&mut Coupling> {
-        self.aside.as_mut()?.coupling.as_mut()
+        self.aside.as_mut()?.coupling.as_deref_mut()
     }
 
     pub(super) fn timers(&self) -> Option<Key> {

@@ -58,7 +58,7 @@ use crate::trace::What;
 use crate::{Address, StreamLimits};
 
 use couple::Coupling;
-pub use couple::{CoupleError, Uncoupled};
+pub use couple::{CoupleError, NotCoupled, Uncoupled};
 pub use detached::Detached;
 use guard::{Deadlines, Phase};
 use io::Io;

@@ -117,6 +117,11 @@ impl Stream {
         };
     }
 
+    /// Whether its protocol is to be given what comes.
+    pub(super) fn wants_input(&self) -> bool {
+        self.can_be_called() && !self.pending.holds()
+    }
+
     /// Goes on reading; whether the connection has to be visited for it.
     pub(crate) fn resume(&mut self, ledger: &Ledger) -> bool {
         let (next, was_paused) = match self.pending.reading {

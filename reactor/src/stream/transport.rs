@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::{Detached, Step, Stream, ended};
 use crate::outbox::{FilePiece, Pressure};
-use crate::registry::{Protocol, Registry};
+use crate::registry::{Order, Protocol, Registry};
 use crate::trace::{Callback, What};
 use crate::{
     Address, CloseReason, ConnectionId, OffloadError, PostError, Stale, StreamLimits, TimerKey,
@@ -180,6 +180,16 @@ impl<'a, App> Transport<'a, App> {
     #[must_use]
     pub fn unread_bytes(&self) -> usize {
         self.stream.unread_bytes()
+    }
+
+    /// Whether this protocol wants to be given more of its input: it has neither [closed](Self::close) the connection
+    /// nor [paused](Self::pause) it, nor handed it on, nor is it held until the peer has taken what is queued. Who cuts
+    /// several messages out of one input asks before each, as [`ByLine`](crate::ByLine) does: what an earlier one has
+    /// decided holds for those behind it.
+    #[must_use]
+    pub fn wants_input(&self) -> bool {
+        let Registry { outcome, orders, .. } = &*self.registry;
+        outcome.is_none() && !orders.iter().any(Order::ends_reading) && self.stream.wants_input()
     }
 
     /// Stops reading: the peer's data waits in the system's buffers, and then at the peer. Until

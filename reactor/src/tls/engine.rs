@@ -70,6 +70,7 @@ impl Engine {
         wire: &mut Vec<u8>,
     ) -> Result<(), TlsFailure> {
         self.fed = self.fed.saturating_add(bytes.len());
+        let (is_one_record, before) = (is_one_record(bytes), plain.len());
         // What follows close_notify is nothing (RFC 8446, 6.1), and is left where it is.
         while !bytes.is_empty() && !self.has_ended {
             let taken = self.connection.read_tls(&mut bytes).map_err(unexpected)?;
@@ -83,7 +84,10 @@ impl Engine {
                 return Err(TlsFailure::Ours("it takes no more".to_owned()));
             }
         }
-        self.answer(wire);
+        // One record that was data was no request for anything: so the usual message does without.
+        if !is_one_record || plain.len() == before {
+            self.answer(wire);
+        }
         Ok(())
     }
 
@@ -126,7 +130,6 @@ impl Engine {
     }
 
     fn drain_plain(&mut self, mut count: usize, plain: &mut Vec<u8>) -> io::Result<()> {
-        plain.reserve(count);
         let mut reader = self.connection.reader();
         while count > 0 {
             let chunk = reader.fill_buf()?;
@@ -186,6 +189,17 @@ impl Engine {
             Connection::Server(connection) => connection.received_resumption_data(),
             Connection::Client(_) => None,
         }
+    }
+}
+
+/// Whether these bytes are one record by what its head says, if they begin with one: its length is in the last two of
+/// five bytes (RFC 8446, 5.1).
+fn is_one_record(bytes: &[u8]) -> bool {
+    match bytes {
+        [_, _, _, high, low, rest @ ..] => {
+            usize::from(u16::from_be_bytes([*high, *low])) == rest.len()
+        }
+        _ => false,
     }
 }
 
@@ -320,6 +334,27 @@ mod tests {
             server.feed(piece, &mut heard, &mut Vec::new()).expect("it is TLS");
         }
         assert!(heard == said && server.has_ended() && !client.has_ended());
+    }
+
+    #[test]
+    fn who_asks_for_new_keys_is_answered_at_once_with_data_or_without() {
+        for data in ["", "in front of it"] {
+            let (mut client, mut server) = pair();
+            let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
+            client.write(data.as_bytes(), &mut wire);
+            server.feed(&wire, &mut heard, &mut answer).expect("it is TLS");
+            assert!(answer.is_empty(), "data was answered");
+            wire.clear();
+            client.write(data.as_bytes(), &mut wire);
+            client.connection.refresh_traffic_keys().expect("it is version 1.3");
+            client.drain_wire(&mut wire);
+            server.feed(&wire, &mut heard, &mut answer).expect("it is TLS");
+            assert!(!answer.is_empty(), "{data:?}");
+            server.write(b"by the new ones", &mut answer);
+            let mut said = Vec::new();
+            client.feed(&answer, &mut said, &mut Vec::new()).expect("it is TLS");
+            assert_eq!(said, b"by the new ones");
+        }
     }
 
     #[test]

@@ -245,7 +245,7 @@ mod tests {
     }
 
     /// The lines of the file, of which each holds one event. That they are JSON is seen to in
-    /// `tests/trace.rs`.
+    /// `tests/turns/trace.rs`.
     fn lines(trace: &Trace) -> Vec<String> {
         let mut json = Vec::new();
         trace.write_chrome(&mut json).expect("memory takes everything");

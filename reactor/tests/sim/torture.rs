@@ -1,22 +1,17 @@
 //! Torture: every call of a calm run fails once in every way it may.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::Echo;
 use reactor::sim::{Call, CallFault, Errno, Network, Outcome, Simulation, Torture};
 use reactor::{
-    Address, CloseReason, Closed, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport,
-    Input, Protocol, Registry, Transport,
+    Address, Backoff, CloseReason, ConnectOptions, Datagram, DatagramOptions, DatagramProtocol,
+    DatagramTransport, Input, LastTry, Protocol, Registry, Transport,
 };
 
 const QUESTIONS: usize = 3;
-
-struct Echo;
-
-impl<App> Protocol<App> for Echo {
-    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-        transport.write(input.take_all());
-    }
-}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Persistence {
@@ -26,58 +21,33 @@ enum Persistence {
     GivesUp,
 }
 
-/// The clients' application.
-struct Questions {
-    server: Address,
-    persistence: Persistence,
-    answered: usize,
+/// Asks, as often as it takes, and counts it then.
+fn ask(registry: &mut Registry<usize>, server: Address, persistence: Persistence) {
+    let backoff = Backoff::new(Duration::from_millis(50), Duration::from_millis(100));
+    let heard = Rc::new(Cell::new(0));
+    let next = move |answered: &mut usize, last: Option<&LastTry>| {
+        let failed = last.is_some_and(|last| matches!(last.reason, CloseReason::ConnectFailed(_)));
+        match heard.replace(0) {
+            17 => *answered += 1,
+            _ if failed && persistence == Persistence::GivesUp => {}
+            _ => return Some(Asking(Rc::clone(&heard))),
+        }
+        None
+    };
+    registry.connect_again(server, &ConnectOptions::default(), backoff, next);
 }
 
-impl Questions {
-    fn ask(&mut self, registry: &mut Registry<Self>) {
-        // Whatever the system says of it is told in `on_close`.
-        registry.connect(self.server.clone(), Asking::default()).expect("there is room");
-    }
+/// One try; how many bytes came back.
+struct Asking(Rc<Cell<usize>>);
 
-    fn ask_later(registry: &mut Registry<Self>) {
-        let ask = |registry: &mut Registry<Self>, questions: &mut Self| questions.ask(registry);
-        registry.after(Duration::from_millis(100), ask).expect("a timer is left");
-    }
-}
-
-#[derive(Default)]
-struct Asking {
-    heard: usize,
-}
-
-impl Protocol<Questions> for Asking {
-    fn on_open(&mut self, transport: &mut Transport<'_, Questions>, _: &mut Questions) {
+impl<App> Protocol<App> for Asking {
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, _: &mut App) {
         transport.write(b"is anybody there?");
         transport.end();
     }
 
-    fn on_data(
-        &mut self,
-        _: &mut Transport<'_, Questions>,
-        input: &mut Input<'_>,
-        _: &mut Questions,
-    ) {
-        self.heard += input.take_all().len();
-    }
-
-    fn on_close(
-        &mut self,
-        registry: &mut Registry<Questions>,
-        closed: &Closed,
-        all: &mut Questions,
-    ) {
-        let gives_up = all.persistence == Persistence::GivesUp
-            && matches!(closed.reason, CloseReason::ConnectFailed(_));
-        match self.heard {
-            17 => all.answered += 1,
-            _ if gives_up => {}
-            _ => Questions::ask_later(registry),
-        }
+    fn on_data(&mut self, _: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+        self.0.update(|heard| heard + input.take_all().len());
     }
 }
 
@@ -88,12 +58,11 @@ fn scenario(network: &mut Network, persistence: Persistence) -> Outcome {
     });
     let address = network.address(server, 7);
     let client = network.host("client", move |registry| {
-        let mut questions = Questions { server: address.clone(), persistence, answered: 0 };
-        (0..QUESTIONS).for_each(|_| questions.ask(registry));
-        Ok(questions)
+        (0..QUESTIONS).for_each(|_| ask(registry, address.clone(), persistence));
+        Ok(0)
     });
     network.run_for(Duration::from_secs(60))?;
-    match network.app(client).map(|questions| questions.answered) {
+    match network.app(client).copied() {
         Some(QUESTIONS) => Ok(network.finish(Duration::from_secs(1))?),
         answered => Err(format!("answered are {answered:?}").into()),
     }

@@ -31,7 +31,7 @@ pub use log::{End, Log};
 #[cfg(unix)]
 pub use peer::FullListener;
 pub use peer::{NobodysPort, Peer, assert_reset, client, pair, patient, retry};
-pub use probe::{DatagramProbe, Probe};
+pub use probe::{DatagramProbe, Echo, Probe, echo, echo_datagrams};
 
 /// How long anything may take: far more than it needs, even on a machine that is busy with others.
 pub const PATIENCE: Duration = Duration::from_secs(10);

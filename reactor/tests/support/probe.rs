@@ -235,3 +235,27 @@ impl DatagramProtocol<Log> for DatagramProbe {
         }
     }
 }
+
+/// A server that writes back what it reads.
+#[must_use]
+pub fn echo() -> Probe {
+    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
+}
+
+/// A socket that sends every datagram back.
+#[must_use]
+pub fn echo_datagrams() -> DatagramProbe {
+    DatagramProbe::new("server").on_datagram(|socket, datagram, _| {
+        socket.send_to(datagram.bytes, &datagram.from).expect("there is room for it");
+    })
+}
+
+/// The same as [`echo`] for any application, and nobody is told.
+#[derive(Debug)]
+pub struct Echo;
+
+impl<App> Protocol<App> for Echo {
+    fn on_data(&mut self, transport: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
+        transport.write(input.take_all());
+    }
+}

@@ -1,21 +1,16 @@
 //! Instructions and system calls, which no noise touches.
 
 use super::Scale;
-use crate::cost::Measure;
 use crate::counts::{self, Runner, Subject};
+use crate::processor;
 use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
-use crate::{processor, strace};
 
 pub(super) fn section(scale: Scale) -> Section {
-    let measures: &[Measure] = match strace::is_available() {
-        true => &[Measure::Instructions, Measure::SystemCalls],
-        false => &[Measure::Instructions],
-    };
     let contests: Vec<Contest> = counts::all()
         .into_iter()
         // What nobody else does here is for `check-instructions` alone.
         .filter(|subject| subject.runners.len() > 1)
-        .map(|subject| contest(&subject.shortened(scale.counted_less), measures))
+        .map(|subject| contest(&subject.shortened(scale.counted_less)))
         .collect();
     Section {
         name: "counts",
@@ -28,7 +23,8 @@ pub(super) fn section(scale: Scale) -> Section {
     }
 }
 
-fn contest(subject: &Subject, measures: &'static [Measure]) -> Contest {
+fn contest(subject: &Subject) -> Contest {
+    let measures = subject.measures();
     let Subject { name, about, unit, .. } = subject;
     let entrant = |runner: &Runner| {
         let (subject, runner) = (subject.clone(), runner.clone());

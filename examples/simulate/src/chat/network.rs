@@ -28,7 +28,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::chat::accounts::{AccountLimits, Accounts, split_entries};
-use protocols::chat::{Limits, Server, Settings, cluster};
+use protocols::chat::{Server, Settings, cluster};
 use protocols::nats::{ClientOptions, ServerAddr};
 use reactor::sim::{FaultCounts, Host, Network, Outcome};
 use reactor::{Address, Registry};
@@ -379,7 +379,11 @@ fn serve_as(
 ) -> Result<Server, Box<dyn Error>> {
     let mut settings = Settings { name: format!("{name}.test"), ..Settings::default() };
     if mistake == Mistake::Forgetful {
-        settings.limits = Limits { history_messages: 3, ..settings.limits };
+        settings.limits.history_messages = 3;
+    }
+    // Of those who quit or come with another server some show one user at a time, and some all. Answers are as long there.
+    if ["a", "c", "e"].contains(&name) {
+        (settings.limits.send_queue, settings.limits.flood_control) = (1_024, false);
     }
     let accounts = match mistake {
         Mistake::Apart => Accounts::in_memory(AccountLimits::default()),

@@ -465,6 +465,18 @@ impl Carried for Effect {
     fn is_lasting(&self) -> bool {
         Self::is_lasting(self)
     }
+
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        let before = out.len();
+        self.write_said(out).is_some() || {
+            out.truncate(before);
+            serde_json::to_writer(out, self).is_ok()
+        }
+    }
+
+    fn read(json: &[u8]) -> Option<Self> {
+        Self::read_said(json).or_else(|| serde_json::from_slice(json).ok())
+    }
 }
 
 impl<App> fmt::Debug for Driver<App> {

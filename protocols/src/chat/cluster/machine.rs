@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -103,6 +104,16 @@ enum Link {
 pub trait Carried: Serialize + DeserializeOwned {
     /// Whether a snapshot tells what has come of it. What was said is not in any, and is not to be lost for that.
     fn is_lasting(&self) -> bool;
+
+    /// Appends it as JSON on one line; whether it can be written. If not, what was appended is of no use.
+    fn write(&self, out: &mut Vec<u8>) -> bool {
+        serde_json::to_writer(out, self).is_ok()
+    }
+
+    /// Reads what another node has written; none if it is not known here.
+    fn read(json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
 }
 
 /// What is to be done.
@@ -112,7 +123,7 @@ pub enum Output<E> {
     /// Publish this.
     Publish {
         /// The subject.
-        subject: String,
+        subject: Arc<str>,
         /// The message.
         payload: Vec<u8>,
     },
@@ -230,7 +241,7 @@ impl<E: Carried> Cluster<E> {
     #[must_use]
     pub fn new(network: NodeName, name: NodeName, epoch: u64, limits: Limits) -> Self {
         Self {
-            subjects: Subjects::of(network),
+            subjects: Subjects::of(network, &name),
             name,
             epoch,
             sequence: 0,
@@ -402,7 +413,7 @@ impl<E: Carried> Cluster<E> {
     /// What is to be subscribed to: what all say to all, and what is said to this node alone.
     #[must_use]
     pub fn subjects(&self) -> [String; 2] {
-        [self.subjects.of_all(), self.subjects.to_node(&self.name)]
+        [self.subjects.of_all(), self.subjects.to_node(&self.name).to_string()]
     }
 
     /// What this node is called.
@@ -659,8 +670,10 @@ impl<E: Carried> Cluster<E> {
                 return;
             }
             let bytes = effects.len();
-            let effects = self.read(effects);
-            return self.handle_part(now, from, Part { sequence, index, count, bytes, effects });
+            let mut known = Vec::new();
+            self.counters.unknown += read(effects, |effect| known.push(effect));
+            let part = Part { sequence, index, count, bytes, effects: known };
+            return self.handle_part(now, from, part);
         }
         let verdict = match body {
             Body::Effects => peer.handle_effects(now, sequence),
@@ -770,24 +783,14 @@ impl<E: Carried> Cluster<E> {
     }
 
     fn apply(&mut self, node: &NodeName, effects: &[u8], wanted: impl Fn(&E) -> bool) {
-        for effect in self.read(effects).into_iter().filter(wanted) {
-            self.counters.applied += 1;
-            self.outputs.push_back(Output::Apply { node: node.clone(), effect });
-        }
-    }
-
-    /// Those that this version knows.
-    fn read(&mut self, effects: &[u8]) -> Vec<E> {
-        let (mut known, mut unknown) = (Vec::new(), 0);
-        for effect in wire::each(effects) {
-            match serde_json::from_slice(effect) {
-                Ok(effect) => known.push(effect),
-                Err(_) if unknown == UNKNOWN => break,
-                Err(_) => unknown += 1,
+        let Self { outputs, counters, .. } = self;
+        let unknown = read(effects, |effect: E| {
+            if wanted(&effect) {
+                counters.applied += 1;
+                outputs.push_back(Output::Apply { node: node.clone(), effect });
             }
-        }
+        });
         self.counters.unknown += unknown;
-        known
     }
 
     // ── what is said ────────────────────────────────────────────────────────────────────────
@@ -803,7 +806,7 @@ impl<E: Carried> Cluster<E> {
         for effect in effects {
             let before = piece.len();
             piece.push(b'\n');
-            let is_written = serde_json::to_writer(&mut piece, effect).is_ok();
+            let is_written = effect.write(&mut piece);
             if !is_written || piece.len() - before > longest {
                 piece.truncate(before);
                 self.counters.unwritten += 1;
@@ -819,7 +822,7 @@ impl<E: Carried> Cluster<E> {
     }
 
     fn say_to_all(&mut self, body: Body, effects: &[u8]) {
-        let subject = self.subjects.of_node(&self.name);
+        let subject = self.subjects.to_all();
         self.say(subject, body, effects);
     }
 
@@ -828,7 +831,7 @@ impl<E: Carried> Cluster<E> {
         self.say(subject, body, effects);
     }
 
-    fn say(&mut self, subject: String, body: Body, effects: &[u8]) {
+    fn say(&mut self, subject: Arc<str>, body: Body, effects: &[u8]) {
         if let Link::Up(_) = self.link {
             self.send(subject, body, effects);
         }
@@ -841,17 +844,17 @@ impl<E: Carried> Cluster<E> {
             Some((node.clone(), told))
         });
         let told = told.collect();
-        let subject = self.subjects.of_node(&self.name);
+        let subject = self.subjects.to_all();
         self.write(subject, Body::Here, told, &[]);
     }
 
-    fn send(&mut self, subject: String, body: Body, effects: &[u8]) {
+    fn send(&mut self, subject: Arc<str>, body: Body, effects: &[u8]) {
         self.write(subject, body, BTreeMap::new(), effects);
     }
 
     fn write(
         &mut self,
-        subject: String,
+        subject: Arc<str>,
         body: Body,
         told: BTreeMap<NodeName, u64>,
         effects: &[u8],
@@ -867,6 +870,19 @@ impl<E: Carried> Cluster<E> {
             None => self.counters.unwritten += 1,
         }
     }
+}
+
+/// Reads effects, and gives those that this version knows; how many it does not.
+fn read<E: Carried>(effects: &[u8], mut known: impl FnMut(E)) -> u64 {
+    let mut unknown = 0;
+    for effect in wire::each(effects) {
+        match E::read(effect) {
+            Some(effect) => known(effect),
+            None if unknown == UNKNOWN => break,
+            None => unknown += 1,
+        }
+    }
+    unknown
 }
 
 /// Effects of one message that are not known, until the rest is not looked at: more than fit into one that a later version

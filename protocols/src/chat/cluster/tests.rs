@@ -714,7 +714,7 @@ fn twin(stage: &Stage, epoch: u64) -> (Cluster<Word>, Vec<u8>) {
     let Some(Output::Publish { subject, payload }) = twin.poll_output() else {
         panic!("a question")
     };
-    assert_eq!((subject.as_str(), twin.poll_output()), ("chat.Tea.to.a", None));
+    assert_eq!((&*subject, twin.poll_output()), ("chat.Tea.to.a", None));
     (twin, payload)
 }
 
@@ -736,7 +736,7 @@ fn the_second_of_one_name_yields_before_anybody_has_heard_of_it() {
         let Some(Output::Publish { subject, payload: here }) = a.cluster.poll_output() else {
             panic!("an answer")
         };
-        assert_eq!((subject.as_str(), a.cluster.poll_output()), ("chat.Tea.to.a", None));
+        assert_eq!((&*subject, a.cluster.poll_output()), ("chat.Tea.to.a", None));
         twin.publish([&Word("+impostor".to_owned())]);
         twin.handle_message(now, &here);
         assert_eq!((twin.poll_output(), twin.is_up()), (Some(Output::Yielded), false));

@@ -23,12 +23,15 @@
 //! are replaced one by one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::chat::wire::json::Reader;
 use crate::chat::wire::node::NodeName;
+use crate::decimal::write_number;
 
 /// What is around everything: who says it, in which life, and the number of what it has published last for all.
 #[derive(Debug, Deserialize, Serialize)]
@@ -79,15 +82,57 @@ impl<'a> Envelope<'a> {
     pub(super) fn read(payload: &'a [u8]) -> Option<Self> {
         let end = memchr(b'\n', payload).unwrap_or(payload.len());
         let (head, effects) = payload.split_at_checked(end)?;
-        Some(Self { effects, ..serde_json::from_slice(head).ok()? })
+        let read = || serde_json::from_slice(head).ok();
+        Some(Self { effects, ..Self::read_short(head).or_else(read)? })
+    }
+
+    /// Reads one around effects for all, as [`write_short`](Self::write_short) writes it. `None` if it is another one.
+    fn read_short(head: &[u8]) -> Option<Self> {
+        let mut json = Reader::new(head)?;
+        json.skip(r#"{"v":2,"from":""#)?;
+        let from = json.text()?;
+        json.skip(r#","epoch":"#)?;
+        let epoch = json.number()?;
+        json.skip(r#","sequence":"#)?;
+        let sequence = json.number()?;
+        json.skip(r#","body":"effects"}"#)?;
+        if !json.is_at_end() {
+            return None;
+        }
+        let from = NodeName::new(from).ok()?;
+        let (body, told) = (Body::Effects, BTreeMap::new());
+        let (beat, clock, effects) = (None, None, &[][..]);
+        Some(Self { v: Format, from, epoch, sequence, beat, clock, told, body, effects })
     }
 
     /// `None` if it cannot be written, which is so of no type there is.
     pub(super) fn write(&self) -> Option<Vec<u8>> {
         let mut payload = Vec::with_capacity(HEAD + self.effects.len());
-        serde_json::to_writer(&mut payload, self).ok()?;
+        if !self.write_short(&mut payload) {
+            serde_json::to_writer(&mut payload, self).ok()?;
+        }
         payload.extend_from_slice(self.effects);
         Some(payload)
+    }
+
+    /// Writes one around effects for all, as serde would; whether it is one.
+    fn write_short(&self, payload: &mut Vec<u8>) -> bool {
+        let Self { v: Format, from, epoch, sequence, beat: None, clock: None, told, body, .. } =
+            self
+        else {
+            return false;
+        };
+        let is_short = *body == Body::Effects && told.is_empty();
+        if is_short {
+            payload.extend_from_slice(br#"{"v":2,"from":""#);
+            payload.extend_from_slice(from.as_str().as_bytes());
+            payload.extend_from_slice(br#"","epoch":"#);
+            write_number(payload, *epoch);
+            payload.extend_from_slice(br#","sequence":"#);
+            write_number(payload, *sequence);
+            payload.extend_from_slice(br#","body":"effects"}"#);
+        }
+        is_short
     }
 }
 
@@ -160,25 +205,27 @@ pub(super) fn each(effects: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|effect| !effect.is_empty())
 }
 
-/// The subjects of a network.
+/// The subjects of a network, for one of its nodes.
 #[derive(Clone, Debug)]
 pub(super) struct Subjects {
     network: NodeName,
+    own: Arc<str>,
 }
 
 impl Subjects {
-    pub(super) fn of(network: NodeName) -> Self {
-        Self { network }
+    pub(super) fn of(network: NodeName, node: &NodeName) -> Self {
+        let own = ["chat.", network.as_str(), ".node.", node.as_str()].concat().into();
+        Self { network, own }
     }
 
-    /// What a node says to all.
-    pub(super) fn of_node(&self, node: &NodeName) -> String {
-        ["chat.", self.network.as_str(), ".node.", node.as_str()].concat()
+    /// What this node says to all.
+    pub(super) fn to_all(&self) -> Arc<str> {
+        Arc::clone(&self.own)
     }
 
     /// What is said to a node alone.
-    pub(super) fn to_node(&self, node: &NodeName) -> String {
-        ["chat.", self.network.as_str(), ".to.", node.as_str()].concat()
+    pub(super) fn to_node(&self, node: &NodeName) -> Arc<str> {
+        ["chat.", self.network.as_str(), ".to.", node.as_str()].concat().into()
     }
 
     /// What all say to all.
@@ -214,6 +261,39 @@ mod tests {
         }
         let later = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
         assert!(Envelope::read(later.as_bytes()).is_some(), "a later version says more");
+    }
+
+    /// Those around what is said most take a shorter way.
+    #[test]
+    fn an_envelope_around_effects_is_that_of_serde() {
+        for epoch in [0, 7, u64::MAX] {
+            let envelope = Envelope {
+                v: Format,
+                from: NodeName::new("fra").expect("it is a name"),
+                epoch,
+                sequence: 17,
+                beat: None,
+                clock: None,
+                told: BTreeMap::new(),
+                body: Body::Effects,
+                effects: b"",
+            };
+            let json = serde_json::to_vec(&envelope).expect("it can be written");
+            assert_eq!(envelope.write().as_ref(), Some(&json));
+            let short = Envelope::read_short(&json);
+            assert_eq!(short.is_some(), epoch < u64::MAX, "of 20 digits it is serde's");
+            let read = Envelope::read(&json).expect("it can be read");
+            let told = (read.from.as_str(), read.epoch, read.sequence, read.body);
+            assert_eq!(told, ("fra", epoch, 17, Body::Effects));
+        }
+        for other in [
+            r#"{"v":3,"from":"fra","epoch":7,"sequence":17,"body":"effects"}"#,
+            r#"{"v":2,"from":"f.a","epoch":7,"sequence":17,"body":"effects"}"#,
+            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"effects"} "#,
+            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"here"}"#,
+        ] {
+            assert!(Envelope::read_short(other.as_bytes()).is_none(), "{other}");
+        }
     }
 
     #[test]

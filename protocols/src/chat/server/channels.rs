@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
+use foldhash::fast::FixedState;
 use indexmap::IndexMap;
 use reactor::ConnectionId;
 use slotmap::SlotMap;
@@ -12,6 +13,7 @@ use super::keys::{ChannelKey, UserKey};
 use super::line::Renderings;
 use super::modes::{Flags, Status};
 use super::network::Network;
+use super::talk::Talk;
 use super::users::{Invitation, User, Values};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, Folded};
@@ -22,6 +24,8 @@ use crate::chat::wire::timestamp::Timestamp;
 #[derive(Debug)]
 pub(super) struct Channel {
     pub(super) name: ChannelName,
+    /// What is said on it, among all that is remembered.
+    pub(super) talk: Talk,
     pub(super) created: Timestamp,
     /// Tells it apart from others that had, or will have, its name.
     pub(super) serial: u64,
@@ -34,7 +38,8 @@ pub(super) struct Channel {
     /// through it by time loses nothing.
     pub(super) latest: Timestamp,
     lists: [Vec<Entry>; 3],
-    members: IndexMap<UserKey, Member>,
+    /// Nobody chooses a key, so that they can be hashed quickly: each line asks for its speaker.
+    members: IndexMap<UserKey, Member, FixedState>,
     /// The same once more, for speaking to all of them.
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
@@ -88,6 +93,7 @@ impl List {
 impl Channel {
     pub(super) fn new(name: ChannelName, created: Timestamp, serial: u64) -> Self {
         Self {
+            talk: Talk::Channel(name.folded()),
             name,
             created,
             serial,
@@ -98,7 +104,7 @@ impl Channel {
             metadata: Values::new(),
             latest: Timestamp::default(),
             lists: Default::default(),
-            members: IndexMap::new(),
+            members: IndexMap::default(),
             audience: Audience::default(),
             is_permanent: false,
         }

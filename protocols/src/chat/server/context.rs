@@ -386,6 +386,7 @@ impl<'a> Context<'a> {
         {
             self.answer(label);
         }
+        self.server.settle(self.network);
         self.server.tell_news(self.network);
         self.waiting
     }

@@ -25,6 +25,15 @@ impl Server {
         nick: &str,
         reason: &str,
     ) -> bool {
+        self.kill_by_operator(registry, nick, reason)
+    }
+
+    pub(super) fn kill_by_operator(
+        &mut self,
+        network: &mut dyn Network,
+        nick: &str,
+        reason: &str,
+    ) -> bool {
         let Some(victim) = self.users.named(nick) else {
             return false;
         };
@@ -32,10 +41,12 @@ impl Server {
         let who = self.users[victim].source.clone();
         self.log(&Event::Killed { who: &who, by: OPERATOR, reason: &reason });
         let quit = format!("Killed ({OPERATOR} ({reason}))");
-        if !self.ask_to_end(victim, &quit) {
-            self.disconnect(registry, victim, &quit);
+        if self.leave_now(network, victim) {
+            self.settle(network);
+        } else if !self.ask_to_end(victim, &quit) {
+            self.disconnect(network, victim, &quit);
         }
-        self.tell_news(registry);
+        self.tell_news(network);
         true
     }
 

@@ -13,11 +13,14 @@
 //! nobody, the settings of a channel, bears when and where it was set: the later setting wins ([`Change`]).
 
 use std::fmt;
+use std::rc::Rc;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::line::MessageId;
+use super::line::{ClientTags, MessageId, Spelt};
+use super::post::{Kind, Part};
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::text::as_text;
 use crate::chat::wire::timestamp::Timestamp;
@@ -205,7 +208,7 @@ pub enum Effect {
         /// By whom.
         by: UserId,
         /// The channel, behind the symbol of those who hear it if not all do.
-        channel: String,
+        channel: Arc<str>,
         /// What.
         words: Words,
         /// When, and the message's name.
@@ -315,16 +318,17 @@ pub struct Person {
     pub signed_on: Timestamp,
 }
 
-/// What is said: one line, or several.
+/// What is said: one line, or several, with the tags it came with. The server that says it and the one that hears of it
+/// have it in memory in the same form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Words {
-    /// `PRIVMSG`, `NOTICE` or `TAGMSG`.
-    pub command: String,
+    #[serde(rename = "command")]
+    pub(super) kind: Kind,
     /// Each line of it, and whether it goes on with the line before.
-    pub lines: Vec<(String, bool)>,
-    /// The tags it came with.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub tags: String,
+    #[serde(rename = "lines")]
+    pub(super) parts: Rc<[Part]>,
+    #[serde(rename = "tags", default, skip_serializing_if = "ClientTags::is_empty")]
+    pub(super) client_tags: ClientTags,
 }
 
 /// One setting of a channel: a mode, the topic, an entry of a list, a key of its metadata; or what a member may do.
@@ -398,9 +402,18 @@ pub enum NickAnswer {
 #[error("not the name of a user in a network")]
 pub struct NotAUserId;
 
+impl UserId {
+    /// As it is written: as a message is, behind a `0`.
+    pub(super) fn spell(self) -> Spelt {
+        let mut spelt = MessageId { life: self.life, serial: self.serial }.spell();
+        spelt.put(b'0');
+        spelt
+    }
+}
+
 impl fmt::Display for UserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "0{}", MessageId { life: self.life, serial: self.serial })
+        f.write_str(self.spell().as_str())
     }
 }
 

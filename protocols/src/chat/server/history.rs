@@ -83,15 +83,18 @@ impl History {
         if most == 0 {
             return;
         }
-        self.clock += 1;
         self.note_guests(talk);
         let conversation = match self.conversations.get_mut(talk) {
             Some(conversation) => conversation,
             None => self.conversations.entry(talk.clone()).or_default(),
         };
-        let talk = self.ages.remove(&conversation.age).unwrap_or_else(|| talk.clone());
-        conversation.age = self.clock;
-        self.ages.insert(self.clock, talk);
+        // Where somebody speaks again before anybody else does, it is the youngest already.
+        if conversation.age != self.clock || self.clock == 0 {
+            let talk = self.ages.remove(&conversation.age).unwrap_or_else(|| talk.clone());
+            self.clock += 1;
+            conversation.age = self.clock;
+            self.ages.insert(self.clock, talk);
+        }
 
         let mut delta = post.bytes();
         conversation.posts.push_back(post);
@@ -317,6 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::chat::server::line::ClientTags;
     use crate::chat::server::post::{Kind, Part, What};
 
     fn time(second: u64) -> Timestamp {
@@ -331,9 +335,9 @@ mod tests {
             by: Party::Connection(1),
             account: None,
             bot: false,
-            client_tags: "".into(),
+            client_tags: ClientTags::default(),
             what: What::Said(Kind::Privmsg),
-            params: vec!["#a".to_owned()],
+            params: vec!["#a".into()],
             parts: [Part { text: serial.to_string(), concat: false }].into(),
         })
     }

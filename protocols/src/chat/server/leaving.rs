@@ -7,7 +7,7 @@ use super::keys::{ChannelKey, UserKey};
 use super::line::{Line, Renderings};
 use super::modes::UserModes;
 use super::network::Network;
-use super::talk::{Party, Talk};
+use super::talk::Party;
 use super::users::User;
 use super::{Event, Server};
 use crate::chat::wire::builder::Builder;
@@ -143,7 +143,7 @@ impl Server {
             };
             self.note_closed(key, &channel);
             if !is_registered {
-                self.history.forget(&Talk::Channel(channel.name.folded()));
+                self.history.forget(&channel.talk);
             }
         }
     }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::chat::wire::builder::{Builder, WriteError};
@@ -35,9 +36,53 @@ pub struct MessageId {
 #[error("not the name of a message")]
 pub struct NotAMessageId;
 
+impl MessageId {
+    /// As it is written, `{life:08x}-{serial:x}`.
+    pub(super) fn spell(self) -> Spelt {
+        let mut spelt = Spelt { room: [0; 34], at: 34 };
+        spelt.number(self.serial, 1);
+        spelt.put(b'-');
+        spelt.number(self.life, 8);
+        spelt
+    }
+}
+
+/// A name as it is written, from its end to its begin: there are several in each line between servers, and `write!` would
+/// take as long as all the rest.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spelt {
+    /// Two numbers, what is between them, and what may be in front.
+    room: [u8; 34],
+    at: usize,
+}
+
+impl Spelt {
+    /// Puts something in front.
+    pub(super) fn put(&mut self, byte: u8) {
+        if let Some(at) = self.at.checked_sub(1)
+            && let Some(place) = self.room.get_mut(at)
+        {
+            (*place, self.at) = (byte, at);
+        }
+    }
+
+    /// Puts a number in front, in hexadecimal, of at least so many digits.
+    fn number(&mut self, mut number: u64, least: usize) {
+        let mut digits = 0;
+        while number > 0 || digits < least {
+            self.put(b"0123456789abcdef"[(number & 0xf) as usize]);
+            (number, digits) = (number >> 4, digits + 1);
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.room.get(self.at..).and_then(|it| std::str::from_utf8(it).ok()).unwrap_or_default()
+    }
+}
+
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}-{:x}", self.life, self.serial)
+        f.write_str(self.spell().as_str())
     }
 }
 
@@ -45,13 +90,53 @@ impl FromStr for MessageId {
     type Err = NotAMessageId;
 
     fn from_str(text: &str) -> Result<Self, NotAMessageId> {
-        let number = |text: &str| u64::from_str_radix(text, 16).map_err(|_| NotAMessageId);
-        let (life, serial) = text.split_once('-').ok_or(NotAMessageId)?;
-        Ok(Self { life: number(life)?, serial: number(serial)? })
+        let dash = text.bytes().position(|byte| byte == b'-').ok_or(NotAMessageId)?;
+        let (life, serial) = text.as_bytes().split_at_checked(dash).ok_or(NotAMessageId)?;
+        Ok(Self { life: number(life)?, serial: number(serial.get(1..).unwrap_or_default())? })
     }
 }
 
+/// A number in hexadecimal.
+fn number(text: &[u8]) -> Result<u64, NotAMessageId> {
+    if text.is_empty() || text.len() > 16 {
+        return Err(NotAMessageId);
+    }
+    text.iter().try_fold(0, |sum: u64, &digit| {
+        let value = match digit {
+            b'0'..=b'9' => digit - b'0',
+            b'a'..=b'f' => digit - b'a' + 10,
+            b'A'..=b'F' => digit - b'A' + 10,
+            _ => return Err(NotAMessageId),
+        };
+        Ok((sum << 4) | u64::from(value))
+    })
+}
+
 as_text!(MessageId);
+
+/// The tags of a client that are passed on, escaped as they came: those that begin with a plus (IRCv3 message-tags,
+/// "Client-only tags"). Most lines have none, which takes no memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ClientTags(Option<Rc<str>>);
+
+impl ClientTags {
+    pub(super) fn of(tags: Tags<'_>) -> Self {
+        if tags.is_empty() {
+            return Self(None);
+        }
+        let kept: Vec<_> = tags.as_str().split(';').filter(|tag| tag.starts_with('+')).collect();
+        Self((!kept.is_empty()).then(|| kept.join(";").into()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.as_str().is_empty()
+    }
+}
 
 /// One line, and what may be said about it in tags.
 #[derive(Clone, Debug, Default)]
@@ -62,8 +147,7 @@ pub(super) struct Line {
     pub(super) id: Option<MessageId>,
     pub(super) account: Option<Rc<str>>,
     pub(super) bot: bool,
-    /// The client-only tags it came with, escaped as they came.
-    pub(super) client_tags: Rc<str>,
+    pub(super) client_tags: ClientTags,
     pub(super) batch: Option<Rc<str>>,
     /// The next part of a multiline message belongs to the same line.
     pub(super) concat: bool,
@@ -106,7 +190,7 @@ impl Line {
         if self.bot {
             tags = tags.tag("bot", "");
         }
-        let client_tags = Tags::new(&self.client_tags);
+        let client_tags = Tags::new(self.client_tags.as_str());
         client_tags.iter().fold(tags, |tags, (key, value)| tags.tag(key, &value))
     }
 }
@@ -153,16 +237,6 @@ impl<'a> Renderings<'a> {
     }
 }
 
-/// Which of a user's client tags are passed on: those that begin with a plus (IRCv3 message-tags,
-/// "Client-only tags").
-pub(super) fn client_only(tags: Tags<'_>) -> Rc<str> {
-    if tags.is_empty() {
-        return Rc::default();
-    }
-    let kept: Vec<_> = tags.as_str().split(';').filter(|tag| tag.starts_with('+')).collect();
-    kept.join(";").into()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,7 +249,7 @@ mod tests {
         line.id = Some(MessageId { life: 0xab, serial: 7 });
         line.account = Some("Ann".into());
         line.bot = true;
-        line.client_tags = "+a=b\\:c".into();
+        line.client_tags = ClientTags::of(Tags::new("a;+a=b\\:c"));
         line
     }
 
@@ -205,8 +279,17 @@ mod tests {
 
     #[test]
     fn an_id_is_read_as_it_was_written() {
-        let id = MessageId { life: 1, serial: u64::MAX };
-        assert_eq!(id.to_string().parse(), Ok(id));
-        assert_eq!("x-1".parse::<MessageId>(), Err(NotAMessageId));
+        for (life, serial, text) in [
+            (1, u64::MAX, "00000001-ffffffffffffffff"),
+            (u64::MAX, 0, "ffffffffffffffff-0"),
+            (0xab_cdef_0123, 0x10, "abcdef0123-10"),
+        ] {
+            let id = MessageId { life, serial };
+            assert_eq!((id.to_string(), text.parse()), (text.to_owned(), Ok(id)));
+        }
+        assert_eq!("1-AbC".parse(), Ok(MessageId { life: 1, serial: 0xabc }));
+        for text in ["x-1", "1", "-1", "1-", "1-2-3", "1-+2", "1-11111111111111111"] {
+            assert_eq!(text.parse::<MessageId>(), Err(NotAMessageId), "{text}");
+        }
     }
 }

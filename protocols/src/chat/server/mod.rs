@@ -54,6 +54,8 @@ mod offered;
 mod on_loop;
 mod permanent;
 mod post;
+#[cfg(feature = "cluster")]
+mod said;
 mod session;
 mod settings;
 mod talk;

@@ -1,9 +1,12 @@
 //! Something that was said: one message, of one line or several, as it is delivered and remembered.
 
 use std::rc::Rc;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::label::Label;
-use super::line::{Line, MessageId};
+use super::line::{ClientTags, Line, MessageId};
 use super::talk::Party;
 use crate::chat::wire::builder::{Builder, WriteError};
 use crate::chat::wire::message::MAX_BODY;
@@ -19,15 +22,16 @@ pub(super) struct Post {
     pub(super) by: Party,
     pub(super) account: Option<Rc<str>>,
     pub(super) bot: bool,
-    pub(super) client_tags: Rc<str>,
+    pub(super) client_tags: ClientTags,
     pub(super) what: What,
     /// What comes before the text: for a message, its target.
-    pub(super) params: Vec<String>,
+    pub(super) params: Vec<Arc<str>>,
     /// The text: none for a `TAGMSG`, several parts for a multiline message.
     pub(super) parts: Rc<[Part]>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A line of it; between servers `["text",false]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Part {
     pub(super) text: String,
     /// It goes on with the line that the part before it began.
@@ -44,7 +48,8 @@ pub(super) enum What {
 }
 
 /// How something is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub(super) enum Kind {
     Privmsg,
     /// Never answered, not even with an error (RFC 1459, 4.4.2).
@@ -53,7 +58,18 @@ pub(super) enum Kind {
     Tagmsg,
 }
 
+impl Serialize for Part {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        (&self.text, self.concat).serialize(to)
+    }
+}
+
 impl Kind {
+    #[cfg(feature = "cluster")]
+    pub(super) fn of_command(command: &str) -> Option<Self> {
+        [Self::Privmsg, Self::Notice, Self::Tagmsg].into_iter().find(|it| it.command() == command)
+    }
+
     pub(super) fn command(self) -> &'static str {
         match self {
             Self::Privmsg => "PRIVMSG",
@@ -73,7 +89,7 @@ pub(super) struct Draft {
     pub(super) parts: Vec<Part>,
     pub(super) bytes: usize,
     pub(super) label: Option<Label>,
-    pub(super) client_tags: Rc<str>,
+    pub(super) client_tags: ClientTags,
 }
 
 impl Post {
@@ -95,13 +111,13 @@ impl Post {
     pub(super) fn bytes(&self) -> usize {
         let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
         let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
-        256 + self.source.len() + self.client_tags.len() + texts + params
+        256 + self.source.len() + self.client_tags.as_str().len() + texts + params
     }
 
     /// Bytes of its lines, at most: for those who do not know of multiline messages, each part bears all
     /// the tags.
     pub(super) fn longest(&self) -> usize {
-        self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.len())
+        self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.as_str().len())
     }
 
     /// The lines for receivers that do not know of multiline messages: one for each part that says
@@ -130,7 +146,7 @@ impl Post {
     ///
     /// If a part of it cannot stand on a line.
     pub(super) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
-        let target = self.params.first().map_or("*", String::as_str);
+        let target = self.params.first().map_or("*", |target| target);
         let begin =
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
         let begin = Line::new(begin.param("draft/multiline").param(target))?;
@@ -165,7 +181,7 @@ impl Post {
             id: Some(self.id),
             account: self.account.clone(),
             bot: self.bot,
-            client_tags: Rc::clone(&self.client_tags),
+            client_tags: self.client_tags.clone(),
             ..line
         }
     }

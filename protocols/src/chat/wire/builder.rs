@@ -185,8 +185,9 @@ impl Builder {
     }
 
     fn begin_body(&mut self) {
-        self.line.reserve(USUAL);
-        if !self.line.is_empty() {
+        if self.line.is_empty() {
+            self.line = Vec::with_capacity(USUAL);
+        } else {
             self.line.push(b' ');
         }
         self.body = self.line.len();
@@ -202,7 +203,7 @@ impl Builder {
     }
 
     fn word(&mut self, word: &str) {
-        if word.is_empty() || word.starts_with(':') || word.as_bytes().contains(&b' ') {
+        if word.is_empty() || word.starts_with(':') || has(word, |byte| byte == b' ') {
             self.spoil(WriteError::NotAWord);
         }
         self.put(word);
@@ -223,7 +224,7 @@ impl Builder {
 
     /// The one function through which everything passes that comes from elsewhere.
     fn put(&mut self, text: &str) {
-        if text.bytes().any(|byte| matches!(byte, 0 | b'\r' | b'\n')) {
+        if has(text, |byte| matches!(byte, 0 | b'\r' | b'\n')) {
             self.spoil(WriteError::Control);
         }
         self.line.extend_from_slice(text.as_bytes());
@@ -238,6 +239,11 @@ impl Builder {
     fn spoil(&mut self, fault: WriteError) {
         self.fault.get_or_insert(fault);
     }
+}
+
+/// Whether one of its bytes is like that. All are looked at, whatever comes first: so many at a time.
+fn has(text: &str, is_so: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |found, byte| found | is_so(byte))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 
 use std::borrow::{Borrow, Cow};
 use std::fmt;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -168,7 +169,7 @@ impl fmt::Display for Nick {
 /// A channel's name, as whoever made it wrote it: `#` and then anything but spaces, commas and control
 /// characters (RFC 2812, 1.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChannelName(Box<str>);
+pub struct ChannelName(Arc<str>);
 
 impl ChannelName {
     /// Checks a channel's name of at most `longest` bytes.
@@ -201,6 +202,11 @@ impl ChannelName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The same, for whoever keeps it.
+    pub(in crate::chat) fn shared(&self) -> Arc<str> {
+        Arc::clone(&self.0)
     }
 
     /// As it is compared.

@@ -37,6 +37,12 @@ impl Timestamp {
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// So many milliseconds since 1970.
+    #[cfg(feature = "cluster")]
+    pub(in crate::chat) fn of_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
     /// Whole seconds since 1970.
     #[must_use]
     pub fn seconds(self) -> u64 {

@@ -278,6 +278,8 @@ impl<App: 'static> Line<App> {
         match parse_response(input, method.as_str(), &mut slots, &limits.head) {
             Ok(Some((response, length))) => {
                 let going_on = self.handle_head(transport, &response, app);
+                // It borrows from the input.
+                drop(slots);
                 input.take_front(length);
                 going_on
             }

@@ -140,13 +140,12 @@ fn tell(out: &mut Vec<u8>, client: &Client<'_>, options: &ProxyOptions) {
 
 #[cfg(test)]
 mod tests {
-    use httparse::Header;
-
     use super::*;
+    use crate::http::wire::Field;
 
     fn passed(fields: &[(&str, &str)], options: &ProxyOptions) -> String {
         let all: Vec<_> =
-            fields.iter().map(|(name, value)| Header { name, value: value.as_bytes() }).collect();
+            fields.iter().map(|(name, value)| Field::new(name, value.as_bytes())).collect();
         let passing = Passing::new(Fields::new(&all)).expect("they are few");
         let peer = "[2001:db8::7]:5".parse().expect("an address");
         let client = Client { peer, host: Some(b"h:81"), is_old: false, steps: None };
@@ -178,7 +177,7 @@ mod tests {
         let expected = format!("X-Other: 2\r\nCookie: a=b\r\n{TOLD}");
         assert_eq!(passed(&said, &ProxyOptions::default()), expected);
         let many = vec!["a"; 40].join(",");
-        let header = [Header { name: "connection", value: many.as_bytes() }];
+        let header = [Field::new("connection", many.as_bytes())];
         assert!(matches!(Passing::new(Fields::new(&header)), Err(NotPassed::Options)));
     }
 

@@ -127,7 +127,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             self.exchange.transport.write(&self.head);
             self.exchange.transport.write(body);
         }
-        if let Some(record) = &mut session.record {
+        if let Some(record) = session.aside.record() {
             record.bytes += body.len() as u64;
         }
         session.writing = Writing::Said(manner);
@@ -232,7 +232,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
             (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
         }
-        if let Some(record) = &mut session.record {
+        if let Some(record) = session.aside.record() {
             record.status = self.status.as_u16();
             if session.site.settings().server_timing {
                 let took = record.lasted(self.exchange.transport.registry().now());

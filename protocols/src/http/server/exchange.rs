@@ -275,16 +275,17 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     /// Keeps something until it is [taken back](Self::take_kept); if the connection ends before, it is told.
     /// There is room for one thing.
     pub fn keep(&mut self, kept: impl Kept<App>) {
-        self.session.kept = Some(Box::new(kept));
+        self.session.aside.keep(Box::new(kept));
     }
 
     /// What was [kept](Self::keep), if it is a `K`.
     #[must_use]
     pub fn take_kept<K: Kept<App>>(&mut self) -> Option<Box<K>> {
-        let kept: Box<dyn Any> = self.session.kept.take_if(|kept| {
-            let kept: &dyn Any = &**kept;
-            kept.is::<K>()
-        })?;
+        let kept: &dyn Any = self.session.aside.kept()?;
+        if !kept.is::<K>() {
+            return None;
+        }
+        let kept: Box<dyn Any> = self.session.aside.take_kept()?;
         kept.downcast().ok()
     }
 
@@ -368,7 +369,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
             self.write_interim(StatusCode::CONTINUE, &[]);
         }
         self.write_interim(status, fields);
-        if let Some(record) = &mut self.session.record {
+        if let Some(record) = self.session.aside.record() {
             record.status = status.as_u16();
         }
         self.session.hand_over(self.transport);
@@ -561,7 +562,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     }
 
     fn note_written(&mut self, length: u64) {
-        if let Some(record) = &mut self.session.record {
+        if let Some(record) = self.session.aside.record() {
             record.bytes += length;
         }
     }

@@ -40,6 +40,7 @@
 //! | `site` | what the connections share: the handler, the settings |
 //! | `session` | one connection |
 //! | `exchange` | one request of it, and its answer |
+//! | `aside` | what there is of some exchanges only |
 //! | `answer` | the head of an answer, and what its body is |
 //! | `receiving` | who takes the body of a request |
 //! | `sending` | an answer whose body is written bit by bit |
@@ -49,6 +50,7 @@
 //! | `record` | what there is to say of an exchange when it is over |
 
 mod answer;
+mod aside;
 mod events;
 mod exchange;
 mod files;

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 
+use super::aside::Aside;
 use super::receiving::{Intake, Taker};
 use super::sending::{Flow, Stage};
 use super::{Exchange, Kept, Record, Site};
@@ -33,10 +34,8 @@ pub struct Session<App> {
     pub(super) writing: Writing<App>,
     /// Which request of the connection this is, or the last one was.
     pub(super) number: u32,
-    /// What will be told of the exchange, if anybody listens.
-    pub(super) record: Option<Box<Record>>,
-    /// What a handler keeps with the exchange.
-    pub(super) kept: Option<Box<dyn Kept<App>>>,
+    /// What is told of the exchange, and what a handler keeps with it, if anything.
+    pub(super) aside: Aside<dyn Kept<App>>,
     /// Since when the connection is in its phase.
     since: Instant,
 }
@@ -95,8 +94,7 @@ impl<App: 'static> Session<App> {
             reading: Reading::Head { seen: 0 },
             writing: Writing::Idle,
             number: 0,
-            record: None,
-            kept: None,
+            aside: Aside::NOTHING,
             // Set anew when the connection opens; no clock is asked here.
             since: Instant::now(),
         }
@@ -129,14 +127,9 @@ impl<App: 'static> Session<App> {
         if input.is_empty() || **input == *b"\r" {
             return false;
         }
-        let site = Rc::clone(&self.site);
-        let mut slots = Slots::new();
-        // Looked at where it was made: to move it costs as much as to find the end of its line.
-        match &parse_request(input, &mut slots, &site.limits().head) {
-            Ok(Some((request, length))) => {
-                let behind = input.get(*length..).unwrap_or_default();
-                let taken = self.begin(transport, &site, request, behind, app);
-                input.take_front(length + taken);
+        match self.parse_head(transport, input, app) {
+            Ok(Some(length)) => {
+                input.take_front(length);
                 true
             }
             Ok(None) => {
@@ -148,9 +141,30 @@ impl<App: 'static> Session<App> {
             }
             Err(Refusal::Version) => self.read_later_version(transport, input, app),
             Err(refusal) => {
-                self.refuse(transport, *refusal);
+                self.refuse(transport, refusal);
                 false
             }
+        }
+    }
+
+    /// Has a head answered, if it is whole, and says how long it was, with what was taken behind it.
+    #[inline]
+    fn parse_head(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        bytes: &[u8],
+        app: &mut App,
+    ) -> Result<Option<usize>, Refusal> {
+        let site = Rc::clone(&self.site);
+        let mut slots = Slots::new();
+        // Looked at where it was made: to move it costs as much as to find the end of its line.
+        match &parse_request(bytes, &mut slots, &site.limits().head) {
+            Ok(Some((request, length))) => {
+                let behind = bytes.get(*length..).unwrap_or_default();
+                Ok(Some(length + self.begin(transport, &site, request, behind, app)))
+            }
+            Ok(None) => Ok(None),
+            Err(refusal) => Err(*refusal),
         }
     }
 
@@ -198,7 +212,7 @@ impl<App: 'static> Session<App> {
             _ => Reading::Body(Box::new(Intake::new(meaning, &site.limits().body))),
         };
         if site.is_logged() {
-            self.record = Some(Box::new(Record::new(transport, request)));
+            self.aside.set_record(Record::new(transport, request));
         }
         if request.method() == "CONNECT" && !site.settings().connect {
             self.refuse(transport, Refusal::Connect);
@@ -310,13 +324,20 @@ impl<App: 'static> Session<App> {
     /// The answer has been said.
     #[inline]
     fn conclude(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
-        let discard = self.site.limits().discard;
         match &mut self.reading {
             Reading::Head { .. } if manner.is_persistent => {
                 self.writing = Writing::Idle;
                 self.log(transport.registry());
                 self.begin_phase(transport);
             }
+            _ => self.conclude_otherwise(transport, manner),
+        }
+    }
+
+    /// The answer has been said, and the next head is not simply waited for.
+    fn conclude_otherwise(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
+        let discard = self.site.limits().discard;
+        match &mut self.reading {
             // Behind an answer with `Connection: close`, or behind the peer's end, nothing follows.
             Reading::Head { .. } | Reading::Over => self.leave(transport),
             Reading::Body(intake)
@@ -364,7 +385,7 @@ impl<App: 'static> Session<App> {
     /// Whoever keeps something with the exchange learns that it is over, though the connection may take a while to
     /// end.
     fn lose(&mut self, registry: &mut Registry<App>) {
-        if let Some(kept) = self.kept.take() {
+        if let Some(kept) = self.aside.take_kept() {
             registry.defer(move |registry, app| kept.on_lost(registry, app));
         }
     }
@@ -390,7 +411,7 @@ impl<App: 'static> Session<App> {
 
     #[inline]
     fn log(&mut self, registry: &Registry<App>) {
-        if let Some(mut record) = self.record.take() {
+        if let Some(mut record) = self.aside.take_record() {
             record.end(registry.now());
             self.site.log(&record);
         }
@@ -505,7 +526,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
             if !going_on {
                 return;
             }
-            if transport.queued_bytes() > transport.limits().outbox_high {
+            if !input.is_empty() && transport.queued_bytes() > transport.limits().outbox_high {
                 // So many short requests have long answers: the rest waits until those have left.
                 transport.pause();
                 let resumed = transport.id();
@@ -522,7 +543,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
             (_, Writing::Idle) | (Reading::Body(_), Writing::Said(_)) => self.leave(transport),
             // It was cut off: nobody is to act on half of it (RFC 9112, 8).
             (Reading::Body(_), _) => self.refuse(transport, Refusal::Length),
-            (_, Writing::Owed(_)) if self.kept.as_ref().is_some_and(|it| it.is_over_at_end()) => {
+            (_, Writing::Owed(_)) if self.aside.kept().is_some_and(|it| it.is_over_at_end()) => {
                 self.leave(transport);
             }
             // Who has asked and sends no more still waits for the answer.
@@ -536,7 +557,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
     }
 
     fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
-        if let Some(record) = &mut self.record {
+        if let Some(record) = self.aside.record() {
             record.bytes += file.sent;
         }
         let Writing::Flowing(flow) = &mut self.writing else {
@@ -572,10 +593,12 @@ impl<App: 'static> Protocol<App> for Session<App> {
             return self.leave(transport);
         }
         self.answer_at_last();
-        if let Some(mut kept) = self.kept.take() {
+        if let Some(mut kept) = self.aside.take_kept() {
             kept.on_shutdown(&mut Exchange::new(self, transport), app);
             // It may have kept another in its place.
-            self.kept.get_or_insert(kept);
+            if self.aside.kept().is_none() {
+                self.aside.keep(kept);
+            }
         }
         if let Writing::Flowing(flow) = &self.writing
             && flow.stage == Stage::Endless
@@ -587,7 +610,7 @@ impl<App: 'static> Protocol<App> for Session<App> {
 
     fn on_close(&mut self, registry: &mut Registry<App>, _: &Closed, app: &mut App) {
         self.log(registry);
-        if let Some(kept) = self.kept.take() {
+        if let Some(kept) = self.aside.take_kept() {
             kept.on_lost(registry, app);
         }
     }
@@ -596,5 +619,16 @@ impl<App: 'static> Protocol<App> for Session<App> {
 impl<App> fmt::Debug for Session<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").field("number", &self.number).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// With 8 bytes for who allocates it, what holds one of them is a multiple of 16.
+    #[test]
+    fn each_of_ten_thousand_idle_ones_is_small() {
+        assert!(size_of::<Session<()>>() <= 72, "{}", size_of::<Session<()>>());
     }
 }

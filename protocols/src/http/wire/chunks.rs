@@ -1,6 +1,6 @@
 //! The chunked coding (RFC 9112, 7.1), both ways.
 
-use super::{Fields, Piece, Refusal};
+use super::{Field, Fields, Piece, Refusal};
 use crate::http::BodyLimits;
 use crate::http::limits::MOST_TRAILERS;
 
@@ -152,7 +152,7 @@ impl Chunks {
         match httparse::parse_headers(&self.trailers, &mut slots) {
             Ok(httparse::Status::Complete((_, trailers))) => {
                 let kept: Vec<_> =
-                    trailers.iter().copied().filter(|field| may_trail(field.name)).collect();
+                    trailers.iter().filter(|it| may_trail(it.name)).map(Field::from).collect();
                 Ok(act(Fields::new(&kept)))
             }
             Ok(httparse::Status::Partial) if self.trailers.is_empty() => Ok(act(Fields::new(&[]))),

@@ -69,14 +69,13 @@ fn is_zero(parameter: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use httparse::Header;
-
+    use super::super::Field;
     use super::*;
 
     #[test]
     fn a_coding_is_taken_unless_it_weighs_nothing() {
         let takes = |value: &'static str, coding| {
-            let all = [Header { name: "Accept-Encoding", value: value.as_bytes() }];
+            let all = [Field::new("Accept-Encoding", value.as_bytes())];
             accepts(Fields::new(&all), coding)
         };
         assert!(takes("gzip, br", Coding::Gzip));

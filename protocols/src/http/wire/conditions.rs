@@ -188,15 +188,14 @@ fn whole_seconds(time: SystemTime) -> SystemTime {
 
 #[cfg(test)]
 mod tests {
-    use httparse::Header;
-
+    use super::super::Field;
     use super::*;
 
     const DATE: &[u8] = b"Sun, 06 Nov 1994 08:49:37 GMT";
     const BEFORE: &[u8] = b"Sun, 06 Nov 1994 08:49:36 GMT";
 
     fn judge(method: &str, fields: &[(&str, &[u8])]) -> Verdict {
-        let all: Vec<_> = fields.iter().map(|&(name, value)| Header { name, value }).collect();
+        let all: Vec<_> = fields.iter().map(|&(name, value)| Field::new(name, value)).collect();
         let has = Validators {
             tag: Some(ETag("\"a\"".to_owned())),
             // Half a second later: what has a date is told in whole seconds.

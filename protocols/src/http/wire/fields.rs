@@ -1,19 +1,41 @@
 //! The fields of a head, where they stand in what was read.
 
-use std::fmt;
+use std::{fmt, str};
 
+use arrayvec::ArrayVec;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
+
+use crate::http::limits::MOST_FIELDS;
 
 /// The fields of a head, in the order in which they came. Nothing is copied: names and values are slices of
 /// what was read.
 ///
 /// Names are compared without regard to case. Values are bytes: RFC 9110, 5.5 allows what is not ASCII.
 #[derive(Clone, Copy)]
-pub struct Fields<'a>(&'a [Header<'a>]);
+pub struct Fields<'a>(&'a [Field<'a>]);
+
+/// One of them: its name is a token, so it is ASCII, and its value is without the blanks around it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::http) struct Field<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    pub(in crate::http) fn new(name: &'a str, value: &'a [u8]) -> Self {
+        Self { name: name.as_bytes(), value }
+    }
+}
+
+impl<'a> From<&Header<'a>> for Field<'a> {
+    fn from(header: &Header<'a>) -> Self {
+        Self::new(header.name, header.value)
+    }
+}
 
 impl<'a> Fields<'a> {
-    pub(in crate::http) fn new(fields: &'a [Header<'a>]) -> Self {
+    pub(in crate::http) fn new(fields: &'a [Field<'a>]) -> Self {
         Self(fields)
     }
 
@@ -33,6 +55,7 @@ impl<'a> Fields<'a> {
 
     /// The values of all fields of that name.
     pub fn get_all<'n>(&self, name: &'n str) -> impl Iterator<Item = &'a [u8]> + use<'a, 'n> {
+        let name = name.as_bytes();
         self.0.iter().filter(|field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value)
     }
 
@@ -50,6 +73,11 @@ impl<'a> Fields<'a> {
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        self.0.iter().map(|field| (str::from_utf8(field.name).unwrap_or_default(), field.value))
+    }
+
+    /// The same, with names as bytes.
+    pub(super) fn as_bytes(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         self.0.iter().map(|field| (field.name, field.value))
     }
 
@@ -78,6 +106,47 @@ impl<'a> Fields<'a> {
             }
         }
         map
+    }
+}
+
+/// Room for the fields of a head, on the stack of whoever parses one.
+#[derive(Debug)]
+pub struct Slots<'a>(ArrayVec<Field<'a>, MOST_FIELDS>);
+
+impl<'a> Slots<'a> {
+    /// Empty ones. They cost nothing to make.
+    #[must_use]
+    #[inline]
+    pub fn new() -> Self {
+        Self(ArrayVec::new_const())
+    }
+
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Adds one; whether there was room.
+    #[inline]
+    pub(super) fn push(&mut self, field: Field<'a>) -> bool {
+        self.0.try_push(field).is_ok()
+    }
+
+    /// Has these, and no others.
+    pub(super) fn fill(&mut self, headers: &[Header<'a>]) {
+        self.0.clear();
+        self.0.extend(headers.iter().map(Field::from));
+    }
+
+    #[inline]
+    pub(super) fn fields(&self) -> Fields<'_> {
+        Fields::new(&self.0)
+    }
+}
+
+impl Default for Slots<'_> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -118,18 +187,14 @@ pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 mod tests {
     use super::*;
 
-    fn fields<'a>(all: &'a [Header<'a>]) -> Fields<'a> {
-        Fields::new(all)
-    }
-
     #[test]
     fn names_are_found_in_any_case_and_lists_over_several_fields() {
         let all = [
-            Header { name: "Accept", value: b"a, \"b,c\"" },
-            Header { name: "ACCEPT", value: b",, d" },
-            Header { name: "Host", value: b"h" },
+            Field::new("Accept", b"a, \"b,c\""),
+            Field::new("ACCEPT", b",, d"),
+            Field::new("Host", b"h"),
         ];
-        let fields = fields(&all);
+        let fields = Fields::new(&all);
         assert_eq!(fields.get("host"), Some(&b"h"[..]));
         assert_eq!(fields.get_only("accept"), None);
         assert_eq!(fields.list("accept").collect::<Vec<_>>(), [&b"a"[..], b"\"b,c\"", b"d"]);

@@ -12,6 +12,7 @@
 //! |---|---|
 //! | `fields` | the fields of a head, where they stand |
 //! | `request`, `response` | heads, and what they mean for the connection |
+//! | `usual` | a request's head as nearly all are, read in one look |
 //! | `framing` | where a body ends: RFC 9112, 6.3, for both roles |
 //! | `body` | a body as it comes in |
 //! | `chunks` | the chunked coding, both ways |
@@ -37,24 +38,26 @@ mod refusal;
 mod request;
 mod response;
 mod target;
+mod usual;
 mod write;
 
 pub use body::{Body, Piece};
 pub use chunks::{Chunks, write_chunk, write_last_chunk};
 pub use coding::{Coding, accepts};
 pub use conditions::{Conditions, ETag, Validators, Verdict};
-pub use fields::Fields;
+pub use fields::{Fields, Slots};
 pub use framing::Framing;
 pub use gzip::{Gunzip, NotInflated, gzip};
 pub use media::{is_compressible, media_type};
 pub use range::{Asked, RangeAnswer, content_range, ranges, resolve};
 pub use refusal::Refusal;
-pub use request::{Meaning, Request, Slots, parse_request};
+pub use request::{Meaning, Request, parse_request};
 pub use response::{Response, parse_response};
 pub use target::{NotDecoded, Target, decode_path, encode_path};
 pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
+pub(in crate::http) use fields::Field;
 #[cfg(feature = "rpc-web")]
 pub(crate) use fields::is_name;
 pub(in crate::http) use request::as_known_version;

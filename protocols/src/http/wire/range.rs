@@ -110,13 +110,13 @@ pub fn content_range(part: Option<&Range<u64>>, size: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use httparse::Header;
     use proptest::prelude::*;
 
+    use super::super::Field;
     use super::*;
 
     fn answer(value: &str, size: u64) -> RangeAnswer {
-        let all = [Header { name: "Range", value: value.as_bytes() }];
+        let all = [Field::new("Range", value.as_bytes())];
         ranges(Fields::new(&all)).map_or(RangeAnswer::Whole, |asked| resolve(&asked, size))
     }
 

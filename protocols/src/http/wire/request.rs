@@ -7,7 +7,8 @@ use httparse::{Error, Header, ParserConfig, Status};
 
 use super::fields::is_name;
 use super::framing::{Found, Framing};
-use super::{Fields, Refusal, Target};
+use super::usual::{RequestLine, read_usual};
+use super::{Fields, Refusal, Slots, Target};
 use crate::http::HeadLimits;
 use crate::http::limits::MOST_FIELDS;
 
@@ -33,31 +34,6 @@ pub struct Meaning {
     pub expects_continue: bool,
 }
 
-/// Room for the fields of a head, on the stack of whoever parses one.
-#[derive(Debug)]
-pub struct Slots<'a>([MaybeUninit<Header<'a>>; MOST_FIELDS]);
-
-impl<'a> Slots<'a> {
-    /// Empty ones. They cost nothing to make.
-    #[must_use]
-    #[inline]
-    pub fn new() -> Self {
-        Self([const { MaybeUninit::uninit() }; MOST_FIELDS])
-    }
-
-    /// Room for so many.
-    #[inline]
-    pub(super) fn room(&mut self, most: usize) -> &mut [MaybeUninit<Header<'a>>] {
-        self.0.get_mut(..most).unwrap_or_default()
-    }
-}
-
-impl Default for Slots<'_> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// Parses a request's head at the beginning of `bytes`: the head and its length, or `None` while it is not
 /// complete. Empty lines before it are skipped (RFC 9112, 2.2).
 ///
@@ -79,15 +55,39 @@ impl Default for Slots<'_> {
 /// The [`Refusal`] that says why there will be no message. [`Refusal::Version`] is that of HTTP/1.2 as well, which a
 /// [`Session`](crate::http::server::Session) takes for HTTP/1.1 (RFC 9110, 2.5).
 #[inline]
-pub fn parse_request<'a>(
+pub fn parse_request<'s, 'a: 's>(
     bytes: &'a [u8],
-    slots: &'a mut Slots<'a>,
+    slots: &'s mut Slots<'a>,
     limits: &HeadLimits,
-) -> Result<Option<(Request<'a>, usize)>, Refusal> {
-    let mut parsed = httparse::Request::new(&mut []);
-    let slots = slots.room(limits.fields);
+) -> Result<Option<(Request<'s>, usize)>, Refusal> {
+    let line = match read_usual(bytes, slots, limits) {
+        Some(line) => line,
+        None => match read_any(bytes, slots, limits)? {
+            Some(line) => line,
+            None => return Ok(None),
+        },
+    };
+    let RequestLine { method, target, is_old, length } = line;
+    if target.len() > limits.target {
+        return Err(Refusal::TargetTooLong);
+    }
+    let target = Target::parse(method, target)?;
+    let fields = slots.fields();
+    let meaning = Meaning::of_request(fields, is_old)?;
+    Ok(Some((Request { method, target, fields, meaning }, length)))
+}
+
+/// Reads a head by httparse, whatever it is: one that is not complete, and one that is none.
+#[inline(never)]
+pub(super) fn read_any<'a>(
+    bytes: &'a [u8],
+    slots: &mut Slots<'a>,
+    limits: &HeadLimits,
+) -> Result<Option<RequestLine<'a>>, Refusal> {
+    let (mut parsed, mut room) = (httparse::Request::new(&mut []), headers());
+    let room = room.get_mut(..limits.fields).unwrap_or_default();
     let status =
-        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, slots);
+        ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, room);
     let length = match status {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return not_yet(bytes, limits).map(|()| None),
@@ -102,14 +102,9 @@ pub fn parse_request<'a>(
     else {
         return Err(Refusal::Malformed(Error::Token));
     };
-    let fields = Fields::new(headers);
-    check_whole(bytes, length, fields, limits)?;
-    if target.len() > limits.target {
-        return Err(Refusal::TargetTooLong);
-    }
-    let target = Target::parse(method, target)?;
-    let meaning = Meaning::of_request(fields, version == 0)?;
-    Ok(Some((Request { method, target, fields, meaning }, length)))
+    check_whole(bytes, length, headers, limits)?;
+    slots.fill(headers);
+    Ok(Some(RequestLine { method, target, is_old: version == 0, length }))
 }
 
 /// A copy of a head that says HTTP/1.2 to 1.9, or of what has come of it, as one of HTTP/1.1: a later minor version is
@@ -191,8 +186,8 @@ impl Meaning {
             is_persistent: !is_old,
             expects_continue: false,
         };
-        for (name, value) in fields.iter() {
-            match name.as_bytes() {
+        for (name, value) in fields.as_bytes() {
+            match name {
                 it if is_name(it, b"host") => {
                     hosts += 1;
                     if !is_host(value) {
@@ -232,6 +227,14 @@ impl Meaning {
     }
 }
 
+/// Where httparse puts fields.
+pub(super) type Headers<'a> = [MaybeUninit<Header<'a>>; MOST_FIELDS];
+
+/// Empty ones. They cost nothing to make.
+pub(super) fn headers<'a>() -> Headers<'a> {
+    [const { MaybeUninit::uninit() }; MOST_FIELDS]
+}
+
 /// A head that is not complete: whether it still may become one that is taken.
 pub(super) fn not_yet(bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
     // Checked here too: it is not to be waited for what is refused anyway.
@@ -251,11 +254,10 @@ pub(super) fn not_yet(bytes: &[u8], limits: &HeadLimits) -> Result<(), Refusal> 
 ///
 /// httparse takes LF for the end of a line; whoever stands before us may not (RFC 9112, 2.2). What it has
 /// taken, it has taken line by line: so the ends are known, and only they are looked at.
-#[inline]
 pub(super) fn check_whole(
     bytes: &[u8],
     length: usize,
-    fields: Fields<'_>,
+    headers: &[Header<'_>],
     limits: &HeadLimits,
 ) -> Result<(), Refusal> {
     if length > limits.head {
@@ -271,7 +273,7 @@ pub(super) fn check_whole(
         head.get(..at).is_some_and(|before| before.ends_with(b"\r\n"))
     };
     let is_sound = !first_line.starts_with(b"\n")
-        && fields.iter().all(|(name, _)| ends_before(name))
+        && headers.iter().all(|header| ends_before(header.name))
         && head.ends_with(b"\r\n\r\n");
     if is_sound { Ok(()) } else { Err(Refusal::BareLineFeed) }
 }

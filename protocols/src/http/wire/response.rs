@@ -4,8 +4,8 @@ use http::{StatusCode, Version};
 use httparse::{Error, ParserConfig, Status};
 
 use super::framing::{Found, Framing};
-use super::request::{check_whole, malformed, not_yet};
-use super::{Fields, Refusal};
+use super::request::{check_whole, headers, malformed, not_yet};
+use super::{Fields, Refusal, Slots};
 use crate::http::HeadLimits;
 
 /// A response's head. It borrows from what was read.
@@ -26,23 +26,24 @@ pub struct Response<'a> {
 /// # Errors
 ///
 /// The [`Refusal`] that says why there will be no message.
-pub fn parse_response<'a>(
+pub fn parse_response<'s, 'a: 's>(
     bytes: &'a [u8],
     method: &str,
-    slots: &'a mut super::Slots<'a>,
+    slots: &'s mut Slots<'a>,
     limits: &HeadLimits,
-) -> Result<Option<(Response<'a>, usize)>, Refusal> {
-    let mut parsed = httparse::Response::new(&mut []);
-    let slots = slots.room(limits.fields);
+) -> Result<Option<(Response<'s>, usize)>, Refusal> {
+    let (mut parsed, mut room) = (httparse::Response::new(&mut []), headers());
+    let room = room.get_mut(..limits.fields).unwrap_or_default();
     let status =
-        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, slots);
+        ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room);
     let length = match status {
         Ok(Status::Complete(length)) => length,
         Ok(Status::Partial) => return not_yet(bytes, limits).map(|()| None),
         Err(error) => return Err(malformed(error, bytes)),
     };
-    let fields = Fields::new(parsed.headers);
-    check_whole(bytes, length, fields, limits)?;
+    check_whole(bytes, length, parsed.headers, limits)?;
+    slots.fill(parsed.headers);
+    let fields = slots.fields();
     let code = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let (Some(status), Some(version)) = (code, parsed.version) else {
         return Err(Refusal::Malformed(Error::Status));
@@ -130,7 +131,6 @@ pub(crate) fn has_no_body(method: &str, status: StatusCode) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Slots;
     use super::*;
 
     fn framing(method: &str, head: &str) -> Result<(Framing, bool), Refusal> {

@@ -86,7 +86,6 @@ impl Decoder {
     /// # Errors
     ///
     /// If the peer broke a rule or a limit: no sense can be made of what follows.
-    #[inline]
     pub fn next<'a>(
         &mut self,
         input: &mut Input<'_>,
@@ -94,26 +93,11 @@ impl Decoder {
         scratch: &'a mut Scratch,
         inflater: &mut Inflater,
     ) -> Result<Option<Event<'a>>, Violation> {
-        if let (Reading::Header, None, Role::Client) = (&self.reading, &self.message, rules.sender)
+        if rules.sender == Role::Client
+            && let Some(opcode) = self.unmask_short(input, rules.limits, scratch)
         {
-            let most = rules.limits.frame.min(rules.limits.message);
-            if let Some((opcode, key, payload)) = Header::short(input, most) {
-                scratch.unmask(payload, key);
-                input.advance(6 + payload.len());
-                return scratch.message(opcode).map(Some);
-            }
+            return scratch.message(opcode).map(|message| Some(Event::Message(message)));
         }
-        self.next_of_any(input, rules, scratch, inflater)
-    }
-
-    /// The next, whatever it is.
-    fn next_of_any<'a>(
-        &mut self,
-        input: &mut Input<'_>,
-        rules: &Rules<'_>,
-        scratch: &'a mut Scratch,
-        inflater: &mut Inflater,
-    ) -> Result<Option<Event<'a>>, Violation> {
         loop {
             let (header, length) = match &mut self.reading {
                 Reading::Header => match Header::parse(input)? {
@@ -145,6 +129,35 @@ impl Decoder {
             input.advance(length);
             self.begin(&header, rules.limits)?;
         }
+    }
+
+    /// Takes a client's short message in one frame, if that is what stands at the front of the input whole: what
+    /// most frames of most programs are. Whatever else stands there is for [`next`](Self::next).
+    #[inline]
+    pub(in crate::websocket) fn next_short<'a>(
+        &self,
+        input: &mut Input<'_>,
+        limits: &Limits,
+        scratch: &'a mut Scratch,
+    ) -> Option<Result<Message<'a>, Violation>> {
+        let opcode = self.unmask_short(input, limits, scratch)?;
+        Some(scratch.message(opcode))
+    }
+
+    #[inline]
+    fn unmask_short(
+        &self,
+        input: &mut Input<'_>,
+        limits: &Limits,
+        scratch: &mut Scratch,
+    ) -> Option<Opcode> {
+        if !matches!((&self.reading, &self.message), (Reading::Header, None)) {
+            return None;
+        }
+        let (opcode, key, payload) = Header::short(input, limits.frame.min(limits.message))?;
+        scratch.unmask(payload, key);
+        input.advance(6 + payload.len());
+        Some(opcode)
     }
 
     /// What is wrong about a frame that can be told by its header, and by what came before.
@@ -222,7 +235,7 @@ impl Scratch {
                 let Self { bytes, inflated, .. } = self;
                 inflate(Kind::of(opcode), bytes, inflated, inflater, limits)
             }
-            opcode => self.message(opcode),
+            opcode => self.message(opcode).map(Event::Message),
         }
     }
 
@@ -235,11 +248,11 @@ impl Scratch {
 
     /// What has just been unmasked.
     #[inline]
-    fn message(&self, opcode: Opcode) -> Result<Event<'_>, Violation> {
-        Ok(Event::Message(match Kind::of(opcode) {
+    fn message(&self, opcode: Opcode) -> Result<Message<'_>, Violation> {
+        Ok(match Kind::of(opcode) {
             Kind::Text => Message::Text(from_utf8(&self.bytes).map_err(|_| Violation::NotUtf8)?),
             Kind::Binary => Message::Binary(&self.bytes),
-        }))
+        })
     }
 
     /// What a compressed message says that was put together.

@@ -20,6 +20,7 @@
 
 mod coupled;
 mod coupling;
+mod dial;
 mod forward;
 mod splice;
 mod uncoupled;
@@ -37,6 +38,7 @@ use crate::source::Source;
 
 use coupled::{Coupled, Tie};
 pub(super) use coupling::Coupling;
+pub use dial::NotCoupled;
 pub use uncoupled::Uncoupled;
 
 /// Two connections could not be coupled; both are as they were.

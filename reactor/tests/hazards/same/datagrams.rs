@@ -10,13 +10,7 @@ use reactor::{
 };
 
 use super::setting::{Family, Play, Role};
-use crate::support::DatagramProbe;
-
-fn echo() -> DatagramProbe {
-    DatagramProbe::new("server").on_datagram(|socket, datagram, _| {
-        socket.send_to(datagram.bytes, &datagram.from).expect("there is room for it");
-    })
-}
+use crate::support::{DatagramProbe, echo_datagrams};
 
 fn connected_to(peer: &Address) -> DatagramOptions {
     DatagramOptions { peer: Some(peer.clone()), ..DatagramOptions::default() }
@@ -42,7 +36,7 @@ fn both_open(play: &mut Play) {
 }
 
 pub(crate) fn datagrams_come_back(play: &mut Play) {
-    let (_, server) = play.bind(Role::Server, echo());
+    let (_, server) = play.bind(Role::Server, echo_datagrams());
     let asked = server.clone();
     let client = DatagramProbe::new("client").on_datagram(move |socket, datagram, log| {
         log.note("client", format!("from where it was asked: {}", datagram.from == asked));
@@ -58,7 +52,7 @@ pub(crate) fn datagrams_come_back(play: &mut Play) {
 }
 
 pub(crate) fn an_empty_datagram_is_one_too(play: &mut Play) {
-    let (_, server) = play.bind(Role::Server, echo());
+    let (_, server) = play.bind(Role::Server, echo_datagrams());
     let address = play.address(Role::Client);
     let probe = DatagramProbe::new("client");
     let (client, _) = play.bind_with(Role::Client, address, &connected_to(&server), probe);
@@ -115,7 +109,7 @@ pub(crate) fn nobody_is_there_and_a_connected_socket_hears_of_it(play: &mut Play
     play.until(|seen| seen.has("client", "error connection refused"));
 
     // Somebody comes, and is heard.
-    play.bind_with(Role::Server, deserted, &DatagramOptions::default(), echo());
+    play.bind_with(Role::Server, deserted, &DatagramOptions::default(), echo_datagrams());
     play.until(|seen| seen.has("server", "open"));
     send(play, client, b"hello", None);
     play.until(|seen| seen.datagrams("client") == 1);
@@ -123,7 +117,7 @@ pub(crate) fn nobody_is_there_and_a_connected_socket_hears_of_it(play: &mut Play
 
 pub(crate) fn nobody_is_there_and_an_unconnected_socket_does_not(play: &mut Play) {
     let deserted = play.deserted_by_datagrams(Role::Server);
-    let (_, server) = play.bind(Role::Server, echo());
+    let (_, server) = play.bind(Role::Server, echo_datagrams());
     let (client, _) = play.bind(Role::Client, DatagramProbe::new("client"));
     both_open(play);
     send(play, client, b"anybody?", Some(&deserted));
@@ -135,7 +129,7 @@ pub(crate) fn nobody_is_there_and_an_unconnected_socket_does_not(play: &mut Play
 #[cfg(feature = "icmp")]
 pub(crate) fn nobody_is_there_and_an_unconnected_socket_that_asks_hears_of_it(play: &mut Play) {
     let deserted = play.deserted_by_datagrams(Role::Server);
-    let (_, server) = play.bind(Role::Server, echo());
+    let (_, server) = play.bind(Role::Server, echo_datagrams());
     let address = play.address(Role::Client);
     let options = DatagramOptions { icmp: true, ..DatagramOptions::default() };
     let probe = DatagramProbe::new("client");
@@ -148,7 +142,7 @@ pub(crate) fn nobody_is_there_and_an_unconnected_socket_that_asks_hears_of_it(pl
 }
 
 pub(crate) fn a_connected_socket_hears_its_peer_alone(play: &mut Play) {
-    let (_, server) = play.bind(Role::Server, echo());
+    let (_, server) = play.bind(Role::Server, echo_datagrams());
     let address = play.address(Role::Client);
     let probe = DatagramProbe::new("client");
     let (client, called) = play.bind_with(Role::Client, address, &connected_to(&server), probe);
@@ -256,7 +250,7 @@ pub(crate) fn a_group_is_heard_by_its_members(play: &mut Play) {
     let interface = MulticastInterface::V4(Ipv4Addr::LOCALHOST);
     let any: Address = "0.0.0.0:0".parse().expect("a literal");
     let options = DatagramOptions { groups: vec![membership], ..DatagramOptions::default() };
-    let joining = play.try_bind(Role::Server, any.clone(), &options, echo());
+    let joining = play.try_bind(Role::Server, any.clone(), &options, echo_datagrams());
     let Ok((_, server)) = joining else {
         return play.skip("no multicast on the loopback interface");
     };
@@ -308,7 +302,7 @@ pub(crate) fn sockets_end_with_their_loops(play: &mut Play) {
 }
 
 pub(crate) fn a_datagram_socket_is_taken_out_and_adopted_again(play: &mut Play) {
-    let (id, server) = play.bind(Role::Server, echo());
+    let (id, server) = play.bind(Role::Server, echo_datagrams());
     let (client, _) = play.bind(Role::Client, DatagramProbe::new("client"));
     both_open(play);
     let taken =

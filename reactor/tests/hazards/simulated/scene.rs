@@ -8,6 +8,7 @@ use bytes::Bytes;
 use reactor::sim::{Broken, Fault, FaultCounts, Faults, Host, Network, Rate};
 use reactor::{Address, Limits, ListenOptions, Registry, Stats};
 
+pub(crate) use crate::support::echo;
 use crate::support::{Log, Probe, pattern};
 
 pub(crate) const MS: Duration = Duration::from_millis(1);
@@ -153,11 +154,6 @@ pub(crate) fn with_seeds(seeds: u64, faults: &[Fault], play: impl Fn(Scene) -> F
 }
 
 // ── protocols ───────────────────────────────────────────────────────────────────────────────
-
-/// Sends everything back.
-pub(crate) fn echo() -> Probe {
-    Probe::new("server").on_data(|transport, input, _| transport.write(input.take_all()))
-}
 
 /// Sends so many bytes of the [`pattern`], and no more.
 pub(crate) fn sends(who: &'static str, length: usize) -> Probe {

@@ -6,27 +6,17 @@ use std::time::{Duration, Instant};
 
 use reactor::sim::{Fault, Host};
 use reactor::{
-    Address, ConnectOptions, Input, Limits, ListenOptions, Protocol, Registry, StreamLimits,
-    TimerId, TimerKey, Transport,
+    Address, ConnectOptions, Limits, ListenOptions, Registry, StreamLimits, TimerId, TimerKey,
 };
 
 use super::scene::{HALF, MS, PORT, SECOND, Scene, echo, with_seeds};
-use crate::support::{DatagramProbe, Log, Probe};
+use crate::support::{DatagramProbe, Echo, Log, Probe};
 
 fn path(name: &str) -> Address {
     format!("unix:/run/{name}").parse().expect("it is an address")
 }
 
 // ── 11: timers ──────────────────────────────────────────────────────────────────────────────
-
-/// Sends back whatever comes, and writes nothing down: for conversations that never end.
-struct Echo;
-
-impl Protocol<Log> for Echo {
-    fn on_data(&mut self, transport: &mut Transport<'_, Log>, input: &mut Input<'_>, _: &mut Log) {
-        transport.write(input.take_all());
-    }
-}
 
 /// Two connections of one loop that never stop talking to each other: every turn has its event.
 fn saturate(scene: &mut Scene, host: Host<Log>) {

@@ -9,6 +9,8 @@
 //!               └────────┘
 //! ```
 
+use std::sync::Arc;
+
 use crate::chat::server::changes::{Changed, Set, letters, on_a_line};
 use crate::chat::server::channels::List;
 use crate::chat::server::context::{Context, presentable};
@@ -176,7 +178,7 @@ fn change_status(
     status: Status,
     nick: &str,
 ) -> Option<Changed> {
-    let Some(target) = ctx.server.users.named(nick) else {
+    let Some(target) = ctx.reach(nick) else {
         ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
         return None;
     };
@@ -231,8 +233,8 @@ pub(in crate::chat::server) fn show_changes(
     while !rest.is_empty() {
         let (now, later) = rest.split_at(on_a_line(rest));
         rest = later;
-        let mut params = vec![ctx.server.channels[channel].name.to_string(), letters(now)];
-        params.extend(now.iter().filter_map(|change| change.param.clone()));
+        let mut params = vec![ctx.server.channels[channel].name.shared(), letters(now).into()];
+        params.extend(now.iter().filter_map(|change| change.param.as_deref()).map(Arc::from));
         let told = channels::show_event(ctx, channel, "MODE", params, None);
         if is_news {
             let set: Vec<_> =

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Set, TOPIC};
@@ -10,7 +11,7 @@ use crate::chat::server::context::{Context, cut};
 use crate::chat::server::effect::{Effect, Happened};
 use crate::chat::server::kept;
 use crate::chat::server::keys::{ChannelKey, UserKey};
-use crate::chat::server::line::Line;
+use crate::chat::server::line::{ClientTags, Line};
 use crate::chat::server::modes::{Flags, Status};
 use crate::chat::server::post::{Part, What};
 use crate::chat::server::talk::Talk;
@@ -303,7 +304,7 @@ pub(in crate::chat::server) fn show_topic_of(
 ) -> Option<Happened> {
     let Channel { name, topic, .. } = &ctx.server.channels[channel];
     let text = topic.as_ref().map_or_else(String::new, |topic| topic.text.clone());
-    let params = vec![name.to_string()];
+    let params = vec![name.shared()];
     show_event(ctx, channel, "TOPIC", params, Some(text))
 }
 
@@ -312,12 +313,13 @@ pub(super) fn show_event(
     ctx: &mut Context<'_>,
     channel: ChannelKey,
     command: &'static str,
-    params: Vec<String>,
+    params: Vec<Arc<str>>,
     text: Option<String>,
 ) -> Option<Happened> {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
     ctx.happens_on(channel);
-    let post = Rc::new(posting::post(ctx, What::Event(command), params, parts, "".into()));
+    let post =
+        Rc::new(posting::post(ctx, What::Event(command), params, parts, ClientTags::default()));
     let told = Happened { id: post.id, at: post.at };
     let Ok(lines) = post.plain() else {
         ctx.server.counters.spoiled += 1;
@@ -347,7 +349,7 @@ pub(super) fn invite(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn invite_one(ctx: &mut Context<'_>, nick: &str, name: &str) {
-    let Some(guest) = ctx.server.users.named(nick) else {
+    let Some(guest) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let Some(channel) = own_channel(ctx, name) else {
@@ -423,7 +425,7 @@ fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
     if !has_rank(ctx, channel, Status::HALF_OPERATOR) {
         return;
     }
-    let Some(target) = ctx.server.users.named(nick) else {
+    let Some(target) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let name = ctx.server.channels[channel].name.to_string();
@@ -456,8 +458,8 @@ pub(in crate::chat::server) fn put_out(
     reason: &str,
 ) {
     let name = ctx.server.channels[channel].name.to_string();
-    let nick = ctx.server.users[target].nick().to_owned();
-    let params = vec![name.clone(), nick];
+    let nick = ctx.server.users[target].nick().into();
+    let params = vec![ctx.server.channels[channel].name.shared(), nick];
     let told = show_event(ctx, channel, "KICK", params, Some(reason.to_owned()));
     let (by, created) = (ctx.server.user_id(ctx.me), ctx.server.channels[channel].created);
     let reason = reason.to_owned();

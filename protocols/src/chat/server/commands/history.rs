@@ -80,7 +80,7 @@ pub(super) fn mark(text: &str) -> Option<Mark> {
 pub(super) fn talk(ctx: &Context<'_>, target: &str) -> Option<Talk> {
     if ChannelName::is_meant(target) {
         let channel = &ctx.server.channels[ctx.server.channels.named(target)?];
-        return channel.has(ctx.me).then(|| Talk::Channel(channel.name.folded()));
+        return channel.has(ctx.me).then(|| channel.talk.clone());
     }
     let other = match ctx.server.users.named(target) {
         Some(user) => Server::party(&ctx.server.users[user]),
@@ -111,9 +111,7 @@ fn show(ctx: &mut Context<'_>, target: &str, talk: &Talk, range: Range, most: us
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
 fn lines(ctx: &mut Context<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
     let caps = ctx.caps();
-    let ways = super::posting::renderings(ctx, post);
-    let mut lines = ways
-        .into_iter()
+    let mut lines = super::posting::renderings(ctx, post)
         .find(|(_, wanted)| wanted.by(caps))
         .map(|(lines, _)| lines)
         .unwrap_or_default();

@@ -1,12 +1,13 @@
 //! What is said: `PRIVMSG`, `NOTICE` and `TAGMSG` (modern.ircdocs.horse, "Sending Messages").
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::chat::server::Server;
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{Effect, Happened, Words};
 use crate::chat::server::keys::{ChannelKey, UserKey};
-use crate::chat::server::line::{Line, Renderings, client_only};
+use crate::chat::server::line::{ClientTags, Line, Renderings};
 use crate::chat::server::modes::{Flags, Status, UserModes};
 use crate::chat::server::post::{Kind, Part, Post, What};
 use crate::chat::server::talk::{Party, Talk};
@@ -34,26 +35,7 @@ pub(super) fn tagmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
     say_to_all(ctx, message, Kind::Tagmsg);
 }
 
-/// What is said, and not yet to whom.
-#[derive(Clone)]
-pub(in crate::chat::server) struct Speech {
-    pub(super) kind: Kind,
-    /// The text: none with tags alone.
-    pub(super) parts: Rc<[Part]>,
-    pub(super) client_tags: Rc<str>,
-}
-
-impl Speech {
-    /// What another node says that somebody said.
-    pub(in crate::chat::server) fn of(words: Words) -> Option<Self> {
-        let kind = [Kind::Privmsg, Kind::Notice, Kind::Tagmsg]
-            .into_iter()
-            .find(|kind| kind.command() == words.command)?;
-        let part = |(text, concat)| Part { text, concat };
-        let parts = words.lines.into_iter().map(part).collect();
-        Some(Self { kind, parts, client_tags: words.tags.into() })
-    }
-
+impl Words {
     /// A client-to-client question, other than `/me` (CTCP).
     fn is_ctcp(&self) -> bool {
         let mut queries = self.parts.iter().filter_map(|part| part.text.strip_prefix('\u{1}'));
@@ -84,70 +66,80 @@ fn say_to_all(ctx: &mut Context<'_>, message: &Message<'_>, kind: Kind) {
         (_, "") => return refuse(ctx, kind, numeric::ERR_NOTEXTTOSEND, &[]),
         (_, text) => [Part { text: text.to_owned(), concat: false }].into(),
     };
-    let speech = Speech { kind, parts, client_tags: client_only(message.tags) };
+    let words = Words { kind, parts, client_tags: ClientTags::of(message.tags) };
+    if targets.contains(',') {
+        say_to_each(ctx, targets, &words);
+    } else {
+        let target = meant(ctx, targets);
+        say(ctx, target, words);
+    }
+}
+
+/// Says something to several targets, once to each.
+fn say_to_each(ctx: &mut Context<'_>, targets: &str, words: &Words) {
     let mut seen: Vec<&str> = Vec::new();
     for target in targets.split(',').filter(|target| !target.is_empty()) {
-        let target = services::named(ctx, target).map_or(target, |service| service.name);
+        let target = meant(ctx, target);
         if seen.iter().any(|seen| same_name(seen, target)) {
             continue;
         }
         seen.push(target);
         if seen.len() > ctx.server.settings.limits.targets {
-            return refuse(ctx, kind, numeric::ERR_TOOMANYTARGETS, &[target]);
+            return refuse(ctx, words.kind, numeric::ERR_TOOMANYTARGETS, &[target]);
         }
-        say(ctx, target, speech.clone());
+        say(ctx, target, words.clone());
     }
+}
+
+/// A target by one name, whatever it is called.
+fn meant<'a>(ctx: &Context<'_>, target: &'a str) -> &'a str {
+    if ChannelName::is_meant(target) {
+        return target;
+    }
+    services::named(ctx, target).map_or(target, |service| service.name)
 }
 
 /// Says something to one target.
-pub(super) fn say(ctx: &mut Context<'_>, target: &str, speech: Speech) {
+pub(super) fn say(ctx: &mut Context<'_>, target: &str, words: Words) {
     let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
     if ChannelName::is_meant(name) {
-        return say_to_channel(ctx, target, name, speech);
+        return say_to_channel(ctx, target, name, words);
     }
-    if let Some(user) = ctx.server.users.named(target) {
-        return say_to_user(ctx, user, speech);
+    if let Some(user) = ctx.reach(target) {
+        return say_to_user(ctx, user, words);
     }
     match services::named(ctx, target) {
-        Some(service) => say_to_service(ctx, service, speech),
-        None => refuse(ctx, speech.kind, numeric::ERR_NOSUCHNICK, &[target]),
+        Some(service) => say_to_service(ctx, service, words),
+        None => refuse(ctx, words.kind, numeric::ERR_NOSUCHNICK, &[target]),
     }
 }
 
-/// What was said, as another node is told.
-fn words(post: &Post) -> Words {
-    let command = match post.what {
-        What::Said(kind) => kind.command(),
-        What::Event(command) => command,
-    };
-    let lines = post.parts.iter().map(|part| (part.text.clone(), part.concat)).collect();
-    Words { command: command.to_owned(), lines, tags: post.client_tags.to_string() }
+/// What was said, and when, as another node is told.
+fn told(kind: Kind, post: &Post) -> (Words, Happened) {
+    let (parts, client_tags) = (Rc::clone(&post.parts), post.client_tags.clone());
+    (Words { kind, parts, client_tags }, Happened { id: post.id, at: post.at })
 }
 
-fn told(post: &Post) -> Happened {
-    Happened { id: post.id, at: post.at }
-}
-
-fn said(ctx: &mut Context<'_>, target: Vec<String>, speech: Speech) -> Post {
-    post(ctx, What::Said(speech.kind), target, speech.parts, speech.client_tags)
+fn said(ctx: &mut Context<'_>, target: Arc<str>, words: Words) -> Post {
+    post(ctx, What::Said(words.kind), vec![target], words.parts, words.client_tags)
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, speech: Speech) {
+fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, words: Words) {
     let Some(key) = ctx.server.channels.named(name) else {
-        return refuse(ctx, speech.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
+        return refuse(ctx, words.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
     let symbols = &target[..target.len() - name.len()];
     let channel = &ctx.server.channels[key];
     let may_speak = channel.may_speak(ctx.me, ctx.user())
         && (symbols.is_empty() || channel.has(ctx.me))
-        && !(channel.flags.has(Flags::NO_CTCP) && speech.is_ctcp());
+        && !(channel.flags.has(Flags::NO_CTCP) && words.is_ctcp());
     if !may_speak {
         let name = channel.name.to_string();
-        return refuse(ctx, speech.kind, numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
+        return refuse(ctx, words.kind, numeric::ERR_CANNOTSENDTOCHAN, &[&name]);
     }
-    say_on(ctx, key, symbols, speech);
+    say_on(ctx, key, symbols, words);
 }
 
 /// Says something on a channel, behind the symbols of those who hear it if not all do: the least of them says who is
@@ -156,17 +148,22 @@ pub(in crate::chat::server) fn say_on(
     ctx: &mut Context<'_>,
     key: ChannelKey,
     symbols: &str,
-    speech: Speech,
+    words: Words,
 ) {
     let rank = symbols.chars().filter_map(Status::of_symbol).min().unwrap_or_default();
-    let target = [symbols, ctx.server.channels[key].name.as_str()].concat();
+    let name = &ctx.server.channels[key].name;
+    let target = match symbols {
+        "" => name.shared(),
+        _ => [symbols, name.as_str()].concat().into(),
+    };
+    let kind = words.kind;
     ctx.server.counters.messages += 1;
     ctx.happens_on(key);
-    let post = Rc::new(said(ctx, vec![target], speech));
+    let post = Rc::new(said(ctx, Arc::clone(&target), words));
     deliver_to_channel(ctx, key, &post, rank);
     ctx.publish(|_, by| {
-        let (channel, words, told) = (post.params.concat(), words(&post), told(&post));
-        Effect::Said { by, channel, words, told }
+        let (words, told) = told(kind, &post);
+        Effect::Said { by, channel: target, words, told }
     });
     if rank == Status::NONE {
         remember(ctx, key, post);
@@ -204,19 +201,20 @@ fn echo(ctx: &mut Context<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
 
 // ── to a user ───────────────────────────────────────────────────────────────────────────────────────
 
-pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey, speech: Speech) {
+pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey, words: Words) {
     let target = &ctx.server.users[user];
-    if target.modes.has(UserModes::NO_CTCP) && speech.is_ctcp() {
+    if target.modes.has(UserModes::NO_CTCP) && words.is_ctcp() {
         return;
     }
     let nick = target.nick().to_owned();
-    let away = target.away.clone().filter(|_| speech.kind == Kind::Privmsg);
+    let away = target.away.clone().filter(|_| words.kind == Kind::Privmsg);
     ctx.server.counters.messages += 1;
     let talk = private_talk(ctx, user);
     if let Some(talk) = &talk {
         ctx.happens_in(talk);
     }
-    let post = Rc::new(said(ctx, vec![nick.clone()], speech));
+    let kind = words.kind;
+    let post = Rc::new(said(ctx, nick.as_str().into(), words));
     let is_tags = post.is_tags();
     for (lines, wanted) in renderings(ctx, &post) {
         let caps = ctx.server.users[user].caps;
@@ -225,11 +223,9 @@ pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey,
         }
         echo(ctx, &lines, wanted, is_tags);
     }
-    ctx.ask_home(user, |by, user| Effect::Told {
-        by,
-        user,
-        words: words(&post),
-        told: told(&post),
+    ctx.ask_home(user, |by, user| {
+        let (words, told) = told(kind, &post);
+        Effect::Told { by, user, words, told }
     });
     if let Some(away) = away {
         ctx.numeric_text(numeric::RPL_AWAY, &[&nick], &away);
@@ -241,12 +237,12 @@ pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey,
 
 // ── to a service ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_service(ctx: &mut Context<'_>, service: &Service, speech: Speech) {
-    let kind = speech.kind;
+fn say_to_service(ctx: &mut Context<'_>, service: &Service, words: Words) {
+    let kind = words.kind;
     if kind == Kind::Tagmsg {
         return;
     }
-    let post = said(ctx, vec![service.name.to_owned()], speech);
+    let post = said(ctx, service.name.into(), words);
     for (lines, wanted) in renderings(ctx, &post) {
         echo(ctx, &lines, wanted, false);
     }

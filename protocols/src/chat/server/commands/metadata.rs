@@ -68,6 +68,11 @@ impl Owner {
         };
         is_own || ctx.user().is_operator()
     }
+
+    /// Whether it is a user who had yet to quit, and has done so now.
+    fn leaves(self, ctx: &mut Context<'_>) -> bool {
+        matches!(self, Self::User(user) if ctx.server.leave_now(ctx.network, user))
+    }
 }
 
 /// Whether a client understands any of this.
@@ -102,8 +107,7 @@ pub(super) fn metadata(ctx: &mut Context<'_>, message: &Message<'_>) {
         }
     }
     let Some(owner) = owner(ctx, target) else {
-        let text = "There is nobody of that name, or nobody you can see";
-        return ctx.fail("METADATA", "INVALID_TARGET", &[target], text);
+        return refuse_target(ctx, target);
     };
     match (subcommand.as_str(), rest) {
         ("GET", keys) => get(ctx, owner, keys),
@@ -170,6 +174,9 @@ fn set(ctx: &mut Context<'_>, owner: Owner, key: &str, value: Option<&str>) {
     if !owner.may_change(ctx) {
         return forbid(ctx, &name, &key);
     }
+    if owner.leaves(ctx) {
+        return refuse_target(ctx, &name);
+    }
     let limits = &ctx.server.settings.limits;
     let (most, longest) = (limits.metadata_keys, limits.metadata_value);
     let values = owner.values(ctx.server);
@@ -230,6 +237,9 @@ fn clear(ctx: &mut Context<'_>, owner: Owner) {
     let name = owner.name(ctx.server);
     if !owner.may_change(ctx) {
         return forbid(ctx, &name, "*");
+    }
+    if owner.leaves(ctx) {
+        return refuse_target(ctx, &name);
     }
     let batch = history::begin_batch(ctx, &["metadata", &name]);
     for key in owner.values(ctx.server).clone().into_keys() {
@@ -292,6 +302,11 @@ fn valid(key: &str) -> Option<String> {
     let is_valid =
         (1..=KEY).contains(&key.len()) && !key.starts_with(':') && key.bytes().all(allowed);
     is_valid.then(|| key.to_ascii_lowercase())
+}
+
+fn refuse_target(ctx: &mut Context<'_>, target: &str) {
+    let text = "There is nobody of that name, or nobody you can see";
+    ctx.fail("METADATA", "INVALID_TARGET", &[target], text);
 }
 
 fn refuse_key(ctx: &mut Context<'_>, key: &str) {

@@ -65,7 +65,7 @@ pub(super) use capabilities::announce;
 pub(super) use channel_modes::show_changes;
 pub(super) use channels::{enter, invited, leave, put_out, show_topic_of};
 pub(super) use markers::read_on;
-pub(super) use messages::{Speech, say_on, say_to_user};
+pub(super) use messages::{say_on, say_to_user};
 pub(super) use metadata::{Owner, set_value};
 pub(super) use metadata_events::changed as tell_value;
 pub(super) use nick::{announce as announce_user, enforce_nick, rename};
@@ -172,11 +172,17 @@ commands! {
     "WHOWAS" 0 Registered users::whowas, "WHOWAS nick [count]: who somebody was";
 }
 
+/// Bytes of a command's name, at most.
+const LONGEST: usize = 16;
+
 impl Command {
     /// The command of a name, which may be spelt in either case.
     fn named(name: &str) -> Option<&'static Self> {
-        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
-        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
+        let mut spelt = [0; LONGEST];
+        let spelt = spelt.get_mut(..name.len())?;
+        spelt.copy_from_slice(name.as_bytes());
+        spelt.make_ascii_uppercase();
+        let at = COMMANDS.binary_search_by(|it| it.name.as_bytes().cmp(spelt)).ok()?;
         COMMANDS.get(at)
     }
 }
@@ -315,6 +321,7 @@ mod tests {
     fn each_command_is_there_once_in_order_and_says_what_it_is() {
         for Command { name, help, .. } in COMMANDS {
             assert!(help.starts_with(name) && help.len() < 200, "{name}");
+            assert!(Command::named(&name.to_ascii_lowercase()).is_some_and(|it| it.name == *name));
         }
         assert!(COMMANDS.is_sorted_by(|one, next| one.name < next.name));
     }

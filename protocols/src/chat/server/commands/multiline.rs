@@ -8,13 +8,14 @@
 //! ```
 
 use crate::chat::server::context::Context;
-use crate::chat::server::line::client_only;
+use crate::chat::server::effect::Words;
+use crate::chat::server::line::ClientTags;
 use crate::chat::server::post::{Draft, Kind, Part};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 
-use super::messages::{self, Speech};
+use super::messages;
 
 const KIND: &str = "draft/multiline";
 const CONCAT: &str = "draft/multiline-concat";
@@ -49,7 +50,7 @@ fn begin(ctx: &mut Context<'_>, message: &Message<'_>, name: &str, target: &str)
         parts: Vec::new(),
         bytes: 0,
         label: ctx.take_label(),
-        client_tags: client_only(message.tags),
+        client_tags: ClientTags::of(message.tags),
     };
     ctx.user_mut().draft = Some(Box::new(draft));
 }
@@ -64,7 +65,7 @@ fn end(ctx: &mut Context<'_>, name: &str) {
         Some(kind) if draft.reference == name && !is_blank => {
             ctx.user_mut().spoke = ctx.network.now();
             let (parts, client_tags) = (draft.parts.into(), draft.client_tags);
-            messages::say(ctx, &draft.target, Speech { kind, parts, client_tags });
+            messages::say(ctx, &draft.target, Words { kind, parts, client_tags });
         }
         _ => invalid(ctx, "The batch is empty, or another one"),
     }

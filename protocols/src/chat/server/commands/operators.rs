@@ -72,7 +72,7 @@ pub(super) fn kill(ctx: &mut Context<'_>, message: &Message<'_>) {
     if same_name(nick, &ctx.server.settings.name) {
         return ctx.numeric(numeric::ERR_CANTKILLSERVER, &[]);
     }
-    let Some(victim) = ctx.server.users.named(nick) else {
+    let Some(victim) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let quit = format!("Killed ({} ({reason}))", ctx.user().nick());
@@ -173,7 +173,7 @@ pub(super) fn chghost(ctx: &mut Context<'_>, message: &Message<'_>) {
     if !is_host {
         return ctx.fail("CHGHOST", "INVALID_HOST", &[host], "That is no host name");
     }
-    let Some(user) = ctx.server.users.named(nick) else {
+    let Some(user) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
     let nick = ctx.server.users[user].nick().to_owned();

@@ -1,23 +1,23 @@
 //! What a user said or did: made, written for each who gets it, and remembered.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::chat::server::Server;
 use crate::chat::server::context::Context;
 use crate::chat::server::keys::ChannelKey;
-use crate::chat::server::line::Line;
+use crate::chat::server::line::{ClientTags, Line};
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::post::{Part, Post, What};
-use crate::chat::server::talk::Talk;
 use crate::chat::wire::capability::Caps;
 
 /// Something that the user said or did.
 pub(super) fn post(
     ctx: &mut Context<'_>,
     what: What,
-    params: Vec<String>,
+    params: Vec<Arc<str>>,
     parts: Rc<[Part]>,
-    client_tags: Rc<str>,
+    client_tags: ClientTags,
 ) -> Post {
     let id = ctx.next_id();
     let user = &ctx.server.users[ctx.me];
@@ -47,19 +47,24 @@ impl Wanted {
 }
 
 /// The ways to write a message, and for whom each is.
-pub(super) fn renderings(ctx: &mut Context<'_>, post: &Post) -> Vec<(Vec<Line>, Wanted)> {
+pub(super) fn renderings(
+    ctx: &mut Context<'_>,
+    post: &Post,
+) -> impl Iterator<Item = (Vec<Line>, Wanted)> + use<> {
     let written = if post.is_multiline() {
         let batch = ctx.server.next_batch();
         post.plain().and_then(|plain| {
-            Ok(vec![(plain, Wanted::NotMultiline), (post.batched(&batch)?, Wanted::Multiline)])
+            let batched = (post.batched(&batch)?, Wanted::Multiline);
+            Ok([Some((plain, Wanted::NotMultiline)), Some(batched)])
         })
     } else {
-        post.plain().map(|plain| vec![(plain, Wanted::All)])
+        post.plain().map(|plain| [Some((plain, Wanted::All)), None])
     };
-    written.unwrap_or_else(|_| {
+    let written = written.unwrap_or_else(|_| {
         ctx.server.counters.spoiled += 1;
-        Vec::new()
-    })
+        [None, None]
+    });
+    written.into_iter().flatten()
 }
 
 /// Whether a post is worth remembering: that somebody is typing is not.
@@ -68,7 +73,7 @@ pub(super) fn is_lasting(post: &Post) -> bool {
         let key = tag.split_once('=').map_or(tag, |(key, _)| key);
         matches!(key, "+typing" | "+draft/typing")
     };
-    !post.is_tags() || !post.client_tags.split(';').any(is_fleeting)
+    !post.is_tags() || !post.client_tags.as_str().split(';').any(is_fleeting)
 }
 
 /// Remembers what happened on a channel.
@@ -76,8 +81,7 @@ pub(super) fn remember(ctx: &mut Context<'_>, channel: ChannelKey, post: Rc<Post
     if !is_lasting(&post) {
         return;
     }
-    let talk = Talk::Channel(ctx.server.channels[channel].name.folded());
-    let limits = &ctx.server.settings.limits;
-    let (most, bytes) = (limits.history_messages, limits.history_bytes);
-    ctx.server.history.push(&talk, post, &[], most, bytes);
+    let Server { channels, history, settings, .. } = &mut *ctx.server;
+    let (most, bytes) = (settings.limits.history_messages, settings.limits.history_bytes);
+    history.push(&channels[channel].talk, post, &[], most, bytes);
 }

@@ -105,5 +105,5 @@ pub(in crate::chat::server) fn take_back(
 /// A channel that an IRC operator is not on, but looks after.
 fn watched(ctx: &Context<'_>, target: &str) -> Option<Talk> {
     let channel = ctx.server.channels.named(target).filter(|_| ctx.user().is_operator())?;
-    Some(Talk::Channel(ctx.server.channels[channel].name.folded()))
+    Some(ctx.server.channels[channel].talk.clone())
 }

@@ -224,15 +224,11 @@ fn ghost(ctx: &mut Context<'_>, nick: &str) {
         Some(ghost) if is_own && ghost != ctx.me => {
             let by = ctx.user().nick().to_owned();
             let quit = format!("GHOST command used by {by}");
-            if ctx.server.leave_now(ctx.network, ghost) {
-                ctx.server.settle(ctx.network);
-            } else if ctx.server.ask_to_end(ghost, &quit) {
-                return say(
-                    ctx,
-                    NICKSERV,
-                    &format!("{nick} is on another server, and asked to go."),
-                );
-            } else {
+            if !ctx.server.leave_now(ctx.network, ghost) {
+                if ctx.server.ask_to_end(ghost, &quit) {
+                    let text = format!("{nick} is on another server, and asked to go.");
+                    return say(ctx, NICKSERV, &text);
+                }
                 ctx.server.disconnect(ctx.network, ghost, &quit);
             }
             say(ctx, NICKSERV, &format!("{nick} is gone."));

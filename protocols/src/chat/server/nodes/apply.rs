@@ -10,7 +10,7 @@ use super::settings::{letter_of, mode_of};
 use super::state::{HERE, Node, Person};
 use crate::chat::server::Server;
 use crate::chat::server::changes::{Changed, METADATA, TOPIC};
-use crate::chat::server::commands::{self, Owner, Speech};
+use crate::chat::server::commands::{self, Owner};
 use crate::chat::server::context::Context;
 use crate::chat::server::effect::{self, Change, Effect, Happened, UserId};
 use crate::chat::server::keys::{ChannelKey, UserKey};
@@ -48,6 +48,7 @@ impl Server {
         effect: Effect,
     ) {
         let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
+        self.let_come_first(network, &effect);
         self.apply_one(network, place, effect);
         self.settle(network);
     }
@@ -81,7 +82,7 @@ impl Server {
     }
 
     /// A user, wherever it is.
-    fn anyone(&self, id: UserId) -> Option<UserKey> {
+    pub(super) fn anyone(&self, id: UserId) -> Option<UserKey> {
         self.nodes.as_ref()?.ids.get(&id).copied()
     }
 
@@ -195,16 +196,14 @@ impl Server {
                 if room.flags.has(Flags::NO_EXTERNAL) && !room.has(by) {
                     return None;
                 }
-                let speech = Speech::of(words)?;
                 self.users[by].spoke = network.now();
                 let mut ctx = self.turn(network, by, Some(told));
-                commands::say_on(&mut ctx, key, symbols, speech);
+                commands::say_on(&mut ctx, key, symbols, words);
             }
             Effect::Told { by, user, words, told } => {
                 let (by, user) = (self.theirs(place, by)?, self.theirs(HERE, user)?);
-                let speech = Speech::of(words)?;
                 self.users[by].spoke = network.now();
-                commands::say_to_user(&mut self.turn(network, by, Some(told)), user, speech);
+                commands::say_to_user(&mut self.turn(network, by, Some(told)), user, words);
             }
             Effect::Redact { by, channel, user, id, reason } => {
                 let by = self.theirs(place, by)?;
@@ -401,6 +400,9 @@ impl Server {
         told: Option<Happened>,
     ) {
         let is_all = told.is_none() && changes.iter().all(|change| change.user.is_none());
+        if is_all {
+            self.note_claim_to_come(place, name, created);
+        }
         if let Some(key) = self.channels.named(name).filter(|_| is_all) {
             self.note_claim(key, place, created);
         }

@@ -16,6 +16,7 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Change, Claim, NickRequest};
+use crate::chat::server::modes::UserModes;
 use crate::chat::server::network::{Network, Saver};
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
@@ -52,7 +53,7 @@ impl Network for Loop {
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn wait_for(&mut self, _: ConnectionId, _: &Rc<Cell<usize>>) {}
-    fn go_on_leaving(&mut self, _: Duration) {
+    fn go_on_moving(&mut self, _: Duration) {
         self.due = true;
     }
     fn now(&self) -> Instant {
@@ -334,7 +335,7 @@ impl World {
     /// Of those who have yet to leave on a node, the next do.
     fn leaves(&mut self, node: usize) {
         if std::mem::take(&mut self.loops[node].due) {
-            self.servers[node].let_more_leave(&mut self.loops[node]);
+            self.servers[node].let_more_move(&mut self.loops[node]);
             self.takes(node);
         }
     }
@@ -687,10 +688,61 @@ fn users_of_a_lost_node_quit_a_few_at_a_time_in_one_batch() {
     assert!(quit(&first[1]), "{first:?}");
     let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
     assert!(std::mem::take(&mut network.due));
-    server.let_more_leave(network);
+    server.let_more_move(network);
     let rest = lines(&mut world);
     assert!(rest.len() == 2 && quit(&rest[0]) && rest[1].contains("BATCH -"), "{rest:?}");
     assert!(!world.loops[0].due);
+}
+
+/// Nor do six thousand come at once; and whoever is heard of next comes first.
+#[test]
+fn users_of_a_node_that_is_back_come_a_few_at_a_time() {
+    let mut world = World::of_members("JOIN #a");
+    world.happens(Event::Loses { from: 1, to: 0 });
+    world.happens(Event::Loses { from: 2, to: 0 });
+    for _ in 0..4 {
+        world.leaves(0);
+    }
+    world.sent.clear();
+    world.finds(1, 0);
+    world.says(1, 1, "PRIVMSG #a :SERIAL");
+    world.happens(Event::Arrives { from: 1, to: 0 });
+    let join = |who: &str| format!("*:{who}!~u@localhost JOIN #a * :somebody");
+    let heard = world.sent_to(0, 0);
+    assert!(heard.len() == 3 && heard[1] == join("q10"), "{heard:?}");
+    assert!(heard[0].contains("BATCH +") && heard[2].contains("BATCH -"), "{heard:?}");
+    assert!(world.loops[0].due);
+    world.happens(Event::Arrives { from: 1, to: 0 });
+    let heard = world.sent_to(0, 0);
+    assert!(heard.len() == 2 && heard[0] == join("q11")[1..], "{heard:?}");
+    world.leaves(0);
+    assert_eq!((world.sent_to(0, 0).len(), world.loops[0].due), (0, false));
+    world.comes_to_rest();
+    world.is_one();
+}
+
+/// Else a channel is of two eras: here of the one that ended while somebody had yet to come.
+#[test]
+fn who_has_yet_to_come_joins_the_channel_that_its_node_has_by_then() {
+    let mut world = World::of_friends();
+    for (from, to) in [(0, 1), (1, 0)] {
+        world.happens(Event::Loses { from, to });
+    }
+    world.says(0, 0, "JOIN #r");
+    world.happens(Event::Passes { node: 1, millis: 100_000 });
+    for who in 0..PEOPLE {
+        world.says(1, who, "JOIN #r");
+    }
+    for (from, to) in [(1, 0), (0, 1)] {
+        world.finds(from, to);
+        world.happens(Event::Arrives { from, to });
+    }
+    assert_eq!((world.told(1, 0), world.loops[0].due), (vec!["channel".to_owned()], true));
+    world.happens(Event::Arrives { from: 1, to: 0 });
+    world.comes_to_rest();
+    world.says(0, 0, "PART #r");
+    world.comes_to_rest();
+    world.is_one();
 }
 
 const QUIT: &str = ":q11!~u@localhost QUIT :irc0.test irc1.test";
@@ -725,6 +777,42 @@ fn a_ghost_that_has_yet_to_quit_is_gone_at_once() {
     assert_eq!(world.sent_to(0, 1), [QUIT]);
     assert!(world.sent_to(0, 0)[1].ends_with("q11 is gone."));
     assert!(world.told(0, 1).is_empty());
+}
+
+/// Its node could be asked, and nobody would answer.
+#[test]
+fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
+    for line in [
+        "KICK #a q11 :go",
+        "MODE #a +mv q11",
+        "KILL q11 :go",
+        "CHGHOST q11 hidden.test",
+        "INVITE q11 #a",
+        "PRIVMSG q11 :are you there",
+        "METADATA q11 SET colour :red",
+    ] {
+        let mut world = World::of_members("JOIN #a");
+        let ann = world.people[0][0].expect("she is there");
+        world.servers[0].users[ann].modes.set(UserModes::OPERATOR, true);
+        world.loses_two();
+        world.says(0, 0, line);
+        assert_eq!(world.sent_to(0, 1)[0], QUIT, "{line}");
+        let answered = world.sent_to(0, 0);
+        let is_answer =
+            |line: &String| line.contains(" 401 q00 q11 :") || line.contains("INVALID_TARGET q11");
+        assert!(answered[0] == QUIT && is_answer(&answered[1]), "{line}: {answered:?}");
+        assert!(!world.told(0, 1).iter().any(|told| told != "channel"), "{line}");
+        world.servers[0].users[ann].modes.set(UserModes::OPERATOR, false);
+        world.comes_to_rest();
+        world.is_one();
+    }
+    // Also by whoever runs the machine.
+    let mut world = World::of_members("JOIN #a");
+    world.loses_two();
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    assert!(server.kill_by_operator(network, "q11", "go"));
+    world.takes(0);
+    assert_eq!((world.sent_to(0, 1), world.told(0, 1).len()), (vec![QUIT.to_owned()], 0));
 }
 
 /// A line of a batch counts when the batch ends, so what has to be seen first is not one.

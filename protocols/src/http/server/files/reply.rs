@@ -4,14 +4,13 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::StatusCode;
-use httparse::Header;
 
 use super::FilesOptions;
 use super::open::{Content, Opening, Page};
 use super::page::POLICY;
 use crate::http::server::Exchange;
 use crate::http::wire::{
-    Coding, Conditions, ETag, Fields, Length, RangeAnswer, Request, Validators, Verdict,
+    Coding, Conditions, ETag, Field, Fields, Length, RangeAnswer, Request, Validators, Verdict,
     content_range, encode_path, ranges, resolve, write_field,
 };
 use crate::store::StoreError;
@@ -60,9 +59,9 @@ impl AskedBefore {
     }
 
     pub(super) fn with<R>(&self, act: impl FnOnce(&Asked<'_>) -> R) -> R {
-        let headers: Vec<_> =
-            self.fields.iter().map(|(name, value)| Header { name, value }).collect();
-        let fields = Fields::new(&headers);
+        let fields: Vec<_> =
+            self.fields.iter().map(|(name, value)| Field::new(name, value)).collect();
+        let fields = Fields::new(&fields);
         act(&Asked { method: self.method, query: self.query.as_deref(), fields })
     }
 }

@@ -88,6 +88,8 @@ struct Changed {
     base: Option<u64>,
     /// What there was.
     before: Option<Box<str>>,
+    /// Accounts that were made and dropped since, here alone: somebody may be logged in to one all the same.
+    passed: Vec<Box<str>>,
     /// Commits in which it is, and which have not ended.
     commits: usize,
 }
@@ -125,6 +127,13 @@ pub(in crate::chat::server) struct Touched {
     pub(in crate::chat::server) is_taken_back: bool,
 }
 
+impl Changed {
+    /// What there was, one after the other.
+    fn texts(self) -> Vec<Box<str>> {
+        self.before.into_iter().chain(self.passed).collect()
+    }
+}
+
 impl Shared {
     // ── changed here ────────────────────────────────────────────────────────────────────────
 
@@ -132,11 +141,15 @@ impl Shared {
     pub(super) fn touch(&mut self, change: &Change, tables: &Tables) {
         for key in keys_of(change, tables) {
             let known = self.known.get(&key);
-            self.changed.entry(key.clone()).or_insert_with(|| Changed {
+            let changed = self.changed.entry(key.clone()).or_insert_with(|| Changed {
                 base: known.map(|known| known.revision),
                 before: known.map(|known| known.text.clone()),
+                passed: Vec::new(),
                 commits: 0,
             });
+            if matches!(change, Change::Drop { .. }) && key.kind == Kind::Name {
+                changed.passed.extend(Entry::write(tables, &key).map(String::into_boxed_str));
+            }
             if !self.uncommitted.contains(&key) {
                 self.uncommitted.push(key);
             }
@@ -294,22 +307,19 @@ impl Book<'_> {
     /// A commit of this key has ended well.
     fn end_one(&mut self, key: &Key) -> Touched {
         let shared = &mut *self.shared;
-        let before = match shared.changed.get_mut(key) {
-            Some(changed) if changed.commits > 1 => {
-                changed.commits -= 1;
-                return Touched { key: key.clone(), gone: None, is_taken_back: false };
-            }
-            Some(_) => shared.changed.remove(key).and_then(|changed| changed.before),
-            None => None,
-        };
-        self.touched(key, before.as_deref(), false)
+        if let Some(changed) = shared.changed.get_mut(key).filter(|it| it.commits > 1) {
+            changed.commits -= 1;
+            return Touched { key: key.clone(), gone: None, is_taken_back: false };
+        }
+        let before = shared.changed.remove(key).map(Changed::texts).unwrap_or_default();
+        self.touched(key, &before, false)
     }
 
     /// The store has not taken a change: it is as if it had not been made.
     fn handle_refused(&mut self, key: &Key) -> Touched {
         self.shared.uncommitted.retain(|it| it != key);
-        let before = self.shared.changed.remove(key).and_then(|changed| changed.before);
-        self.touched(key, before.as_deref(), true)
+        let before = self.shared.changed.remove(key).map(Changed::texts).unwrap_or_default();
+        self.touched(key, &before, true)
     }
 
     /// Another one has written before, and what there is now has been told.
@@ -332,12 +342,12 @@ impl Book<'_> {
         }
     }
 
-    /// Has the tables show what is known of a key.
-    fn touched(&mut self, key: &Key, before: Option<&str>, is_taken_back: bool) -> Touched {
+    /// Has the tables show what is known of a key, where this was before.
+    fn touched(&mut self, key: &Key, before: &[Box<str>], is_taken_back: bool) -> Touched {
         // Somebody may be logged in to what the store had, and to what was made here and the store has not taken.
         let shown = self.show(key);
         let account = |entry: Entry| entry.account().map(str::to_owned);
-        let before = before.and_then(|text| Entry::read(key, text));
+        let before = before.iter().filter_map(|text| Entry::read(key, text));
         let now = self.shared.entry(key);
         let is_gone = |entry: &Entry| now.as_ref().is_none_or(|now| !entry.is_same_as(now));
         let gone = shown.into_iter().chain(before).filter(is_gone).find_map(account);
@@ -370,7 +380,7 @@ impl Book<'_> {
         shared.learn(&key, text, revision);
         // Who is about to write it hears what came of that.
         let is_ours = shared.changed.contains_key(&key);
-        (!is_ours).then(|| self.touched(&key, before.as_deref(), false))
+        (!is_ours).then(|| self.touched(&key, before.as_slice(), false))
     }
 
     /// A watch begins to tell everything: for the first time, or anew.
@@ -393,7 +403,7 @@ impl Book<'_> {
             let before = self.shared.known.get(&key).map(|known| known.text.clone());
             self.shared.learn(&key, None, 0);
             if !self.shared.changed.contains_key(&key) {
-                touched.push(self.touched(&key, before.as_deref(), false));
+                touched.push(self.touched(&key, before.as_slice(), false));
             }
         }
         touched

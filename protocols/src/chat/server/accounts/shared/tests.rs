@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::chat::server::accounts::{AccountLimits, Accounts, NotCreated};
+use crate::chat::wire::casemap::same_name;
 use crate::password::PasswordHash;
 
 fn hash(which: u8) -> PasswordHash {
@@ -35,6 +36,8 @@ struct Node {
     answer: Option<Result<u64, ()>>,
     /// How much of the log its watch has told.
     told: usize,
+    /// When the accounts were made that somebody is logged in to.
+    sessions: Vec<(&'static str, u64)>,
     /// Accounts whose users were logged out, and keys that were taken back.
     gone: Vec<String>,
     taken_back: Vec<Key>,
@@ -57,6 +60,7 @@ impl Stage {
             asked: None,
             answer: None,
             told: 0,
+            sessions: Vec::new(),
             gone: Vec::new(),
             taken_back: Vec::new(),
         });
@@ -149,7 +153,7 @@ impl Stage {
             let revision = node.told as u64;
             let touched =
                 node.book().handle_told(key, text.as_deref().map(str::as_bytes), revision);
-            node.gone.extend(touched.and_then(|touched| touched.gone));
+            node.follow(touched);
         }
     }
 
@@ -165,11 +169,11 @@ impl Stage {
             let revision = before as u64 + 1;
             let touched =
                 node.book().handle_told(key, text.as_deref().map(str::as_bytes), revision);
-            node.gone.extend(touched.and_then(|touched| touched.gone));
+            node.follow(touched);
         }
         node.told = self.log.len();
         let touched = node.book().handle_caught_up();
-        node.gone.extend(touched.into_iter().filter_map(|touched| touched.gone));
+        node.follow(touched);
     }
 
     /// Everything that is on its way arrives.
@@ -195,6 +199,11 @@ impl Stage {
         for (node, its) in lines.iter().enumerate() {
             assert_eq!(its, &lines[new], "{node}: {:?}", self.log);
             assert!(self.nodes[node].book_is_clean(), "{node}: {:?}", self.nodes[node].accounts);
+            let Node { accounts, sessions, .. } = &self.nodes[node];
+            let is_there = |&(name, made): &(&str, u64)| {
+                accounts.account(name).is_some_and(|account| account.created_at() == made)
+            };
+            assert!(sessions.iter().all(is_there), "{node}: {sessions:?}, {:?}", self.log);
         }
         self.nodes.pop();
     }
@@ -207,7 +216,21 @@ impl Node {
 
     fn written(&mut self, key: &Key, want: &Want, revision: u64) {
         let touched = self.book().handle_written(key, want, revision);
-        self.gone.extend(touched.gone);
+        self.follow([touched]);
+    }
+
+    /// Whose account is gone is logged out.
+    fn follow(&mut self, touched: impl IntoIterator<Item = Touched>) {
+        for gone in touched.into_iter().filter_map(|touched| touched.gone) {
+            self.sessions.retain(|(name, _)| !same_name(name, &gone));
+            self.gone.push(gone);
+        }
+    }
+
+    /// Somebody logs in, if there is such an account.
+    fn log_in(&mut self, name: &'static str) {
+        let made = self.accounts.account(name).map(|account| (name, account.created_at()));
+        self.sessions.extend(made);
     }
 
     /// It is taken back, and with it what was changed behind it.
@@ -215,7 +238,7 @@ impl Node {
         let others = std::mem::take(&mut self.keys);
         for key in std::iter::once(key).chain(others) {
             let touched = self.book().handle_refused(&key);
-            self.gone.extend(touched.gone);
+            self.follow([touched]);
             self.taken_back.push(key);
         }
     }
@@ -345,6 +368,24 @@ fn who_is_logged_in_to_an_account_that_the_store_does_not_take_is_logged_out() {
 }
 
 #[test]
+fn who_is_logged_in_to_an_account_that_is_dropped_before_it_is_kept_is_logged_out() {
+    for (is_asked, is_made_again) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut stage = Stage::new(1);
+        stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
+        if is_asked {
+            stage.ask(0);
+        }
+        stage.nodes[0].log_in("ann");
+        stage.change(0, |it, _| it.drop_account("ann")).expect("it is there");
+        if is_made_again {
+            stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
+        }
+        stage.settle();
+        stage.check();
+    }
+}
+
+#[test]
 fn of_two_passwords_one_counts_and_the_other_is_refused() {
     let mut stage = Stage::new(2);
     stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
@@ -438,6 +479,7 @@ fn a_bucket_that_comes_back_with_less_is_what_counts() {
 #[derive(Clone, Debug)]
 enum Step {
     Change(usize, Deed),
+    LogIn(usize, &'static str),
     Ask(usize),
     Arrive(usize),
     Hear(usize),
@@ -479,8 +521,11 @@ impl Deed {
     }
 }
 
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["ann", "Bob", "eve"])
+}
+
 fn deeds() -> impl Strategy<Value = Deed> {
-    let name = || prop::sample::select(vec!["ann", "Bob", "eve"]);
     let room = || prop::sample::select(vec!["#a", "#b"]);
     prop_oneof![
         3 => name().prop_map(Deed::Create),
@@ -501,6 +546,7 @@ fn steps() -> impl Strategy<Value = Step> {
     let node = || 0..3_usize;
     prop_oneof![
         4 => (node(), deeds()).prop_map(|(node, deed)| Step::Change(node, deed)),
+        2 => (node(), name()).prop_map(|(node, name)| Step::LogIn(node, name)),
         4 => node().prop_map(Step::Ask),
         4 => node().prop_map(Step::Arrive),
         4 => node().prop_map(Step::Hear),
@@ -513,13 +559,15 @@ fn steps() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Whatever happens in whatever order: once it is quiet all know the same, and nothing waits.
+    /// Whatever happens in whatever order: once it is quiet all know the same, nothing waits, and nobody is logged in to
+    /// what is gone.
     #[test]
     fn once_it_is_quiet_all_know_the_same(steps in prop::collection::vec(steps(), 0..80)) {
         let mut stage = Stage::new(3);
         for step in steps {
             match step {
                 Step::Change(node, deed) => stage.change(node, |it, now| deed.be_done(it, now)),
+                Step::LogIn(node, name) => stage.nodes[node].log_in(name),
                 Step::Ask(node) => stage.ask(node),
                 Step::Arrive(node) => stage.arrive(node),
                 Step::Hear(node) => stage.hear(node),

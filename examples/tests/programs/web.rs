@@ -1,0 +1,569 @@
+//! `web`, as people and their programs meet it. What is not installed is left out, and said to be.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::outside::{self, Process, free_port, is_there, program, until_listening};
+use crate::support::{PATIENCE, Program, answers_once, connect, listener, noise, run, run_with};
+use tempfile::TempDir;
+
+const WEB: &str = env!("CARGO_BIN_EXE_web");
+const LARGE: usize = 4_000_000;
+
+/// A tree with files of all sizes.
+fn tree() -> TempDir {
+    let tree = tempfile::tempdir().expect("a directory");
+    fs::create_dir(tree.path().join("a b")).expect("it is made");
+    for (name, length) in
+        [("empty", 0), ("small", 100), ("large", LARGE), ("a b/gr\u{f6}\u{df}e", 70_000)]
+    {
+        fs::write(tree.path().join(name), noise(length)).expect("it is written");
+    }
+    tree
+}
+
+/// `web serve`, or `web echo`, and where it listens.
+fn start(arguments: &[&str]) -> (Program, String) {
+    let server = Program::start(WEB, &[arguments, &["--listen", "127.0.0.1:0"]].concat());
+    let line = server.line();
+    let url = line.strip_suffix('/').expect("a URL").to_owned();
+    (server, url)
+}
+
+fn serve(tree: &TempDir) -> (Program, String) {
+    start(&["serve", &tree.path().to_string_lossy()])
+}
+
+#[track_caller]
+fn prints(program: &str, arguments: &[&str]) -> Vec<u8> {
+    let ended = run(program, arguments, b"");
+    assert_eq!(ended.code, Some(0), "{program} {arguments:?}: {}", ended.errors);
+    ended.output
+}
+
+#[test]
+fn curl() {
+    if program("curl").is_none() {
+        return;
+    }
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let get = |path: &str, more: &[&str]| {
+        let url = format!("{url}/{path}");
+        prints("curl", &[&["-sS", "--fail", &url], more].concat())
+    };
+    assert!(get("large", &[]) == noise(LARGE));
+    assert!(get("large", &["--http1.0"]) == noise(LARGE));
+    assert!(get("a%20b/gr%C3%B6%C3%9Fe", &[]) == noise(70_000));
+    assert_eq!(get("large", &["-r", "5-9"]), noise(LARGE)[5..10]);
+    assert!(get("a%20b", &["-L"]).starts_with(b"<!doctype html>"));
+    let head = String::from_utf8(get("small", &["-I"])).expect("it is text");
+    assert!(head.contains("Content-Length: 100\r\n"), "{head}");
+    // What is there already is gone on with.
+    let here = tree.path().join("here");
+    fs::write(&here, &noise(LARGE)[..1_000_000]).expect("it is written");
+    get("large", &["-C", "-", "-o", &here.to_string_lossy()]);
+    assert!(fs::read(&here).expect("it is there") == noise(LARGE));
+    // Two over one connection.
+    let small = format!("{url}/small");
+    let both = prints(
+        "curl",
+        &["-sS", "-w", "[%{num_connects}]", &small, &small, "-o", "/dev/null", "-o", "/dev/null"],
+    );
+    assert_eq!(both, b"[1][0]");
+    server.stop();
+
+    let (server, url) = start(&["echo"]);
+    let large = tree.path().join("large");
+    let data = format!("@{}", large.display());
+    for more in [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]] {
+        let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
+        assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+    }
+    let seen = prints("curl", &["-sS", "-X", "BREW", "-d", "a=b", &format!("{url}/inspect?q")]);
+    let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+    assert_eq!((&seen["method"], &seen["target"]), (&"BREW".into(), &"/inspect?q".into()));
+    assert_eq!(seen["body"], "a=b");
+    server.stop();
+}
+
+#[test]
+fn wget() {
+    if program("wget").is_none() {
+        return;
+    }
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let here = tempfile::tempdir().expect("a directory");
+    let place = here.path().to_string_lossy().into_owned();
+    prints("wget", &["-q", "-r", "-nH", "-P", &place, &url]);
+    assert!(fs::read(here.path().join("large")).expect("it came") == noise(LARGE));
+    let deep = here.path().join("a b/gr\u{f6}\u{df}e");
+    assert!(fs::read(deep).is_ok_and(|bytes| bytes == noise(70_000)));
+    server.stop();
+}
+
+#[test]
+fn python() {
+    if program("python3").is_none() {
+        return;
+    }
+    let (server, url) = start(&["echo"]);
+    let place = url.strip_prefix("http://").expect("a URL");
+    let script = "
+import http.client, sys
+it = http.client.HTTPConnection(sys.argv[1])
+for _ in range(3):
+    it.request('PUT', '/x', body=iter([b'ab', b'c' * 100000]), encode_chunked=True, headers={'Transfer-Encoding': 'chunked'})
+    assert it.getresponse().read() == b'ab' + b'c' * 100000
+    it.request('HEAD', '/x')
+    assert it.getresponse().read() == b''
+";
+    prints("python3", &["-c", script, place]);
+    if !is_there("Python with the package requests", &mut outside::python("import requests")) {
+        return;
+    }
+    let script = "
+import requests, sys
+it = requests.Session()
+for _ in range(3):
+    assert it.post(sys.argv[1], data=b'x' * 3000000).content == b'x' * 3000000
+    assert it.post(sys.argv[1] + '/inspect', json={'a': 1}).json()['body'] == '{\"a\": 1}'
+";
+    prints("python3", &["-c", script, &url]);
+    server.stop();
+}
+
+#[test]
+fn node() {
+    if program("node").is_none() {
+        return;
+    }
+    let (server, url) = start(&["echo"]);
+    let script = "
+const url = process.argv[1];
+(async () => {
+  if (typeof fetch === 'undefined') return;
+  for (const _ of [1, 2, 3]) {
+    const text = await (await fetch(url, { method: 'POST', body: 'x'.repeat(3e6) })).text();
+    if (text.length !== 3e6) process.exit(1);
+  }
+  const many = await Promise.all([...Array(50).keys()].map((at) => fetch(url, { method: 'POST', body: `${at}` }).then((it) => it.text())));
+  if (many.join() !== [...Array(50).keys()].join()) process.exit(2);
+})();";
+    prints("node", &["-e", script, &url]);
+    server.stop();
+}
+
+#[test]
+fn load_generators() {
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let small = format!("{url}/small");
+    let says = |program: &str, arguments: &[&str], words: &str| {
+        let output = String::from_utf8(prints(program, arguments)).expect("it is text");
+        assert!(output.contains(words), "{program}: {output}");
+    };
+    if program("h2load").is_some() {
+        says(
+            "h2load",
+            &["--h1", "-n", "500", "-c", "10", "-m", "5", &small],
+            "500 succeeded, 0 failed",
+        );
+    }
+    if program("ab").is_some() {
+        for keep in ["-k", "-q"] {
+            let words = "Failed requests:        0";
+            says("ab", &["-q", keep, "-n", "300", "-c", "10", &small], words);
+        }
+    }
+    if program("wrk").is_some() {
+        let ended = run("wrk", &["-t1", "-c10", "-d1s", &small], b"");
+        assert!(ended.text().contains("Requests/sec"), "{ended:?}");
+        assert!(!ended.text().contains("Non-2xx") && !ended.text().contains("errors"), "{ended:?}");
+    }
+    server.stop();
+}
+
+// ── web get ─────────────────────────────────────────────────────────────────────────────────────
+
+/// Somebody else's server, which ends with its test.
+fn foreign(program: &str, arguments: &[&str], port: u16) -> Process {
+    let mut command = Command::new(program);
+    command.args(arguments).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = Process::start(&mut command);
+    until_listening(&mut server.0, port);
+    server
+}
+
+/// `web get` fetches from a server: several files at one time, and the rest of one.
+#[track_caller]
+fn fetches_from(url: &str, can_go_on: bool) {
+    let here = tempfile::tempdir().expect("a directory");
+    let place = here.path().to_string_lossy().into_owned();
+    let urls =
+        ["large", "small", "empty", "a%20b/gr%C3%B6%C3%9Fe"].map(|name| format!("{url}/{name}"));
+    let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
+    prints(WEB, &[&["get", "--output", &place][..], &urls].concat());
+    let read = |name: &str| fs::read(here.path().join(name)).expect("it came");
+    assert!(
+        read("large") == noise(LARGE) && read("small") == noise(100) && read("empty").is_empty()
+    );
+    assert!(read("gr\u{f6}\u{df}e") == noise(70_000));
+    if can_go_on {
+        fs::remove_file(here.path().join("large")).expect("it is there");
+        fs::write(here.path().join("large.part"), &noise(LARGE)[..1_000_000])
+            .expect("it is written");
+        let output = prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(String::from_utf8_lossy(&output).contains("3000000 bytes"), "only the rest");
+        assert!(read("large") == noise(LARGE));
+        let output = prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(String::from_utf8_lossy(&output).contains("all of it is here"));
+        fs::rename(here.path().join("large"), here.path().join("large.part")).expect("it is there");
+        prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(read("large") == noise(LARGE), "what was whole already has got its name");
+        fs::write(here.path().join("large"), &noise(LARGE)[..1_000_000]).expect("it is written");
+        prints(WEB, &["get", "-c", "--output", &place, urls[0]]);
+        assert!(read("large") == noise(LARGE), "what was here under its own name is gone on with");
+    }
+    fs::write(here.path().join("small.part"), noise(101)).expect("it is written");
+    let longer = run(WEB, &["get", "-c", "--output", &place, urls[1]], b"");
+    let words = "what is here has 101 bytes, more than the 100 there are; it stays as it is";
+    assert!(longer.code == Some(33) && longer.errors.contains(words), "{longer:?}");
+    assert!(read("small.part") == noise(101) && read("small") == noise(100), "nothing is lost");
+    let twice = run(WEB, &["get", "--output", &place, urls[1], urls[1]], b"");
+    assert_eq!(twice.code, Some(2), "one file is not made of two answers: {twice:?}");
+    let missing = run(WEB, &["get", "--output", &place, &format!("{url}/missing")], b"");
+    assert_eq!(missing.code, Some(22), "{missing:?}");
+    assert!(!here.path().join("missing").exists());
+}
+
+#[test]
+fn get_from_our_own() {
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    fetches_from(&url, true);
+    // By way of a redirect, to standard output.
+    let page = prints(WEB, &["get", "--output", "-", &format!("{url}/a%20b")]);
+    assert!(page.starts_with(b"<!doctype html>"));
+    server.stop();
+}
+
+#[test]
+fn get_from_python() {
+    if program("python3").is_none() {
+        return;
+    }
+    let (tree, port) = (tree(), free_port());
+    let root = tree.path().to_string_lossy().into_owned();
+    let arguments =
+        ["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory", &root];
+    let _server = foreign("python3", &arguments, port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), false);
+}
+
+#[test]
+fn get_from_nginx() {
+    if program("nginx").is_none() {
+        return;
+    }
+    let (tree, port) = (tree(), free_port());
+    let scratch = tempfile::tempdir().expect("a directory");
+    let config = nginx_config(scratch.path(), tree.path(), port);
+    let file = scratch.path().join("nginx.conf");
+    fs::write(&file, config).expect("it is written");
+    let file = file.to_string_lossy().into_owned();
+    let _server = foreign("nginx", &["-c", &file, "-g", "daemon off; master_process off;"], port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), true);
+}
+
+fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
+    let (scratch, root) = (scratch.display(), root.display());
+    format!(
+        "pid {scratch}/pid; error_log {scratch}/error;
+         events {{}}
+         http {{
+           access_log off;
+           client_body_temp_path {scratch}/a; proxy_temp_path {scratch}/b;
+           fastcgi_temp_path {scratch}/c; uwsgi_temp_path {scratch}/d; scgi_temp_path {scratch}/e;
+           server {{ listen 127.0.0.1:{port}; root {root}; }}
+         }}"
+    )
+}
+
+/// `web proxy` before these, and where it listens.
+fn proxy(to: &[&str], more: &[&str]) -> (Program, String) {
+    let to: Vec<_> = to.iter().flat_map(|url| ["--to", *url]).collect();
+    start(&[&["proxy"], &to[..], more].concat())
+}
+
+#[test]
+fn a_proxy_before_our_own() {
+    let tree = tree();
+    let (server, behind) = serve(&tree);
+    let (front, url) = proxy(&[&behind], &[]);
+    fetches_from(&url, true);
+    front.stop();
+    server.stop();
+}
+
+#[test]
+fn a_proxy_before_nginx_and_python() {
+    if ["nginx", "python3", "curl"].iter().any(|name| program(name).is_none()) {
+        return;
+    }
+    let (tree, ports) = (tree(), [free_port(), free_port()]);
+    let root = tree.path().to_string_lossy().into_owned();
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("nginx.conf");
+    fs::write(&file, nginx_config(scratch.path(), tree.path(), ports[0])).expect("it is written");
+    let file = file.to_string_lossy().into_owned();
+    let words = ["-c", &file, "-g", "daemon off; master_process off;"];
+    let nginx = foreign("nginx", &words, ports[0]);
+    let port = ports[1].to_string();
+    let words = ["-m", "http.server", &port, "--bind", "127.0.0.1", "--directory", &root];
+    let _python = foreign("python3", &words, ports[1]);
+    let behind = ports.map(|port| format!("http://127.0.0.1:{port}"));
+    let (front, url) = proxy(&[&behind[0], &behind[1]], &[]);
+    let large = format!("{url}/large");
+    let mut servers = Vec::new();
+    for _ in 0..6 {
+        let head = prints("curl", &["-sS", "--fail", "-I", &large]);
+        let head = String::from_utf8(head).expect("it is text").to_ascii_lowercase();
+        assert!(head.contains(&format!("content-length: {LARGE}\r\n")), "{head}");
+        let server = head.lines().find(|line| line.starts_with("server: ")).map(str::to_owned);
+        servers.push(server.expect("both say what they are"));
+    }
+    servers.sort_unstable();
+    servers.dedup();
+    assert_eq!(servers.len(), 2, "both have had their turn: {servers:?}");
+    for more in [&[][..], &["--http1.0"], &["--compressed"]] {
+        let output = prints("curl", &[&["-sS", "--fail", &large], more].concat());
+        assert!(output == noise(LARGE), "{more:?}");
+    }
+    // One goes, and nobody notices.
+    drop(nginx);
+    for _ in 0..4 {
+        assert!(prints("curl", &["-sS", "--fail", &format!("{url}/small")]) == noise(100));
+    }
+    assert!(front.error_line().contains("cannot connect"));
+    front.stop();
+}
+
+#[test]
+fn a_proxy_passes_bodies_and_web_sockets_on() {
+    let tree = tree();
+    let (server, behind) = start(&["echo"]);
+    let (front, url) = proxy(&[&behind], &[]);
+    if program("curl").is_some() {
+        let data = format!("@{}", tree.path().join("large").display());
+        for more in
+            [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]]
+        {
+            let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
+            assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+        }
+        let seen = prints("curl", &["-sS", "-H", "Host: a.example", &format!("{url}/inspect")]);
+        let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+        let said = |name: &str| {
+            let fields = seen["fields"].as_array().expect("a list");
+            let is_it = |field: &&serde_json::Value| field[0] == name;
+            fields.iter().find(is_it).map(|field| field[1].as_str().unwrap_or_default().to_owned())
+        };
+        assert_eq!(said("Host").as_deref(), Some("a.example"));
+        assert_eq!(said("X-Forwarded-For").as_deref(), Some("127.0.0.1"));
+        assert_eq!(said("X-Forwarded-Proto").as_deref(), Some("http"));
+    }
+    let socket = url.replace("http://", "ws://");
+    let input = format!("Hello\n{}\n", "x".repeat(100_000));
+    let ended = run(WEB, &["socket", &socket], input.as_bytes());
+    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    assert!(ended.output == input.as_bytes());
+    front.stop();
+    server.stop();
+    let trusting = run(WEB, &["proxy", "--to", "http://h", "--backend-ca", "/x"], b"");
+    assert!(trusting.errors.contains("none of the servers is asked over TLS"), "{trusting:?}");
+}
+
+#[test]
+fn get_through_a_proxy_and_past_it() {
+    let ok = |mut stream: TcpStream, _: &str| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("it reads");
+    };
+    let (proxy, heard) = answers_once(ok);
+    let place = format!("http://me:secret@{proxy}");
+    let variables = [("http_proxy", &*place), ("no_proxy", "127.0.0.1")];
+    let get = ["get", "-o", "-", "http://h.example:81/x?y"];
+    let ended = run_with(WEB, &get, b"", &variables);
+    assert_eq!((ended.code, ended.output.as_slice()), (Some(0), &b"hi"[..]), "{ended:?}");
+    let heard = heard.join().expect("it ends");
+    assert!(heard.starts_with("GET http://h.example:81/x?y HTTP/1.1\r\nHost: h.example:81\r\n"));
+    assert!(heard.contains("Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"), "{heard}");
+    // Who is an exception is asked straight.
+    let (server, heard) = answers_once(ok);
+    let ended = run_with(WEB, &["get", "-o", "-", &format!("http://{server}/x")], b"", &variables);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(heard.join().expect("it ends").starts_with("GET /x HTTP/1.1\r\n"));
+    let ended = run(WEB, &["get", "-o", "-", "-x", "socks4://h", "http://h/"], b"");
+    assert_eq!(ended.code, Some(5), "{ended:?}");
+    // A proxy that goes without a word.
+    let (listener, place) = listener();
+    let proxy = std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("somebody connects");
+        client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        client.read_exact(&mut [0; 3]).expect("a greeting");
+    });
+    let socks = format!("socks5h://{place}");
+    let ended = run(WEB, &["get", "-o", "-", "-x", &socks, "http://h/"], b"");
+    assert_eq!(ended.code, Some(97), "{ended:?}");
+    assert!(ended.errors.contains("the SOCKS proxy does not let anybody through: it closes"));
+    proxy.join().expect("it ends");
+}
+
+#[test]
+fn get_takes_what_comes_compressed_and_no_bomb() {
+    let tree = tree();
+    let text = "all work and no play\n".repeat(10_000);
+    fs::write(tree.path().join("long.txt"), &text).expect("it is written");
+    let root = tree.path().to_string_lossy().into_owned();
+    let (server, url) = start(&["serve", &root, "--compress"]);
+    let get = |more: &[&str]| {
+        let words = ["get", "-v", "-o", "-", &format!("{url}/long.txt")];
+        run(WEB, &[&words[..], more].concat(), b"")
+    };
+    let (plain, packed) = (get(&[]), get(&["--compressed"]));
+    assert!(plain.output == text.as_bytes() && packed.output == text.as_bytes());
+    assert!(!plain.errors.contains("Encoding: gzip") && packed.errors.contains("Encoding: gzip"));
+    if program("curl").is_some() {
+        let address = format!("{url}/long.txt");
+        let output = prints("curl", &["-sS", "--compressed", &address]);
+        assert!(output == text.as_bytes());
+    }
+    server.stop();
+    // Two megabytes and a half would be two gigabytes and a half.
+    let (server, _) = answers_once(|mut stream, _| {
+        let zeros = protocols::http::wire::gzip(&vec![0; 10_000_000]);
+        let head =
+            "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
+        stream.write_all(head.as_bytes()).expect("it reads");
+        let chunk = [format!("{:x}\r\n", zeros.len()).as_bytes(), &zeros, b"\r\n"].concat();
+        // It has enough before it is over.
+        for _ in 0..250 {
+            if stream.write_all(&chunk).is_err() {
+                return;
+            }
+        }
+    });
+    let here = tree.path().join("bomb");
+    let place = here.to_string_lossy().into_owned();
+    let words = ["get", "--compressed", "-o", &place, &format!("http://{server}/bomb")];
+    let ended = run(WEB, &words, b"");
+    assert_eq!(ended.code, Some(61), "{ended:?}");
+    assert!(ended.errors.contains("it becomes too long") && !here.exists(), "{ended:?}");
+}
+
+#[test]
+fn a_long_body_is_only_sent_to_who_wants_it() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let file = scratch.path().join("long");
+    fs::write(&file, noise(LARGE)).expect("it is written");
+    let data = format!("@{}", file.display());
+    let (server, url) = start(&["echo"]);
+    let output = prints(WEB, &["get", "-d", &data, "-o", "-", &url]);
+    assert!(output == noise(LARGE));
+    server.stop();
+    let (server, heard) = answers_once(|mut stream, _| {
+        stream.write_all(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n").expect("it reads");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        assert!(rest.is_empty(), "{} bytes were sent all the same", rest.len());
+    });
+    let ended = run(WEB, &["get", "-d", &data, "-o", "-", &format!("http://{server}/")], b"");
+    assert_eq!(ended.code, Some(22), "{ended:?}");
+    let heard = heard.join().expect("it ends, and nothing more has come");
+    assert!(heard.contains("Expect: 100-continue\r\n"), "{heard}");
+}
+
+#[test]
+fn people_talk_beside_the_files() {
+    let tree = tree();
+    let (server, url) = start(&["serve", &tree.path().to_string_lossy(), "--chat"]);
+    let page = prints(WEB, &["get", "-o", "-", &format!("{url}/chat")]);
+    let page = String::from_utf8(page).expect("it is text");
+    assert!(page.contains("page.js") && page.contains("data-files=\"../\""), "{page}");
+    assert!(prints(WEB, &["get", "-o", "-", &format!("{url}/small")]) == noise(100));
+    let place = url.replace("http://", "ws://") + "/chat/irc";
+    let words = ["socket", &place, "--subprotocol", "text.ircv3.net"];
+    let mut people = ["ann", "ben"].map(|nick| {
+        let mut person = Program::start(WEB, &words);
+        let mut says = person.stdin();
+        writeln!(says, "NICK {nick}\nUSER {nick} 0 * :{nick}\nJOIN #lobby").expect("it reads");
+        while !person.line().contains(" 366 ") {}
+        (person, says)
+    });
+    writeln!(people[0].1, "PRIVMSG #lobby :hello, ben").expect("it reads");
+    while !people[1].0.line().ends_with(" PRIVMSG #lobby :hello, ben") {}
+    drop(people);
+    server.stop();
+}
+
+#[test]
+fn several_loops_have_a_site_each_and_one_log_and_people_talk_on_one() {
+    let tree = tree();
+    let (root, log) = (tree.path().to_string_lossy(), tree.path().join(".log"));
+    let words = ["serve", &root, "--loops", "3", "--log", &log.to_string_lossy()];
+    let (server, url) = start(&words);
+    let mut peers: Vec<_> =
+        (0..6).map(|_| connect(url.strip_prefix("http://").expect("a URL"))).collect();
+    for peer in &mut peers {
+        peer.write_all(b"GET /small HTTP/1.1\r\nHost: h\r\n\r\n").expect("it has room");
+        let mut answer = Vec::new();
+        while !answer.ends_with(&noise(100)) {
+            let mut some = [0; 1024];
+            let length = peer.read(&mut some).expect("it answers");
+            assert_ne!(length, 0, "{}", answer.escape_ascii());
+            answer.extend_from_slice(&some[..length]);
+        }
+    }
+    drop(peers);
+    let report = server.stop();
+    assert!(report.starts_with("shut down in "), "{report}");
+    let lines = fs::read_to_string(&log).expect("it is there");
+    assert_eq!(lines.lines().filter(|line| line.contains("GET /small")).count(), 6, "{lines}");
+    let ended = run(WEB, &["serve", &root, "--chat", "--loops", "2"], b"");
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.errors.contains("--chat stays on one loop"), "{ended:?}");
+}
+
+#[test]
+fn exit_codes_are_those_that_scripts_know() {
+    let nobody = format!("http://127.0.0.1:{}/", free_port());
+    for (url, code) in [("ftp://h/", 1), ("http://a b/", 3), (&*nobody, 7)] {
+        let ended = run(WEB, &["get", "--output", "-", url], b"");
+        assert_eq!(ended.code, Some(code), "{url}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_log_has_a_line_for_every_request() {
+    let tree = tree();
+    let log = tree.path().join(".log");
+    let words = ["--log", &log.to_string_lossy(), "--log-format", "json"];
+    let (server, url) = start(&[&["serve", &*tree.path().to_string_lossy()][..], &words].concat());
+    prints(WEB, &["get", "--output", "-", &format!("{url}/large")]);
+    let missing = run(WEB, &["get", "--output", "-", &format!("{url}/missing")], b"");
+    assert_eq!(missing.code, Some(22));
+    // One that leaves before it has said anything is no line.
+    drop(connect(url.strip_prefix("http://").expect("a URL")));
+    server.stop();
+    let text = fs::read_to_string(&log).expect("it is there");
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect();
+    let told: Vec<_> =
+        lines.iter().map(|line| (line["target"].as_str(), line["status"].as_u64())).collect();
+    assert_eq!(told, [(Some("/large"), Some(200)), (Some("/missing"), Some(404))]);
+    assert_eq!(lines[0]["bytes"], LARGE);
+}

@@ -1,0 +1,235 @@
+//! A request's head as nearly all are, read in one look.
+//!
+//! It is one that has come whole, of which each line ends with CR LF and has only the bytes that belong there. All
+//! others, those that are refused among them, are httparse's: it says what is wrong. So what is read here has to be
+//! right about what it takes, and may leave the rest.
+
+use std::str;
+
+use super::Slots;
+use super::fields::Field;
+use crate::http::HeadLimits;
+
+/// The first line of a head, and how long the head is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RequestLine<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: &'a str,
+    pub(super) is_old: bool,
+    pub(super) length: usize,
+}
+
+/// Reads such a head: its first line, and its fields into `slots`. `None` if it is another one.
+#[inline]
+pub(super) fn read_usual<'a>(
+    bytes: &'a [u8],
+    slots: &mut Slots<'a>,
+    limits: &HeadLimits,
+) -> Option<RequestLine<'a>> {
+    let (method, rest) = read_method(bytes)?;
+    let (target, rest) = rest.split_at_checked(run::<{ b' ' + 1 }>(rest))?;
+    let (is_old, mut rest) = read_version(rest)?;
+    loop {
+        if let Some(behind) = rest.strip_prefix(b"\r\n") {
+            let length = bytes.len() - behind.len();
+            let target = str::from_utf8(target).ok().filter(|it| !it.is_empty())?;
+            let line = RequestLine { method, target, is_old, length };
+            return (length <= limits.head).then_some(line);
+        }
+        let (field, behind) = read_field(rest)?;
+        if slots.len() >= limits.fields || !slots.push(field) {
+            return None;
+        }
+        rest = behind;
+    }
+}
+
+/// The method, and what stands behind the space.
+#[inline]
+fn read_method(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    if let Some(rest) = bytes.strip_prefix(b"GET ") {
+        return Some(("GET", rest));
+    }
+    let (method, rest) = read_token(bytes)?;
+    Some((str::from_utf8(method).ok()?, rest.strip_prefix(b" ")?))
+}
+
+/// Whether it is HTTP/1.0, and what stands behind the line.
+#[inline]
+fn read_version(bytes: &[u8]) -> Option<(bool, &[u8])> {
+    match bytes.strip_prefix(b" HTTP/1.")? {
+        [b'1', b'\r', b'\n', rest @ ..] => Some((false, rest)),
+        [b'0', b'\r', b'\n', rest @ ..] => Some((true, rest)),
+        _ => None,
+    }
+}
+
+/// A field, and what stands behind its line.
+#[inline]
+fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
+    let (name, rest) = read_token(bytes)?;
+    let mut value = rest.strip_prefix(b":")?;
+    while let [b' ' | b'\t', rest @ ..] = value {
+        value = rest;
+    }
+    let mut length = run::<b' '>(value);
+    while value.get(length) == Some(&b'\t') {
+        length += 1 + run::<b' '>(value.get(length + 1..)?);
+    }
+    let (value, rest) = value.split_at_checked(length)?;
+    Some((Field { name, value: value.trim_ascii_end() }, rest.strip_prefix(b"\r\n")?))
+}
+
+/// A token (RFC 9110, 5.6.2), which is not empty, and what stands behind it.
+#[inline]
+fn read_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = bytes.iter().position(|byte| !TOKEN[usize::from(*byte)])?;
+    if end == 0 { None } else { bytes.split_at_checked(end) }
+}
+
+/// How many bytes stand in front that are as high as `LEAST`, and not DEL; eight are looked at in one step.
+#[inline]
+fn run<const LEAST: u8>(bytes: &[u8]) -> usize {
+    let each = |byte: u8| u64::from_ne_bytes([byte; 8]);
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for eight in eights {
+        let eight = u64::from_le_bytes(*eight);
+        let apart = eight ^ each(0x7f);
+        // A byte's highest bit is set where it is too low, or DEL; behind the first such one, others' may be, too.
+        let is_low = eight.wrapping_sub(each(LEAST)) & !eight;
+        let is_del = apart.wrapping_sub(each(1)) & !apart;
+        let stops = (is_low | is_del) & each(0x80);
+        if stops != 0 {
+            return at + stops.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + rest.iter().take_while(|byte| **byte >= LEAST && **byte != 0x7f).count()
+}
+
+/// The bytes of a token.
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let others = b"!#$%&'*+-.^_`|~";
+    let mut at = 0;
+    while at < others.len() {
+        table[others[at] as usize] = true;
+        at += 1;
+    }
+    let mut byte = 0;
+    while byte < 128 {
+        table[byte] |= (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    table
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::request::read_any;
+    use super::*;
+
+    /// What a way to read says of a head: method, target, whether it is HTTP/1.0, its length, and its fields.
+    type Told = (String, String, bool, usize, Vec<(String, Vec<u8>)>);
+
+    fn told(line: &RequestLine<'_>, slots: &Slots<'_>) -> Told {
+        let fields = slots.fields();
+        let fields = fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec()));
+        let (method, target) = (line.method.to_owned(), line.target.to_owned());
+        (method, target, line.is_old, line.length, fields.collect())
+    }
+
+    fn by_one_look(bytes: &[u8]) -> Option<Told> {
+        let mut slots = Slots::new();
+        let line = read_usual(bytes, &mut slots, &HeadLimits::default())?;
+        Some(told(&line, &slots))
+    }
+
+    fn by_httparse(bytes: &[u8]) -> Option<Told> {
+        let mut slots = Slots::new();
+        let line = read_any(bytes, &mut slots, &HeadLimits::default()).ok()??;
+        Some(told(&line, &slots))
+    }
+
+    #[test]
+    fn what_programs_send_is_read_in_one_look() {
+        for head in [
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            "HEAD / HTTP/1.0\r\n\r\nand more",
+            "POST /a?b HTTP/1.1\r\nhost:h\r\nContent-Length: 5\r\nX: \t a\tb \t\r\nEmpty:\r\n\r\nhello",
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\nUser-Agent: Größe/1.0\r\n\r\n",
+        ] {
+            let read = by_one_look(head.as_bytes());
+            assert!(read.is_some(), "{head:?}");
+            assert_eq!(read, by_httparse(head.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_is_left_to_who_says_so() {
+        let head = b"GET / HTTP/1.1\r\nHost: h\r\nA: b\r\n\r\n";
+        let limits = HeadLimits { head: head.len(), fields: 2, ..HeadLimits::default() };
+        let is_read = |limits: &HeadLimits| read_usual(head, &mut Slots::new(), limits).is_some();
+        assert!(is_read(&limits));
+        assert!(!is_read(&HeadLimits { head: head.len() - 1, ..limits.clone() }));
+        assert!(!is_read(&HeadLimits { fields: 1, ..limits }));
+    }
+
+    #[test]
+    fn every_byte_stops_where_it_should() {
+        for (byte, at) in (0..=u8::MAX).flat_map(|byte| (0..20).map(move |at| (byte, at))) {
+            let mut bytes = [0xff; 20];
+            bytes[at] = byte;
+            let end = |stops: bool| if stops { at } else { 20 };
+            assert_eq!(run::<b' '>(&bytes), end(byte < b' ' || byte == 0x7f), "{byte} at {at}");
+            assert_eq!(run::<b'!'>(&bytes), end(byte <= b' ' || byte == 0x7f), "{byte} at {at}");
+        }
+    }
+
+    /// A head, and what may be wrong with it.
+    fn heads() -> impl Strategy<Value = Vec<u8>> {
+        let field = "[A-Za-z!_-]{1,12}:[ \t]{0,2}([!-~][ -~\t]{0,20})?[ \t]{0,2}";
+        let line = "[A-Z]{1,7} /[!-~]{0,12} HTTP/1\\.[01]";
+        let lines = (line, proptest::collection::vec(field, 0..6));
+        let harm = proptest::collection::vec((any::<prop::sample::Index>(), harmful()), 0..3);
+        (lines, harm).prop_map(|((line, fields), harm)| {
+            let mut head = line.into_bytes();
+            for field in fields {
+                head.extend_from_slice(b"\r\n");
+                head.extend_from_slice(field.as_bytes());
+            }
+            head.extend_from_slice(b"\r\n\r\nwhat follows");
+            for (at, byte) in harm {
+                let at = at.index(head.len());
+                match byte {
+                    Some(byte) => head[at] = byte,
+                    None => drop(head.remove(at)),
+                }
+            }
+            head
+        })
+    }
+
+    /// A byte in another's place, or none.
+    fn harmful() -> impl Strategy<Value = Option<u8>> {
+        let bytes = b"\r\n\t :\0\x7f\x80\xffHTP/1.0";
+        prop_oneof![
+            Just(None),
+            prop::sample::select(&bytes[..]).prop_map(Some),
+            any::<Option<u8>>()
+        ]
+    }
+
+    proptest! {
+        /// Two readings of a head that differ are what smuggling lives on.
+        #[test]
+        fn what_is_read_in_one_look_is_what_httparse_reads(head in heads()) {
+            if let Some(read) = by_one_look(&head) {
+                prop_assert_eq!(Some(read), by_httparse(&head), "{}", head.escape_ascii());
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Protocols of lines: each is told of one line at a time, and of nothing that is not one.
+
+use std::ops::{Deref, DerefMut};
+
+use crate::framing::{Line, Lines};
+use crate::registry::{Idle, Protocol, Registry, SentFile};
+use crate::{Closed, Input, TimerKey, Transport};
+
+/// A protocol that is told of lines instead of bytes, by [`ByLine`].
+///
+/// What else happens to its connection it hears of as any [`Protocol`] does, which for many is nothing:
+/// `impl<App> Protocol<App> for Session {}`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a `LineProtocol` of connections of this application",
+    note = "`ByLine::new` takes a protocol that has `on_line`, and `impl Protocol` beside it, be it empty"
+)]
+pub trait LineProtocol<App>: Protocol<App> {
+    /// A line has come, without its end (LF or CR LF).
+    ///
+    /// One that closes the connection here, pauses it, or hands it to another protocol, is told of no other line: what
+    /// stands behind it is dropped, kept, or the other's.
+    fn on_line(&mut self, transport: &mut Transport<'_, App>, line: &[u8], app: &mut App);
+
+    /// A line is longer than may be. It is thrown away as it comes, and told of once. The default resets the
+    /// connection ([`Aborted`](crate::CloseReason::Aborted)); one that answers and goes on is as good.
+    fn on_long_line(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        let _ = app;
+        transport.abort();
+    }
+}
+
+/// Cuts what a connection receives into lines, for a [`LineProtocol`].
+///
+/// ```
+/// use reactor::{ByLine, LineProtocol, Protocol, Reactor, Transport};
+///
+/// /// Answers every line with its length.
+/// struct Lengths;
+///
+/// impl<App> Protocol<App> for Lengths {}
+///
+/// impl<App> LineProtocol<App> for Lengths {
+///     fn on_line(&mut self, transport: &mut Transport<'_, App>, line: &[u8], _: &mut App) {
+///         match line {
+///             b"QUIT" => transport.close(),
+///             line => transport.write(format!("{}\n", line.len()).as_bytes()),
+///         }
+///     }
+/// }
+///
+/// let mut reactor = Reactor::<()>::new()?;
+/// let address = "127.0.0.1:0".parse()?;
+/// reactor.registry().listen(address, |_peer, _app| ByLine::new(1_024, Lengths))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// It does what a loop over [`Lines`] in [`on_data`](Protocol::on_data) has to think of as well:
+///
+/// - **Short questions can have long answers.** Whoever does not take them is not asked for more: the lines behind
+///   wait until what is queued has fallen to [`outbox_low`](crate::StreamLimits::outbox_low). Where
+///   [`outbox_holds_reading`](crate::StreamLimits::outbox_holds_reading) is off, as for clients, they do not wait.
+/// - **A shutdown** of the loop is told ([`on_shutdown`](Protocol::on_shutdown)) when the whole lines that were read
+///   are dealt with, so nobody's question is dropped who had asked it before.
+/// - **The ceiling** is for one line. It has to be below [`StreamLimits::inbox`](crate::StreamLimits::inbox).
+///
+/// The beginning of a line behind which the connection ends is no line, and dropped.
+///
+/// It is the protocol that the connection runs: [`Registry::with`] and [`Transport::offload`] know it as
+/// `ByLine<Lengths>`, and lend that, which stands for the `Lengths` in it.
+#[derive(Clone, Debug)]
+pub struct ByLine<P> {
+    lines: Lines,
+    end: End,
+    protocol: P,
+}
+
+/// ```text
+///   Unsaid ── the loop shuts down, and lines are left ──▶ Due ── the last is dealt with ──▶ Told
+///      └───────────────────── and none is left ───────────────────────────────────────────▶ ▲
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nothing is known of one.
+    Unsaid,
+    /// The protocol is to be told of it when it has dealt with what was read before.
+    Due,
+    /// It has been told.
+    Told,
+}
+
+impl<P> ByLine<P> {
+    /// Lines of at most `ceiling` bytes, not counting their end, for this protocol.
+    #[must_use]
+    pub fn new(ceiling: usize, protocol: P) -> Self {
+        Self { lines: Lines::new(ceiling), end: End::Unsaid, protocol }
+    }
+
+    /// Whether the next line has to wait until the peer has taken what it was answered before.
+    fn has_to_wait<App>(transport: &Transport<'_, App>, input: &Input<'_>) -> bool {
+        // With an empty input it is not paused: it would not be called again.
+        !input.is_empty()
+            && transport.limits().outbox_holds_reading
+            && transport.pressure().is_high()
+    }
+}
+
+impl<P> Deref for ByLine<P> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.protocol
+    }
+}
+
+impl<P> DerefMut for ByLine<P> {
+    fn deref_mut(&mut self) -> &mut P {
+        &mut self.protocol
+    }
+}
+
+impl<App, P: LineProtocol<App>> Protocol<App> for ByLine<P> {
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        input: &mut Input<'_>,
+        app: &mut App,
+    ) {
+        while transport.wants_input() {
+            if Self::has_to_wait(transport, input) {
+                return transport.pause_until_drained(transport.id());
+            }
+            match self.lines.next(input) {
+                Line::Whole(line) => self.protocol.on_line(transport, line, app),
+                Line::TooLong => self.protocol.on_long_line(transport, app),
+                Line::Partial if self.end == End::Due => {
+                    self.end = End::Told;
+                    return self.protocol.on_shutdown(transport, app);
+                }
+                Line::Partial => return,
+            }
+        }
+    }
+
+    fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        if transport.unread_bytes() == 0 {
+            self.end = End::Told;
+            return self.protocol.on_shutdown(transport, app);
+        }
+        self.end = End::Due;
+        // Has what was left offered once more, were it only the beginning of a line. One that is held is offered it
+        // when it goes on.
+        if transport.wants_input() {
+            transport.pause();
+            transport.resume();
+        }
+    }
+
+    // ── what is no concern of lines ─────────────────────────────────────────────────────────
+
+    fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.protocol.on_open(transport, app);
+    }
+
+    fn on_secure(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.protocol.on_secure(transport, app);
+    }
+
+    fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.protocol.on_end(transport, app);
+    }
+
+    fn on_drain(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
+        self.protocol.on_drain(transport, app);
+    }
+
+    fn on_file_sent(&mut self, transport: &mut Transport<'_, App>, file: SentFile, app: &mut App) {
+        self.protocol.on_file_sent(transport, file, app);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
+        self.protocol.on_timer(transport, key, app);
+    }
+
+    fn on_idle(&mut self, transport: &mut Transport<'_, App>, app: &mut App) -> Idle {
+        self.protocol.on_idle(transport, app)
+    }
+
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
+        self.protocol.on_close(registry, closed, app);
+    }
+}
