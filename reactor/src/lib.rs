@@ -95,7 +95,7 @@
 // | `input`, `timer` | the cursor protocols read, the timing wheel |
 // | `framing` | messages out of a stream of bytes: lines, frames with their length in front |
 // | `backoff`, `requests` | for clients: how long to wait before another try, what has yet to be answered |
-// | `slots`, `stats` | the slab that holds all sources, and what the loop tells of itself |
+// | `slots`, `stats` | the table that holds all sources, and what the loop tells of itself |
 // | `offload` | threads for work that blocks |
 // | `trace` | what the loop does, record by record, for a person and for Perfetto |
 // | `net` | the seam to the system: a written contract, and mio behind it |

@@ -165,6 +165,7 @@ mod tests {
         let mut slots = slots();
         let first = insert(&mut slots, "first");
         slots.remove(first);
+        assert!(slots.len() == 0 && matches!(slots.find(first), Found::Gone));
         let second = insert(&mut slots, "second");
         assert_eq!(first.index(), second.index());
         assert!(slots.take(first).is_none());

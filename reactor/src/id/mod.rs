@@ -1,6 +1,6 @@
 //! Names for what is registered with the loop: index and generation.
 //!
-//! A slot in the slab is reused as soon as it is free, as a file descriptor is. An index alone would
+//! A slot in the table is reused as soon as it is free, as a file descriptor is. An index alone would
 //! therefore sooner or later name *another* connection than the one that was meant (the ABA
 //! problem): a timer that fires late, a message from another thread, an event that the kernel had
 //! already queued. So every id carries a **generation**, a number that no two registrations of the

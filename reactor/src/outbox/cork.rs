@@ -109,3 +109,41 @@ impl Cork {
         self.buffer.shrink_to_fit();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_not_found_by_the_next() {
+        let mut cork = Cork::new();
+        assert!(cork.is_fresh() && cork.gather(b"one ") && cork.gather(b"two"));
+        assert!(!cork.is_fresh() && cork.len() == 7);
+        assert_eq!(cork.take(), b"one two");
+        assert_eq!(cork.take(), b"");
+    }
+
+    #[test]
+    fn it_gathers_little_then_more_and_nothing_once_it_is_closed() {
+        let mut cork = Cork::new();
+        assert!(!cork.gather(&[0; SMALL + 1]));
+        cork.outgrow();
+        assert!(cork.gather(&[0; LARGE]) && !cork.gather(b"x"));
+        cork.clear();
+        cork.close();
+        assert!(!cork.gather(b"x") && cork.take().is_empty());
+    }
+
+    #[test]
+    fn what_joins_it_has_no_end_and_the_memory_goes_back() {
+        let mut cork = Cork::new();
+        assert!(cork.gather(b"x") && !cork.join(b"y"));
+        assert!(cork.join(&[b'z'; 2 * LARGE]));
+        let taken = cork.take();
+        assert!(taken.starts_with(b"xyz") && taken.len() == 2 * LARGE + 2);
+        cork.shrink();
+        assert!(cork.buffer.capacity() < 2 * LARGE);
+        cork.outgrow();
+        assert!(cork.gather(&[0; LARGE]));
+    }
+}
