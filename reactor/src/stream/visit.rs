@@ -428,6 +428,8 @@ impl<App> Visit<'_, App> {
         }
         self.connection.stream.offer_again();
         self.come_again();
+        // Its predecessor may have been told of the shutdown, and is gone.
+        self.registry.tell_anew(self.key);
         self.announce()
     }
 
