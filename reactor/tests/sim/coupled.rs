@@ -314,9 +314,8 @@ fn whichever_call_fails_every_couple_ends_once_and_no_end_is_told_that_is_none()
 
 type Told = Rc<RefCell<Vec<Result<Uncoupled, NotCoupled>>>>;
 
-/// Says something of its own, has the client coupled with one of these, and does what else there is to do.
+/// Has the client coupled with one of these, and does what else there is to do.
 struct Search {
-    word: &'static [u8],
     addresses: Vec<Address>,
     then: fn(&mut Transport<'_, ()>),
     told: Told,
@@ -324,7 +323,6 @@ struct Search {
 
 impl Protocol<()> for Search {
     fn on_open(&mut self, client: &mut Transport<'_, ()>, (): &mut ()) {
-        client.write(self.word);
         let (addresses, told) = (self.addresses.clone(), Rc::clone(&self.told));
         client.couple_to(addresses, &ConnectOptions::default(), move |_, (), ended| {
             told.borrow_mut().push(ended);
@@ -347,7 +345,6 @@ const SOON: Duration = Duration::from_secs(1);
 impl Scene {
     /// `at` makes the addresses out of that of a host where `backend` listens on port 7.
     fn new(
-        word: &'static [u8],
         at: impl FnOnce(&mut Network, Host<Log>) -> Vec<Address>,
         then: fn(&mut Transport<'_, ()>),
     ) -> Self {
@@ -364,7 +361,7 @@ impl Scene {
             let (addresses, told) = (addresses.clone(), Rc::clone(&telling));
             registry.listen(anywhere.clone(), move |_, ()| {
                 let (addresses, told) = (addresses.clone(), Rc::clone(&told));
-                Search { word, addresses, then, told }
+                Search { addresses, then, told }
             })?;
             Ok(())
         });
@@ -398,7 +395,7 @@ impl Scene {
 #[test]
 fn a_search_that_the_end_of_the_grace_cuts_off_is_told_of_once() {
     let one_is = |network: &mut Network, backend| vec![network.address(backend, PORT); 2];
-    let mut scene = Scene::new(b"", one_is, |_| {});
+    let mut scene = Scene::new(one_is, |_| {});
     scene.network.partition(scene.proxy, scene.backend, Duration::MAX);
     scene.run();
     assert!(scene.told.borrow().is_empty());
@@ -413,7 +410,10 @@ fn a_search_that_the_end_of_the_grace_cuts_off_is_told_of_once() {
 fn a_client_that_is_sent_its_last_bytes_is_not_cut_off_by_a_search_in_vain() {
     static PAGE: [u8; 1 << 20] = [b'x'; 1 << 20];
     let nobody = |network: &mut Network, backend| vec![network.address(backend, 9)];
-    let mut scene = Scene::new(&PAGE, nobody, |client| client.close());
+    let mut scene = Scene::new(nobody, |client| {
+        client.write(&PAGE);
+        client.close();
+    });
     scene.run();
     assert!(matches!(scene.told.borrow()[..], [Err(NotCoupled::Gone(CoupleError::Closing(_)))]));
     scene.client_reads();
@@ -426,13 +426,13 @@ fn a_client_that_is_sent_its_last_bytes_is_not_cut_off_by_a_search_in_vain() {
 fn an_address_that_cannot_be_used_is_passed_over() {
     let one_is =
         |network: &mut Network, backend| vec![Address::Unnamed, network.address(backend, PORT)];
-    let mut scene = Scene::new(b"", one_is, |_| {});
+    let mut scene = Scene::new(one_is, |_| {});
     scene.run();
     scene.client_reads();
     scene.run();
     assert_eq!(scene.log().bytes("client"), b"hello");
 
-    let mut scene = Scene::new(b"", |_, _| vec![Address::Unnamed; 2], |_| {});
+    let mut scene = Scene::new(|_, _| vec![Address::Unnamed; 2], |_| {});
     scene.run();
     assert!(matches!(scene.told.borrow()[..], [Err(NotCoupled::Open(OpenError::Unsupported(..)))]));
 }
