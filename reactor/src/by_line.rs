@@ -66,8 +66,8 @@ pub trait LineProtocol<App>: Protocol<App> {
 ///
 /// The beginning of a line behind which the connection ends is no line, and dropped.
 ///
-/// It is the protocol that the connection runs: [`Registry::with`] and [`Transport::offload`] know it as
-/// `ByLine<Lengths>`, and lend that, which stands for the `Lengths` in it.
+/// [`Registry::with`] and [`Transport::offload`] lend the protocol in it by its own type, here as `&mut Lengths`; and
+/// the whole as `&mut ByLine<Lengths>`.
 #[derive(Clone, Debug)]
 pub struct ByLine<P> {
     lines: Lines,
@@ -192,5 +192,12 @@ impl<App, P: LineProtocol<App>> Protocol<App> for ByLine<P> {
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         self.protocol.on_close(registry, closed, app);
+    }
+
+    fn inside(&mut self) -> Option<&mut (dyn Protocol<App> + 'static)>
+    where
+        Self: 'static,
+    {
+        Some(&mut self.protocol)
     }
 }

@@ -136,6 +136,25 @@ pub trait Protocol<App>: Typed {
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         let _ = (registry, closed, app);
     }
+
+    /// The protocol that this one runs for, as [`ByLine`](crate::ByLine) does: who asks for it by its type is lent it.
+    #[doc(hidden)]
+    fn inside(&mut self) -> Option<&mut (dyn Protocol<App> + 'static)>
+    where
+        Self: 'static,
+    {
+        None
+    }
+}
+
+impl<App: 'static> dyn Protocol<App> {
+    /// This protocol, if it is of that type, or the one inside it.
+    pub(crate) fn find<P: 'static>(&mut self) -> Option<&mut P> {
+        if (*self).as_any().is::<P>() {
+            return self.as_any_mut().downcast_mut();
+        }
+        self.inside()?.find()
+    }
 }
 
 /// What is to become of a connection on which nothing has come for too long: the answer of

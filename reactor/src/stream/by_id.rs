@@ -111,7 +111,7 @@ impl<App> Registry<App> {
     {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) if !connection.stream.is_closed() => {
-                if !connection.protocol.as_any().is::<P>() {
+                if connection.protocol.find::<P>().is_none() {
                     return Err(ReachError::OtherProtocol);
                 }
             }
@@ -227,7 +227,7 @@ impl<App> Registry<App> {
         App: 'static,
     {
         self.call_by_key(key, app, callback, |protocol, transport, app| {
-            if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
+            if let Some(protocol) = protocol.find() {
                 call(protocol, transport, app);
             }
         });

@@ -8,8 +8,8 @@ use std::time::Duration;
 use reactor::framing::{Line, Lines};
 use reactor::sim::Harness;
 use reactor::{
-    ByLine, CloseReason, Closed, Idle, Input, LineProtocol, Protocol, Registry, StreamLimits,
-    TimerKey, Transport,
+    ByLine, CloseReason, Closed, Idle, Input, LineProtocol, Protocol, ReachError, Registry,
+    StreamLimits, TimerKey, Transport,
 };
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -389,7 +389,7 @@ impl LineProtocol<Vec<String>> for Clerk {
                 transport.pause();
                 let begun = transport.offload(
                     || (),
-                    |_: &mut ByLine<Self>, transport, _, _| {
+                    |_: &mut Self, transport, _, _| {
                         transport.write(b"done\n");
                         transport.resume();
                     },
@@ -427,6 +427,21 @@ fn what_one_line_decides_holds_for_the_lines_behind_it() {
     assert_eq!(clerk.sent_text(), "3\n");
     clerk.receive(b"OTHER\na\n");
     assert_eq!(clerk.sent_text(), "101\n", "it is for the next protocol");
+}
+
+#[test]
+fn a_protocol_of_lines_is_found_by_its_own_type() {
+    let mut clerk = clerk();
+    clerk.receive(b"WORK\nWORK\n");
+    assert_eq!(clerk.sent_text(), "done\ndone\n", "what it has offloaded is back");
+    let (lines, whole) = (
+        clerk.with(|clerk: &mut Clerk, _, _| clerk.lines),
+        clerk.with(|clerk: &mut ByLine<Clerk>, _, _| clerk.lines),
+    );
+    assert_eq!((lines, whole), (2, 2));
+    let id = clerk.id().expect("it is open");
+    let other = clerk.registry().with(id, |_: &mut Talker, _, _| ());
+    assert_eq!(other, Err(ReachError::OtherProtocol));
 }
 
 #[test]
