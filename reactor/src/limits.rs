@@ -6,6 +6,8 @@
 
 use std::time::Duration;
 
+use crate::CloseReason;
+
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
@@ -281,6 +283,21 @@ pub struct StreamLimits {
     pub min_rate: Option<MinRate>,
 }
 
+impl StreamLimits {
+    /// How long a connection had for what it did not do in time, if that is why it has ended.
+    pub(crate) fn deadline(&self, reason: &CloseReason) -> Option<Duration> {
+        match reason {
+            CloseReason::ConnectTimeout => self.connect_timeout,
+            CloseReason::HandshakeTimeout => self.handshake_timeout,
+            CloseReason::CloseTimeout => Some(self.close_timeout),
+            CloseReason::IdleTimeout => self.idle_timeout,
+            CloseReason::ReadTimeout => self.read_timeout,
+            CloseReason::TooSlow => self.min_rate.map(|rate| rate.window),
+            _ => None,
+        }
+    }
+}
+
 impl Default for StreamLimits {
     fn default() -> Self {
         Self {
@@ -326,7 +343,10 @@ pub enum WhenFull {
 /// The slowest transfer that is tolerated while something is owed: while the inbox holds an
 /// incomplete message, or the outbox holds bytes that the peer has yet to take.
 ///
-/// A peer that sends one byte every few seconds to hold a slot is caught by this and by nothing else.
+/// A peer that sends one byte every few seconds to hold a slot is caught by this and by nothing else. But for one in the
+/// middle of a line that is too long, where [`on_long_line`](crate::LineProtocol::on_long_line) goes on: what comes of
+/// that is thrown away, so the inbox holds nothing of it. [`read_timeout`](StreamLimits::read_timeout) does not see it
+/// either, since something comes; a timer does, or the default of `on_long_line`, which resets the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MinRate {
     /// Bytes a second, both directions together, averaged over the window.

@@ -55,6 +55,7 @@ impl<App> Registry<App> {
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
+        let waited = stream.limits().deadline(&reason).unwrap_or_default();
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);
         }
@@ -85,7 +86,7 @@ impl<App> Registry<App> {
         if !self.after_close.is_empty()
             && let Some(AfterClose { opened, act }) = self.after_close.remove(&key)
         {
-            let ended = Ended { closed: &closed, opened };
+            let ended = Ended { closed: &closed, opened, waited };
             self.run_callback(None, Callback::Task, |registry| act(registry, app, ended));
         }
         if let (Some(receiver), Some(detached)) = (receiver, detached) {

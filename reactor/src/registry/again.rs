@@ -18,7 +18,7 @@ pub struct LastTry {
     /// Whether it had come to a connection that was open.
     pub opened: bool,
     /// How many have ended since all was well, this one among them: 1 for the first, and for one that was open longer
-    /// than the longest pause.
+    /// than the longest pause, without the time that a deadline of ours, if one ended it, waited in vain.
     pub tries: u32,
 }
 
@@ -43,7 +43,9 @@ impl<App: 'static> Registry<App> {
     ///
     /// The pauses are those of `backoff`, with chance from the loop ([`random`](Self::random)). They are short again
     /// after a connection that was open longer than the longest of them: not already after one that was accepted, or
-    /// greeted and sent away.
+    /// greeted and sent away. Where a deadline of ours has ended it
+    /// ([`read_timeout`](crate::StreamLimits::read_timeout), say), the time that it waited in vain does not count: so a
+    /// server that accepts and says nothing is none that was well, however long that deadline is.
     ///
     /// A name is looked up each time. A shutdown of the loop ends it, without asking; a pause is a timer, which is still
     /// there if the loop is run again.
@@ -128,11 +130,13 @@ impl<App: 'static> Again<App> {
 
     fn handle_end(
         mut self,
-        Ended { closed, opened }: Ended<'_>,
+        Ended { closed, opened, waited }: Ended<'_>,
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
         let lasted = opened.map(|opened| registry.now().saturating_duration_since(opened));
+        // A server that never says anything is not well for as long as we have waited for it.
+        let lasted = lasted.map(|lasted| lasted.saturating_sub(waited));
         if lasted.is_some_and(|lasted| lasted > self.backoff.longest()) {
             self.backoff.reset();
         }

@@ -153,6 +153,8 @@ pub(crate) struct AfterClose<App> {
 pub(crate) struct Ended<'a> {
     pub(crate) closed: &'a crate::Closed,
     pub(crate) opened: Option<Instant>,
+    /// How long a deadline of ours waited in vain, where it was one that has ended it.
+    pub(crate) waited: Duration,
 }
 
 /// What the running connection was told by its id.

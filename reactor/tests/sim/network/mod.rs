@@ -20,7 +20,7 @@ use crate::support;
 use bytes::Bytes;
 use reactor::sim::{Broken, Errno, Fault, Faults, Host, HostId, Network, Payload, Rate, Verdict};
 use reactor::{
-    Address, Backoff, ConnectOptions, ConnectionId, DatagramOptions, Handle, LastTry,
+    Address, Backoff, CloseReason, ConnectOptions, ConnectionId, DatagramOptions, Handle, LastTry,
     ListenOptions, OpenError, SocketId, StreamLimits, StreamOptions, TimerKey, Transport,
 };
 use support::{DatagramProbe, Log, Probe, echo, pattern};

@@ -149,3 +149,47 @@ fn a_server_that_is_far_away_and_sends_everybody_away_is_not_asked_all_the_time(
     assert_eq!(log.count("client", "open"), 3);
     assert_eq!(log.of("next"), ["0", "1", "2", "3"]);
 }
+
+/// How many tries there were when each of the first four was over, of a client that waits for longer than its longest
+/// pause for something to come from this server.
+fn tries_with(server: impl Fn() -> Probe + 'static) -> Vec<String> {
+    let server = Rc::new(server);
+    let mut network = Network::from_seed(1);
+    let host = network.host("server", move |registry| {
+        let server = Rc::clone(&server);
+        registry.listen("0.0.0.0:7".parse()?, move |_, _| server())?;
+        Ok(Log::default())
+    });
+    let address = network.address(host, 7);
+    let client = network.host("client", move |registry| {
+        let backoff = Backoff::new(100 * MS, 2 * SECOND);
+        let mut options = ConnectOptions::default();
+        options.limits.read_timeout = Some(5 * SECOND);
+        let next = |log: &mut Log, last: Option<&LastTry>| {
+            let Some(last) = last else { return Some(Probe::new("client")) };
+            assert!(matches!(last.reason, CloseReason::ReadTimeout), "{last}");
+            log.note("tries", last.tries.to_string());
+            (log.of("tries").len() < 4).then(|| Probe::new("client"))
+        };
+        registry.connect_again(address.clone(), &options, backoff, next);
+        Ok(Log::default())
+    });
+    run(&mut network, 100 * SECOND);
+    let log = network.app(client).expect("it is up");
+    log.of("tries").iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_asked_all_the_time_however_long_it_is_waited_for() {
+    assert_eq!(tries_with(|| Probe::new("server")), ["1", "2", "3", "4"]);
+}
+
+#[test]
+fn a_server_that_falls_silent_after_a_while_was_well() {
+    let talks = || {
+        let talks = Probe::new("server");
+        let talks = talks.on_open(|server, _| server.set_timer(TimerKey(0), 3 * SECOND));
+        talks.on_timer(|server, _, _| server.write(b"hello"))
+    };
+    assert_eq!(tries_with(talks), ["1"; 4]);
+}
