@@ -7,7 +7,8 @@
 //!      └──────────────── something is opened, or set, anew ─────────────────┘
 //! ```
 
-use std::collections::VecDeque;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -137,6 +138,7 @@ impl std::iter::Sum for ShutdownReport {
     }
 }
 
+/// What has ended how often for which reason, and the first ten of those who were cut off, one by one.
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { finished, cut_off, bytes_lost, work_lost, took } = self;
@@ -146,9 +148,58 @@ impl fmt::Display for ShutdownReport {
         if *work_lost > 0 {
             write!(f, ", {work_lost} pieces of work not done")?;
         }
-        cut_off.iter().try_for_each(|lost| {
+        if cut_off.len() > ONE_BY_ONE {
+            write_reasons(f, cut_off)?;
+        }
+        cut_off.iter().take(ONE_BY_ONE).try_for_each(|lost| {
             let CutOff { id, peer, reason, bytes_lost } = lost;
             write!(f, "\n  {id} with {peer}: {reason} ({bytes_lost} bytes lost)")
-        })
+        })?;
+        match cut_off.len().saturating_sub(ONE_BY_ONE) {
+            0 => Ok(()),
+            more => write!(f, "\n  and {more} more"),
+        }
+    }
+}
+
+/// So many of those who were cut off does a report name. All of them may be thousands, with one reason.
+const ONE_BY_ONE: usize = 10;
+
+/// How many there were of each reason, the most frequent first.
+fn write_reasons(f: &mut fmt::Formatter<'_>, cut_off: &[CutOff]) -> fmt::Result {
+    let mut counts = BTreeMap::<&str, usize>::new();
+    cut_off.iter().for_each(|lost| *counts.entry(&lost.reason).or_default() += 1);
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| Reverse(*count));
+    counts
+        .iter()
+        .take(ONE_BY_ONE)
+        .try_for_each(|(reason, count)| write!(f, "\n  {count} × {reason}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::Generation;
+
+    fn report(reasons: &[(&str, usize)]) -> ShutdownReport {
+        let each = reasons.iter().flat_map(|(reason, count)| vec![*reason; *count]);
+        let cut_off = each.map(|reason| CutOff {
+            id: ConnectionId(Key::new(1, Generation::of(1))),
+            peer: "127.0.0.1:7".parse().expect("an address"),
+            reason: reason.to_owned(),
+            bytes_lost: 0,
+        });
+        ShutdownReport { cut_off: cut_off.collect(), ..ShutdownReport::default() }
+    }
+
+    #[test]
+    fn many_who_were_cut_off_are_a_sum_and_few_are_told_one_by_one() {
+        let few = report(&[("aborted", 10)]).to_string();
+        assert_eq!((few.lines().count(), few.matches(": aborted (").count()), (11, 10), "{few}");
+        let many = report(&[("aborted", 2), ("the peer reset the connection", 499)]).to_string();
+        let lines: Vec<_> = many.lines().collect();
+        assert_eq!(lines[1..3], ["  499 × the peer reset the connection", "  2 × aborted"]);
+        assert_eq!((lines.len(), lines.last()), (14, Some(&"  and 491 more")), "{many}");
     }
 }
