@@ -45,7 +45,9 @@ pub enum CloseReason {
     /// ([`release`](crate::Transport::release)). The peer sees FIN.
     #[error("closed")]
     Closed,
-    /// The program called `abort`: what was queued is lost. The peer sees RST.
+    /// The program called `abort`; or the loop did for one of a [couple](crate::Registry::couple) whose other side was
+    /// reset, or for one that waited to be [coupled](crate::Transport::couple_to), when no other came about. What was
+    /// queued is lost. The peer sees RST.
     #[error("aborted")]
     Aborted,
     /// The program took the socket back with `detach`. The peer sees nothing: the connection goes on.
