@@ -24,7 +24,7 @@ pub enum Scheme {
 }
 
 /// The text is no URL that can be asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum NoUrl {
     /// Another scheme, or none.
@@ -39,6 +39,13 @@ pub enum NoUrl {
     /// The port is no number from 1 to 65,535.
     #[error("that is no port")]
     Port,
+}
+
+impl fmt::Debug for NoUrl {
+    /// As [`Display`](fmt::Display): a sentence, since a `main` that ends with it prints this.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl Url {
@@ -237,6 +244,7 @@ mod tests {
             ("http://h:x/", NoUrl::Port),
         ] {
             assert_eq!(text.parse::<Url>(), Err(error), "{text}");
+            assert_eq!(format!("{error:?}"), error.to_string(), "what `main` prints is a sentence");
         }
     }
 
