@@ -79,7 +79,7 @@ impl<App: 'static> Router<App> {
         self.route("POST", path, handler);
     }
 
-    /// Adds a route. An empty method is any.
+    /// Adds a route for a method as a request names it, `"PUT"` say. An empty one is any.
     pub fn route(
         &mut self,
         method: &'static str,
