@@ -10,7 +10,7 @@ use crate::{Address, Backoff, CloseReason, ConnectOptions, OpenError};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LastTry {
-    /// Whom it was with: see [`Closed::peer`].
+    /// Whom it was with: see [`Closed::peer`](crate::Closed::peer).
     pub peer: Address,
     /// Who ended it, and why; of one that the loop refused to begin it is [`CloseReason::ConnectFailed`], with the
     /// [`OpenError`] inside.
