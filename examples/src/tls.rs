@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local};
@@ -34,6 +36,15 @@ pub struct Served {
     tls: ServerTls,
     /// What it was read from; `None` if it was made for trying out.
     files: Option<Files>,
+    reloads: Arc<Reloads>,
+}
+
+/// Its files may be read for one signal while they are still read for the one before, and the older come back last.
+#[derive(Debug, Default)]
+struct Reloads {
+    begun: AtomicU64,
+    /// The latest that is shown.
+    shown: AtomicU64,
 }
 
 /// A certificate for trying out could not be made.
@@ -68,11 +79,11 @@ impl ServeTls {
     ) -> Result<Option<Served>, Box<dyn Error>> {
         if let Some([certificate, key]) = self.tls.as_deref() {
             let files = Files { certificate: certificate.clone(), key: key.clone(), protocols };
-            return Ok(Some(Served { tls: files.read()?, files: Some(files) }));
+            return Ok(Some(Served::new(files.read()?, Some(files))));
         }
         if self.tls_self_signed {
             let tls = ServerTls::builder(self_signed()?).alpn(protocols).build()?;
-            return Ok(Some(Served { tls, files: None }));
+            return Ok(Some(Served::new(tls, None)));
         }
         Ok(None)
     }
@@ -102,6 +113,10 @@ fn self_signed() -> Result<Identity, Box<dyn Error>> {
 }
 
 impl Served {
+    fn new(tls: ServerTls, files: Option<Files>) -> Self {
+        Self { tls, files, reloads: Arc::default() }
+    }
+
     /// For listeners.
     #[must_use]
     pub fn tls(&self) -> ServerTls {
@@ -133,11 +148,12 @@ impl Served {
         };
         service::notify::reloading();
         let served = self.clone();
+        let number = self.reloads.begin();
         let offloaded = registry.offload(
             move || files.read(),
             move |_, _, read| {
                 match read {
-                    Ok(Ok(new)) => served.take(&new),
+                    Ok(Ok(new)) => served.take(number, &new),
                     Ok(Err(error)) => stays(error),
                     Err(error) => stays(error),
                 }
@@ -150,14 +166,29 @@ impl Served {
         }
     }
 
-    /// Shows what was read from now on. Everybody refuses one that has expired: it does not take the place of one
-    /// that is good, and is an old file, most often.
-    fn take(&self, new: &ServerTls) {
+    /// Shows what was read from now on, unless what was read for a later signal is shown already. Everybody refuses one
+    /// that has expired: it does not take the place of one that is good, and is an old file, most often.
+    fn take(&self, number: u64, new: &ServerTls) {
         if let (Some(date), None) = (expired(new), expired(&self.tls)) {
             return stays(format_args!("the one in the file EXPIRED on {date}"));
         }
+        if !self.reloads.is_latest(number) {
+            return;
+        }
         self.tls.replace(new);
         output::complain(format_args!("read anew (SIGHUP): {self}"));
+    }
+}
+
+impl Reloads {
+    /// The number of one that begins.
+    fn begin(&self) -> u64 {
+        self.begun.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Notes one that is to be shown; whether none that began later is shown.
+    fn is_latest(&self, number: u64) -> bool {
+        self.shown.fetch_max(number, Ordering::Relaxed) < number
     }
 }
 
@@ -317,6 +348,19 @@ mod tests {
         let served = options.load().expect("it can be made").expect("it was asked for");
         let line = served.to_string();
         assert!(line.starts_with("certificate ") && line.contains(", good until "), "{line}");
+    }
+
+    #[test]
+    fn what_was_read_for_an_older_signal_does_not_take_the_place_of_newer() {
+        let options = ServeTls { tls_self_signed: true, ..ServeTls::default() };
+        let made = || options.load().expect("it can be made").expect("it was asked for");
+        let (served, new, newer) = (made(), made().tls, made().tls);
+        let (first, second) = (served.reloads.begin(), served.clone().reloads.begin());
+        served.take(second, &newer);
+        served.take(first, &new);
+        assert_eq!(served.tls.fingerprints(), newer.fingerprints());
+        served.take(served.reloads.begin(), &new);
+        assert_eq!(served.tls.fingerprints(), new.fingerprints());
     }
 
     #[test]

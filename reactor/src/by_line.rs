@@ -60,7 +60,8 @@ pub trait LineProtocol<App>: Protocol<App> {
 ///   wait until what is queued has fallen to [`outbox_low`](crate::StreamLimits::outbox_low). Where
 ///   [`outbox_holds_reading`](crate::StreamLimits::outbox_holds_reading) is off, as for clients, they do not wait.
 /// - **A shutdown** of the loop is told ([`on_shutdown`](Protocol::on_shutdown)) when the whole lines that were read
-///   are dealt with, so nobody's question is dropped who had asked it before.
+///   are dealt with, and what they have offloaded is back, so nobody's question is dropped who had asked it before. If
+///   one of them has handed the connection to another protocol, that is told.
 /// - **The ceiling** is for one line. It has to be below [`StreamLimits::inbox`](crate::StreamLimits::inbox).
 ///
 /// The beginning of a line behind which the connection ends is no line, and dropped.
@@ -75,8 +76,8 @@ pub struct ByLine<P> {
 }
 
 /// ```text
-///   Unsaid ── the loop shuts down, and lines are left ──▶ Due ── the last is dealt with ──▶ Told
-///      └───────────────────── and none is left ───────────────────────────────────────────▶ ▲
+///   Unsaid ── the loop shuts down, and lines are left ──▶ Due ── the last is dealt with: the loop says it again ──▶ Told
+///      └───────────────────── and none is left ──────────────────────────────────────────────────────────────────▶ ▲
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
@@ -95,9 +96,13 @@ impl<P> ByLine<P> {
         Self { lines: Lines::new(ceiling), end: End::Unsaid, protocol }
     }
 
-    /// Whether the next line has to wait until the peer has taken what it was answered before.
-    fn has_to_wait<App>(transport: &Transport<'_, App>, input: &Input<'_>) -> bool {
-        // With an empty input it is not paused: it would not be called again.
+    /// Whether so many bytes, which are all that is left, have no whole line in them.
+    fn has_searched(&self, left: usize) -> bool {
+        self.lines.searched() >= left
+    }
+
+    /// Whether the answers that are not sent yet are so many that the next line may have to wait for them.
+    fn has_much_to_send<App>(transport: &Transport<'_, App>, input: &Input<'_>) -> bool {
         !input.is_empty()
             && transport.limits().outbox_holds_reading
             && transport.pressure().is_high()
@@ -126,33 +131,33 @@ impl<App, P: LineProtocol<App>> Protocol<App> for ByLine<P> {
         app: &mut App,
     ) {
         while transport.wants_input() {
-            if Self::has_to_wait(transport, input) {
-                return transport.pause_until_drained(transport.id());
+            if Self::has_much_to_send(transport, input) {
+                // What the system does not take holds the connection, up to the low mark.
+                transport.send_gathered();
+                if !transport.wants_input() {
+                    break;
+                }
             }
             match self.lines.next(input) {
                 Line::Whole(line) => self.protocol.on_line(transport, line, app),
                 Line::TooLong => self.protocol.on_long_line(transport, app),
-                Line::Partial if self.end == End::Due => {
-                    self.end = End::Told;
-                    return self.protocol.on_shutdown(transport, app);
-                }
-                Line::Partial => return,
+                Line::Partial => break,
             }
+        }
+        if self.end == End::Due && self.has_searched(input.len()) {
+            // The loop knows whether it is still to be told: it may have closed, or wait for what it has offloaded.
+            let id = transport.id();
+            transport.registry().tell_anew(id.0);
         }
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        if transport.unread_bytes() == 0 {
+        if self.has_searched(transport.unread_bytes()) {
             self.end = End::Told;
             return self.protocol.on_shutdown(transport, app);
         }
+        // They are offered when the connection goes on.
         self.end = End::Due;
-        // Has what was left offered once more, were it only the beginning of a line. One that is held is offered it
-        // when it goes on.
-        if transport.wants_input() {
-            transport.pause();
-            transport.resume();
-        }
     }
 
     // ── what is no concern of lines ─────────────────────────────────────────────────────────

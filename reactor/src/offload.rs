@@ -68,6 +68,11 @@ impl Away {
         self.by_connection.get_mut(&key).map(|out| out.is_to_be_told = true).is_some()
     }
 
+    /// Whether a connection is told of the shutdown when all is back.
+    pub(crate) fn is_to_be_told(&self, key: Key) -> bool {
+        self.by_connection.get(&key).is_some_and(|out| out.is_to_be_told)
+    }
+
     /// Those who are to be told when all is back, which nobody waits for any longer.
     pub(crate) fn take_untold(&mut self) -> Vec<Key> {
         let take = |(key, out): (&Key, &mut Out)| mem::take(&mut out.is_to_be_told).then_some(*key);

@@ -7,6 +7,7 @@
 //!      └──────────────── something is opened, or set, anew ─────────────────┘
 //! ```
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -32,7 +33,7 @@ pub(crate) enum Telling {
     /// It begins when no callback is on the stack.
     Due,
     /// These have yet to hear of it: none, when it is over.
-    Underway(std::vec::IntoIter<Key>),
+    Underway(VecDeque<Key>),
 }
 
 /// How the loop ended: who finished, and who was cut off.
@@ -93,7 +94,9 @@ impl Shutdown {
         match self {
             Self::Running => false,
             Self::Ending { telling: Telling::Due, .. } => true,
-            Self::Ending { telling: Telling::Underway(rest), .. } => rest.len() > 0 || awaited == 0,
+            Self::Ending { telling: Telling::Underway(rest), .. } => {
+                !rest.is_empty() || awaited == 0
+            }
             Self::Done(_) => true,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::id::Key;
 use crate::net::OwnedPath;
-use crate::registry::Registry;
+use crate::registry::{AfterClose, Ended, Registry};
 use crate::slots::Found;
 use crate::source::{Connection, Source};
 use crate::trace::{Callback, What};
@@ -83,9 +83,10 @@ impl<App> Registry<App> {
             protocol.on_close(registry, &closed, app);
         });
         if !self.after_close.is_empty()
-            && let Some(act) = self.after_close.remove(&key)
+            && let Some(AfterClose { opened, act }) = self.after_close.remove(&key)
         {
-            self.run_callback(None, Callback::Task, |registry| act(registry, app, &closed));
+            let ended = Ended { closed: &closed, opened };
+            self.run_callback(None, Callback::Task, |registry| act(registry, app, ended));
         }
         if let (Some(receiver), Some(detached)) = (receiver, detached) {
             self.run_callback(Some(id.into()), Callback::Detached, |registry| {

@@ -1,5 +1,6 @@
 //! Shutting down, as a phase of a turn: everybody is told, and the slow are cut off at the deadline.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::id::Key;
@@ -45,18 +46,37 @@ impl<App> Registry<App> {
         keys.retain(|key| !self.drop_preface(*key));
         keys.retain(|key| self.remove_listener(ListenerId(*key)).is_err());
         if let Shutdown::Ending { telling, .. } = &mut self.shutdown {
-            *telling = Telling::Underway(keys.into_iter());
+            *telling = Telling::Underway(keys.into());
         }
     }
 
+    /// Tells so many of those who are on the list now.
     fn tell(&mut self, most: usize, app: &mut App) {
-        for _ in 0..most {
-            let Shutdown::Ending { telling: Telling::Underway(rest), .. } = &mut self.shutdown
-            else {
-                return;
-            };
-            let Some(key) = rest.next() else { return };
+        let listed = self.untold().map_or(0, |rest| rest.len());
+        for _ in 0..most.min(listed) {
+            let Some(key) = self.untold().and_then(VecDeque::pop_front) else { return };
             self.tell_one(key, app);
+        }
+    }
+
+    /// Has a connection told once more: what was told has not closed it, and another protocol has taken over, or the
+    /// same has asked for it. One that has yet to be told is told once.
+    pub(crate) fn tell_anew(&mut self, key: Key) {
+        if self.away.is_to_be_told(key) {
+            return;
+        }
+        if let Some(rest) = self.untold()
+            && !rest.contains(&key)
+        {
+            rest.push_back(key);
+        }
+    }
+
+    /// Those who have yet to hear of the shutdown, while everybody is told.
+    fn untold(&mut self) -> Option<&mut VecDeque<Key>> {
+        match &mut self.shutdown {
+            Shutdown::Ending { telling: Telling::Underway(rest), .. } => Some(rest),
+            _ => None,
         }
     }
 

@@ -75,6 +75,14 @@ impl Lines {
         }
     }
 
+    /// How many bytes of what the last call left are known to hold no end of a line.
+    pub(crate) fn searched(&self) -> usize {
+        match self.state {
+            State::Reading { searched } => searched,
+            State::Skipping => 0,
+        }
+    }
+
     fn read<'a>(&mut self, input: &mut Input<'a>, searched: usize) -> Line<'a> {
         let searched = searched.min(input.len());
         let end = memchr(b'\n', &input[searched..]);

@@ -141,9 +141,14 @@ impl OpenError {
         }
     }
 
-    /// Whether it is the caller's doing, and would be the same at any other time.
+    /// Whether it is the address's doing: it would be the same at any other time, and may be another with another.
     pub(crate) fn is_mistake(&self) -> bool {
-        matches!(self, Self::Unsupported(..))
+        match self {
+            Self::Unsupported(..) => true,
+            #[cfg(feature = "tls")]
+            Self::Tls(..) => true,
+            _ => false,
+        }
     }
 
     /// What the system said; where that has been sorted, with this error inside.

@@ -2,16 +2,15 @@
 
 use std::fmt;
 use std::io;
-use std::time::Instant;
 
-use super::{Protocol, Registry};
-use crate::{Address, Backoff, CloseReason, Closed, ConnectOptions, OpenError};
+use super::{AfterClose, Ended, Protocol, Registry};
+use crate::{Address, Backoff, CloseReason, ConnectOptions, OpenError};
 
 /// How a try of [`Registry::connect_again`] has ended. It reads as a line for a log.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct LastTry {
-    /// Whom it was with: see [`Closed::peer`].
+    /// Whom it was with: see [`Closed::peer`](crate::Closed::peer).
     pub peer: Address,
     /// Who ended it, and why; of one that the loop refused to begin it is [`CloseReason::ConnectFailed`], with the
     /// [`OpenError`] inside.
@@ -82,8 +81,7 @@ impl<App: 'static> Registry<App> {
         let next = move |app: &mut App, last: Option<&LastTry>| {
             next(app, last).map(|protocol| -> Box<dyn Protocol<App>> { Box::new(protocol) })
         };
-        let (options, began) = (options.clone(), self.now());
-        let again = Again { address, options, backoff, began, next: Box::new(next) };
+        let again = Again { address, options: options.clone(), backoff, next: Box::new(next) };
         self.defer(move |registry, app| again.begin(registry, app));
     }
 }
@@ -93,8 +91,6 @@ struct Again<App> {
     address: Address,
     options: ConnectOptions,
     backoff: Backoff,
-    /// When the present try began.
-    began: Instant,
     next: Next<App>,
 }
 
@@ -108,20 +104,19 @@ impl<App: 'static> Again<App> {
     }
 
     fn connect(
-        mut self,
+        self,
         protocol: Box<dyn Protocol<App>>,
         registry: &mut Registry<App>,
         app: &mut App,
     ) {
-        self.began = registry.now();
         match registry.connect_boxed(self.address.clone(), &self.options, protocol) {
             Ok(id) => {
-                let handle_end = Box::new(
-                    move |registry: &mut Registry<App>, app: &mut App, closed: &Closed| {
-                        self.handle_end(closed, registry, app);
+                let act = Box::new(
+                    move |registry: &mut Registry<App>, app: &mut App, ended: Ended<'_>| {
+                        self.handle_end(ended, registry, app);
                     },
                 );
-                registry.after_close.insert(id.0, handle_end);
+                registry.after_close.insert(id.0, AfterClose { opened: None, act });
             }
             Err(OpenError::ShuttingDown(_)) => {}
             Err(error) => {
@@ -131,9 +126,14 @@ impl<App: 'static> Again<App> {
         }
     }
 
-    fn handle_end(mut self, closed: &Closed, registry: &mut Registry<App>, app: &mut App) {
-        let lasted = registry.now().saturating_duration_since(self.began);
-        if closed.opened && lasted > self.backoff.longest() {
+    fn handle_end(
+        mut self,
+        Ended { closed, opened }: Ended<'_>,
+        registry: &mut Registry<App>,
+        app: &mut App,
+    ) {
+        let lasted = opened.map(|opened| registry.now().saturating_duration_since(opened));
+        if lasted.is_some_and(|lasted| lasted > self.backoff.longest()) {
             self.backoff.reset();
         }
         let how = (closed.peer.clone(), closed.reason.clone(), closed.opened);

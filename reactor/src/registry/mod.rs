@@ -55,8 +55,7 @@ type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 /// What is to be done with the result of offloaded work.
 type Completion<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Box<dyn std::any::Any + Send>)>;
 type Resolver<App> = Box<dyn FnMut(Lookup, &mut Registry<App>)>;
-/// What is to be done when a connection has ended, behind its own protocol's `on_close`.
-type AfterClose<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, &crate::Closed)>;
+type AfterCloseAct<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App, Ended<'_>)>;
 type DetachReceiver<App> = Box<dyn FnOnce(Detached, &mut Registry<App>, &mut App)>;
 
 /// Everything registered with the loop: opens sockets, sets timers, and reaches every connection by
@@ -141,6 +140,19 @@ pub struct Registry<App> {
     pool: Pool,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
+}
+
+/// What is to be done when a connection has ended, behind its own protocol's `on_close`.
+pub(crate) struct AfterClose<App> {
+    /// When it was opened: connecting to it, and a handshake, may have taken long.
+    pub(crate) opened: Option<Instant>,
+    pub(crate) act: AfterCloseAct<App>,
+}
+
+/// How a connection has ended, and when it was opened, if it was.
+pub(crate) struct Ended<'a> {
+    pub(crate) closed: &'a crate::Closed,
+    pub(crate) opened: Option<Instant>,
 }
 
 /// What the running connection was told by its id.

@@ -120,7 +120,10 @@ pub trait Protocol<App>: Typed {
     /// What was read and is not handled yet is dropped by `close`, and no report counts it. A protocol that pauses with
     /// messages left in its input asks for [`Transport::unread_bytes`], and closes later if there are any: when
     /// `on_data` has handled the last whole one. `pause` and then `resume` has them offered once more, whether it was
-    /// paused or not.
+    /// paused or not; but not behind the peer's FIN: after `on_end` nothing is offered, and what is left is no whole
+    /// message.
+    ///
+    /// A protocol that takes over from one that was told, by [`replace`](Transport::replace), is told too.
     ///
     /// A connection that has [offloaded](Transport::offload) work out is told when all of it is back and it has
     /// answered; it is not read meanwhile. Only when the grace is over it is told earlier, and cut off.

@@ -325,9 +325,7 @@ impl<'a, App> Transport<'a, App> {
         tls: &impl crate::tls::Tls,
     ) -> Result<(), crate::tls::StartTlsError> {
         let crate::tls::Made(engine) = tls.begin(&self.peer())?;
-        let Registry { cork, ledger, .. } = &mut *self.registry;
-        let step = self.stream.uncork(cork, ledger);
-        self.note(step);
+        self.send_gathered();
         if self.has_ended() {
             return Err(crate::tls::StartTlsError::Closing);
         }
@@ -341,7 +339,8 @@ impl<'a, App> Transport<'a, App> {
     // ── the rest ────────────────────────────────────────────────────────────────────────────
 
     /// Hands the connection to another protocol when this callback returns: its `on_open` is called,
-    /// and what this one leaves unconsumed is offered to it. This one is dropped without `on_close`.
+    /// and what this one leaves unconsumed is offered to it. This one is dropped without `on_close`. If the loop is
+    /// shutting down, the other is told so too ([`on_shutdown`](Protocol::on_shutdown)).
     pub fn replace(&mut self, protocol: impl Protocol<App> + 'static) {
         if !self.has_ended() {
             self.decide(Outcome::Replaced(Box::new(protocol)));
@@ -482,12 +481,17 @@ impl<'a, App> Transport<'a, App> {
         self.registry.ledger.attention = true;
     }
 
-    /// Sends or queues what the callback has written so far, before the state changes.
-    fn uncork(&mut self) {
+    /// Sends or queues what the callback has written so far.
+    pub(crate) fn send_gathered(&mut self) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.uncork(cork, ledger);
-        self.stop_sending();
         self.note(step);
+    }
+
+    /// As [`Self::send_gathered`], before the state changes.
+    fn uncork(&mut self) {
+        self.send_gathered();
+        self.stop_sending();
     }
 
     /// This connection sends no more.

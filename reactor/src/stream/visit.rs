@@ -192,6 +192,10 @@ impl<'a, App> Visit<'a, App> {
                 return Step::Continue(false);
             }
             let after = self.connection.stream.open();
+            let Registry { after_close, ledger, .. } = &mut *self.registry;
+            if let Some(waiting) = after_close.get_mut(&self.key) {
+                waiting.opened = Some(ledger.clock.now());
+            }
             self.announce()?;
             self.connection.stream.opened(after, &self.registry.ledger);
             self.settle()?;
@@ -424,6 +428,8 @@ impl<App> Visit<'_, App> {
         }
         self.connection.stream.offer_again();
         self.come_again();
+        // Its predecessor may have been told of the shutdown, and is gone.
+        self.registry.tell_anew(self.key);
         self.announce()
     }
 

@@ -84,7 +84,9 @@ impl Engine {
                 return Err(TlsFailure::Ours("it takes no more".to_owned()));
             }
         }
-        // One record that was data was no request for anything: so the usual message does without.
+        // One record that was data was no request for anything: so the usual message does without. (Where rustls holds
+        // the beginning of a record the head is looked for in the wrong place. A peer that makes that look like one
+        // record, and asks for new keys, only has its answer later: with what is written next.)
         if !is_one_record || plain.len() == before {
             self.answer(wire);
         }
@@ -192,8 +194,8 @@ impl Engine {
     }
 }
 
-/// Whether these bytes are one record by what its head says, if they begin with one: its length is in the last two of
-/// five bytes (RFC 8446, 5.1).
+/// Whether these bytes are one record by what its head says, if they begin with a record and not in the middle of one:
+/// its length is in the last two of five bytes (RFC 8446, 5.1).
 fn is_one_record(bytes: &[u8]) -> bool {
     match bytes {
         [_, _, _, high, low, rest @ ..] => {

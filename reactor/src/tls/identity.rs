@@ -48,11 +48,11 @@ impl Identity {
             .map_err(|error| TlsError::Identity(error.to_string()))
     }
 
-    /// When the first certificate of its chain expires; `None` if a certificate does not tell.
+    /// When the certificate expires; `None` if it does not tell. Those that vouch for it are not asked: clients know
+    /// others, and one that has expired may stand in the chain for the sake of a few.
     #[must_use]
     pub fn expires(&self) -> Option<SystemTime> {
-        let expiries = self.0.cert.iter().map(|certificate| expiry::of(certificate));
-        expiries.collect::<Option<Vec<_>>>()?.into_iter().min()
+        self.0.cert.first().and_then(|certificate| expiry::of(certificate))
     }
 
     /// The fingerprint of the certificate.

@@ -123,7 +123,8 @@ impl ServerTls {
         Self { token: Some(token.into()), ..self.clone() }
     }
 
-    /// When the first of its certificates expires; `None` if one does not tell.
+    /// When the first of its certificates expires, without those that vouch for them; `None` if one does not tell: see
+    /// [`Identity::expires`].
     #[must_use]
     pub fn expires(&self) -> Option<SystemTime> {
         let loaded = self.loaded();

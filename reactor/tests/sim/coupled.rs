@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::support::{Log, Probe, echo};
 use reactor::sim::{Fault, Host, Network, Outcome, Simulation};
 use reactor::{
-    Address, Closed, ConnectOptions, ConnectionId, Input, ListenOptions, NotCoupled, Protocol,
-    Registry, StreamLimits, TimerKey, Transport, Uncoupled,
+    Address, Closed, ConnectOptions, ConnectionId, CoupleError, Input, ListenOptions, NotCoupled,
+    OpenError, Protocol, Registry, StreamLimits, TimerKey, Transport, Uncoupled,
 };
 
 const PORT: u16 = 7;
@@ -307,4 +308,131 @@ fn whichever_call_fails_every_couple_ends_once_and_no_end_is_told_that_is_none()
     let torture = simulation.torture(|_, _| {}).unwrap_or_else(|failure| panic!("{failure}"));
     println!("{torture}");
     assert!(torture.is_clean() && torture.calls > 30, "{torture}");
+}
+
+// ── the search for a backend ────────────────────────────────────────────────────────────────
+
+type Told = Rc<RefCell<Vec<Result<Uncoupled, NotCoupled>>>>;
+
+/// Has the client coupled with one of these, and does what else there is to do.
+struct Search {
+    addresses: Vec<Address>,
+    then: fn(&mut Transport<'_, ()>),
+    told: Told,
+}
+
+impl Protocol<()> for Search {
+    fn on_open(&mut self, client: &mut Transport<'_, ()>, (): &mut ()) {
+        let (addresses, told) = (self.addresses.clone(), Rc::clone(&self.told));
+        client.couple_to(addresses, &ConnectOptions::default(), move |_, (), ended| {
+            told.borrow_mut().push(ended);
+        });
+        (self.then)(client);
+    }
+}
+
+/// A proxy that searches, and a client of it who reads nothing until it is told to.
+struct Scene {
+    network: Network,
+    backend: Host<Log>,
+    proxy: Host<()>,
+    client: Host<Log>,
+    told: Told,
+}
+
+const SOON: Duration = Duration::from_secs(1);
+
+impl Scene {
+    /// `at` makes the addresses out of that of a host where `backend` listens on port 7.
+    fn new(
+        at: impl FnOnce(&mut Network, Host<Log>) -> Vec<Address>,
+        then: fn(&mut Transport<'_, ()>),
+    ) -> Self {
+        let mut network = Network::from_seed(1);
+        let anywhere = Address::Ip(([0, 0, 0, 0], PORT).into());
+        let listening = anywhere.clone();
+        let backend = network.host("backend", move |registry| {
+            registry.listen(listening.clone(), |_, _| echo())?;
+            Ok(Log::default())
+        });
+        let (addresses, told) = (at(&mut network, backend), Told::default());
+        let telling = Rc::clone(&told);
+        let proxy = network.host("proxy", move |registry| {
+            let (addresses, told) = (addresses.clone(), Rc::clone(&telling));
+            registry.listen(anywhere.clone(), move |_, ()| {
+                let (addresses, told) = (addresses.clone(), Rc::clone(&told));
+                Search { addresses, then, told }
+            })?;
+            Ok(())
+        });
+        let front = network.address(proxy, PORT);
+        let client = network.host("client", move |registry| {
+            let probe = Probe::new("client").on_open(|client, _| {
+                client.write(b"hello");
+                client.pause();
+            });
+            registry.connect(front.clone(), probe)?;
+            Ok(Log::default())
+        });
+        Self { network, backend, proxy, client, told }
+    }
+
+    #[track_caller]
+    fn run(&mut self) {
+        self.network.run_for(SOON).expect("nothing breaks");
+    }
+
+    fn client_reads(&mut self) {
+        let (registry, log) = self.network.parts(self.client).expect("it is up");
+        registry.resume(log.id("client")).expect("it is open");
+    }
+
+    fn log(&self) -> &Log {
+        self.network.app(self.client).expect("it is up")
+    }
+}
+
+#[test]
+fn a_search_that_the_end_of_the_grace_cuts_off_is_told_of_once() {
+    let one_is = |network: &mut Network, backend| vec![network.address(backend, PORT); 2];
+    let mut scene = Scene::new(one_is, |_| {});
+    scene.network.partition(scene.proxy, scene.backend, Duration::MAX);
+    scene.run();
+    assert!(scene.told.borrow().is_empty());
+    scene.network.parts(scene.proxy).expect("it is up").0.shutdown(Duration::ZERO);
+    scene.run();
+    assert!(scene.network.report(scene.proxy).is_some());
+    assert!(matches!(scene.told.borrow()[..], [Err(NotCoupled::Gone(_))]));
+}
+
+/// What it was sent before its end is still its own.
+#[test]
+fn a_client_that_is_sent_its_last_bytes_is_not_cut_off_by_a_search_in_vain() {
+    static PAGE: [u8; 1 << 20] = [b'x'; 1 << 20];
+    let nobody = |network: &mut Network, backend| vec![network.address(backend, 9)];
+    let mut scene = Scene::new(nobody, |client| {
+        client.write(&PAGE);
+        client.close();
+    });
+    scene.run();
+    assert!(matches!(scene.told.borrow()[..], [Err(NotCoupled::Gone(CoupleError::Closing(_)))]));
+    scene.client_reads();
+    scene.run();
+    assert_eq!(scene.log().bytes("client").len(), PAGE.len());
+    assert!(scene.log().has("client", "end"), "{:?}", scene.log().of("client"));
+}
+
+#[test]
+fn an_address_that_cannot_be_used_is_passed_over() {
+    let one_is =
+        |network: &mut Network, backend| vec![Address::Unnamed, network.address(backend, PORT)];
+    let mut scene = Scene::new(one_is, |_| {});
+    scene.run();
+    scene.client_reads();
+    scene.run();
+    assert_eq!(scene.log().bytes("client"), b"hello");
+
+    let mut scene = Scene::new(|_, _| vec![Address::Unnamed; 2], |_| {});
+    scene.run();
+    assert!(matches!(scene.told.borrow()[..], [Err(NotCoupled::Open(OpenError::Unsupported(..)))]));
 }

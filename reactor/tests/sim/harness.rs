@@ -353,9 +353,17 @@ impl Protocol<Vec<String>> for Peer {}
 #[derive(Default)]
 struct Clerk {
     lines: usize,
+    /// Whether it goes on behind the peer's FIN.
+    stays: bool,
 }
 
 impl Protocol<Vec<String>> for Clerk {
+    fn on_end(&mut self, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>) {
+        if !self.stays {
+            transport.close();
+        }
+    }
+
     fn on_shutdown(&mut self, transport: &mut Transport<'_, Vec<String>>, _: &mut Vec<String>) {
         transport.write(b"421 the end\n");
         transport.close();
@@ -377,8 +385,21 @@ impl LineProtocol<Vec<String>> for Clerk {
                 transport.registry().close(id).expect("it is open");
             }
             b"WAIT" => transport.pause(),
-            b"OTHER" => transport.replace(ByLine::new(80, Clerk { lines: 100 })),
+            b"WORK" => {
+                transport.pause();
+                let begun = transport.offload(
+                    || (),
+                    |_: &mut ByLine<Self>, transport, _, _| {
+                        transport.write(b"done\n");
+                        transport.resume();
+                    },
+                );
+                begun.expect("there is room for it");
+            }
+            b"OTHER" => transport.replace(ByLine::new(80, Clerk { lines: 100, ..Self::default() })),
             b"MUCH" => transport.write(&[b'x'; 10_000]),
+            // It is not gathered, but leaves, or does not, at once.
+            b"MORE" => transport.write(&[b'x'; 200_000]),
             _ => transport.write(format!("{}\n", self.lines).as_bytes()),
         }
     }
@@ -427,6 +448,81 @@ fn a_pause_that_the_protocol_has_made_is_not_ended_by_the_shutdown() {
     clerk.with(|_: &mut ByLine<Clerk>, transport, _| transport.resume());
     assert_eq!(clerk.sent_text(), "2\n421 the end\n", "and owes the rest");
     assert!(clerk.has_sent_fin());
+}
+
+/// Resumed as often as its lines pause it.
+#[test]
+fn the_end_is_told_behind_the_last_line_whatever_that_does_with_the_connection() {
+    for (lines, told) in [
+        ("WAIT\nWAIT\n", "421 the end\n"),
+        ("WAIT\nWORK\nWORK\n", "done\ndone\n421 the end\n"),
+        ("WAIT\nOTHER\n", "421 the end\n"),
+        ("WAIT\nOTHER\na\nOTHER\nb\nc", "101\n101\n421 the end\n"),
+        ("WAIT\nQUIT\n", ""),
+        ("WAIT\nQUIT BY ID\n", ""),
+    ] {
+        let mut clerk = clerk();
+        clerk.receive(lines.as_bytes());
+        clerk.registry().shutdown(HALF_A_MINUTE);
+        clerk.settle();
+        assert_eq!(clerk.sent_text(), "", "{lines}");
+        clerk.with(|_: &mut ByLine<Clerk>, transport, _| transport.resume());
+        assert_eq!(clerk.sent_text(), told, "{lines}");
+        assert!(clerk.has_sent_fin(), "{lines}");
+        assert_eq!(clerk.registry().stats().discarded_bytes, 0, "{lines}");
+    }
+}
+
+#[test]
+fn the_end_is_told_behind_a_last_answer_that_is_longer_than_the_peer_takes() {
+    let limits = StreamLimits { outbox_high: 5_000, outbox_low: 1_000, ..StreamLimits::default() };
+    let mut clerk = Harness::open_with(ByLine::new(80, Clerk::default()), Vec::new(), limits);
+    clerk.peer_stops_reading();
+    clerk.receive("MORE\n".repeat(5).as_bytes());
+    clerk.registry().shutdown(HALF_A_MINUTE);
+    clerk.settle();
+    clerk.peer_reads();
+    clerk.wait(A_MILLISECOND);
+    let sent = clerk.sent();
+    assert!(sent.len() == 1_000_012 && sent.ends_with(b"x421 the end\n"), "{}", sent.len());
+    assert!(clerk.has_sent_fin());
+}
+
+#[test]
+fn no_line_is_waited_for_that_cannot_come() {
+    for stays in [true, false] {
+        let session = ByLine::new(80, Clerk { stays, ..Clerk::default() });
+        let mut clerk = Harness::open(session, Vec::new());
+        clerk.receive(b"abc");
+        if stays {
+            clerk.peer_ends();
+        }
+        clerk.registry().shutdown(HALF_A_MINUTE);
+        clerk.settle();
+        assert_eq!(clerk.sent_text(), "421 the end\n");
+        assert!(clerk.has_sent_fin());
+    }
+}
+
+#[test]
+fn a_pause_of_the_protocols_own_is_not_ended_by_a_peer_that_reads_again() {
+    let mut clerk = clerk();
+    clerk.peer_stops_reading();
+    clerk.receive("MUCH\n".repeat(100).as_bytes());
+    let before = clerk.with(|clerk: &mut ByLine<Clerk>, transport, _| {
+        transport.pause();
+        clerk.lines
+    });
+    clerk.peer_reads();
+    clerk.wait(A_MILLISECOND);
+    assert_eq!(clerk.sent().len(), before * 10_000);
+    let after = clerk.with(|clerk: &mut ByLine<Clerk>, transport, _| {
+        transport.resume();
+        clerk.lines
+    });
+    assert_eq!(before, after);
+    clerk.wait(A_MILLISECOND);
+    assert_eq!(clerk.sent().len(), (100 - before) * 10_000, "and all of it when it goes on");
 }
 
 /// A client must not be held up by a server that does not read while it speaks.

@@ -4,7 +4,7 @@ use super::*;
 
 use std::time::{Duration, SystemTime};
 
-use reactor::tls::{ClientCertificates, Fingerprint};
+use reactor::tls::{ClientCertificates, Fingerprint, Identity};
 
 /// Connects to a server of these, and tells how both have fared: what they have noted, and how they ended.
 fn meet(server: &ServerTls, client: &ClientTls) -> (String, String) {
@@ -255,9 +255,23 @@ fn the_date_of_expiry_is_known() {
     assert_eq!(soon.build().expect("it is fine").expires(), Some(expires));
 }
 
+/// Of who vouches for it clients may know another certificate, which is good.
+#[test]
+fn a_certificate_is_as_good_as_its_own_date_says_and_not_as_one_behind_it() {
+    let keys = Keys::new();
+    let pem = |year| {
+        keys.pem_with("a.example", |params| params.not_after = rcgen::date_time_ymd(year, 1, 1))
+    };
+    let (leaf, behind) = (pem(2031), pem(2020));
+    let chain = leaf.certificate.clone() + &behind.certificate;
+    let identity = Identity::from_pem(chain.as_bytes(), leaf.key.as_bytes());
+    assert_eq!(identity.expect("it is fine").expires(), leaf.identity().expires());
+    assert!(leaf.identity().expires() > behind.identity().expires());
+}
+
 #[test]
 fn what_cannot_be_used_is_refused_when_it_is_loaded() {
-    use reactor::tls::{Identity, TlsError};
+    use reactor::tls::TlsError;
     let keys = Keys::new();
     let (pem, other) = (keys.pem("a.example"), keys.pem("b.example"));
     let load = |certificate: &str, key: &str| {

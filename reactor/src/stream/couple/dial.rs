@@ -1,6 +1,6 @@
 //! Couples a connection with the first of several addresses that is reached.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::vec;
 
@@ -11,20 +11,23 @@ use crate::registry::{Protocol, Registry};
 use crate::stream::Transport;
 use crate::{Address, Closed, ConnectOptions, ConnectionId, OpenError};
 
-/// Nobody was found to couple a connection with ([`Transport::couple_to`]); it was reset.
+/// Nobody was found to couple a connection with ([`Transport::couple_to`]); it was reset, unless it is
+/// [`Gone`](Self::Gone).
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum NotCoupled {
     /// No address was given.
     #[error("there is no address to connect to")]
     NoAddress,
-    /// The loop refused to connect, as it would to any other of them.
+    /// The loop refused to connect: as it would to any other of them, or to the last. (An address that cannot be used,
+    /// or with which TLS cannot be begun, is passed over.)
     #[error("{0}")]
     Open(OpenError),
     /// No connection came about with the last of the addresses; why is inside. Those before it were no better.
     #[error("{}: {}", .0.peer, .0.reason)]
     Unreached(Closed),
-    /// The connection that was to be coupled is no longer there to be.
+    /// The connection that was to be coupled has ended meanwhile, is closing, or is coupled with another one. It was
+    /// left as it is.
     #[error("{0}")]
     Gone(CoupleError),
 }
@@ -73,13 +76,16 @@ impl<App: 'static> Transport<'_, App> {
     ) {
         self.pause();
         let left: Vec<Address> = addresses.into_iter().collect();
-        let dial = Dial {
+        let search = Search {
             client: self.id(),
-            left: left.into_iter(),
-            options: Rc::new(options.clone()),
-            ended: Rc::new(Cell::new(Some(Box::new(ended)))),
+            left: RefCell::new(left.into_iter()),
+            options: options.clone(),
+            ended: Cell::new(Some(Box::new(ended))),
         };
-        dial.next(self.registry(), NotCoupled::NoAddress);
+        if let Err(fruitless) = Rc::new(search).next(self.registry(), NotCoupled::NoAddress) {
+            // A callback is running, and has the application.
+            self.registry().defer(|registry, app| fruitless.tell(registry, app));
+        }
     }
 }
 
@@ -91,42 +97,66 @@ impl<App: 'static> Transport<'_, App> {
 ///    └──────────┤ not reached
 ///               └ none is left ──▶ the client is reset
 /// ```
-struct Dial<App> {
+struct Dial<App>(Rc<Search<App>>);
+
+/// What all of these have in common.
+struct Search<App> {
     client: ConnectionId,
-    left: vec::IntoIter<Address>,
-    options: Rc<ConnectOptions>,
-    /// Shared, so that it is still there if the loop refuses to connect, and drops what was to run there.
-    ended: Rc<Cell<Option<Ended<App>>>>,
+    left: RefCell<vec::IntoIter<Address>>,
+    options: ConnectOptions,
+    ended: Cell<Option<Ended<App>>>,
 }
 
-impl<App: 'static> Dial<App> {
-    /// Tries the next address, or tells what became of the last.
-    fn next(mut self, registry: &mut Registry<App>, last: NotCoupled) {
-        let (client, ended) = (self.client, Rc::clone(&self.ended));
-        let why = match self.left.next() {
-            None => last,
-            Some(address) => {
-                let options = Rc::clone(&self.options);
-                match registry.connect_with(address, &options, self) {
-                    Ok(_) => return,
-                    Err(error) => NotCoupled::Open(error),
+/// A search that came to nothing, and why.
+struct Fruitless<App>(Rc<Search<App>>, NotCoupled);
+
+impl<App: 'static> Search<App> {
+    /// Tries the next address that can be used; if there is none, what is to be told of the last.
+    fn next(
+        self: Rc<Self>,
+        registry: &mut Registry<App>,
+        mut last: NotCoupled,
+    ) -> Result<(), Fruitless<App>> {
+        if let Err(error) = registry.may_couple(self.client) {
+            return Err(Fruitless(self, NotCoupled::Gone(error)));
+        }
+        loop {
+            let Some(address) = self.left.borrow_mut().next() else { break };
+            match registry.connect_with(address, &self.options, Dial(Rc::clone(&self))) {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    let may_another = error.is_mistake();
+                    last = NotCoupled::Open(error);
+                    if !may_another {
+                        break;
+                    }
                 }
             }
-        };
-        // It may have left meanwhile.
-        let _ = registry.abort(client);
-        tell(&ended, registry, why);
+        }
+        let _ = registry.abort(self.client);
+        Err(Fruitless(self, last))
+    }
+}
+
+impl<App> Fruitless<App> {
+    fn tell(self, registry: &mut Registry<App>, app: &mut App) {
+        let Self(search, why) = self;
+        if let Some(ended) = search.ended.take() {
+            ended(registry, app, Err(why));
+        }
     }
 }
 
 impl<App: 'static> Protocol<App> for Dial<App> {
-    fn on_open(&mut self, backend: &mut Transport<'_, App>, _: &mut App) {
-        if let Err(error) = backend.registry().may_couple(self.client) {
-            tell(&self.ended, backend.registry(), NotCoupled::Gone(error));
-            return backend.abort();
+    fn on_open(&mut self, backend: &mut Transport<'_, App>, app: &mut App) {
+        let client = self.0.client;
+        if let Err(error) = backend.registry().may_couple(client) {
+            let fruitless = Fruitless(Rc::clone(&self.0), NotCoupled::Gone(error));
+            backend.abort();
+            return fruitless.tell(backend.registry(), app);
         }
-        let (id, ended) = (backend.id(), self.ended.take());
-        let coupled = backend.registry().couple(self.client, id, |registry, app, how| {
+        let (id, ended) = (backend.id(), self.0.ended.take());
+        let coupled = backend.registry().couple(client, id, |registry, app, how| {
             if let Some(ended) = ended {
                 ended(registry, app, Ok(how));
             }
@@ -134,26 +164,14 @@ impl<App: 'static> Protocol<App> for Dial<App> {
         debug_assert!(coupled.is_ok(), "{coupled:?}");
     }
 
-    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, _: &mut App) {
+    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
         if closed.opened {
             return;
         }
-        let (options, ended) = (Rc::clone(&self.options), Rc::clone(&self.ended));
-        if !registry.is_connected(self.client) {
-            return tell(&ended, registry, NotCoupled::Gone(CoupleError::Stale(self.client)));
+        let next = Rc::clone(&self.0).next(registry, NotCoupled::Unreached(closed.clone()));
+        // Not later: if the grace of a shutdown is over, there is no later.
+        if let Err(fruitless) = next {
+            fruitless.tell(registry, app);
         }
-        let left = std::mem::take(&mut self.left);
-        let next = Self { client: self.client, left, options, ended };
-        next.next(registry, NotCoupled::Unreached(closed.clone()));
-    }
-}
-
-fn tell<App: 'static>(
-    ended: &Cell<Option<Ended<App>>>,
-    registry: &mut Registry<App>,
-    why: NotCoupled,
-) {
-    if let Some(ended) = ended.take() {
-        registry.defer(move |registry, app| ended(registry, app, Err(why)));
     }
 }

@@ -20,8 +20,8 @@ use crate::support;
 use bytes::Bytes;
 use reactor::sim::{Broken, Errno, Fault, Faults, Host, HostId, Network, Payload, Rate, Verdict};
 use reactor::{
-    Address, ConnectOptions, ConnectionId, DatagramOptions, Handle, ListenOptions, OpenError,
-    SocketId, StreamLimits, StreamOptions, TimerKey, Transport,
+    Address, Backoff, ConnectOptions, ConnectionId, DatagramOptions, Handle, LastTry,
+    ListenOptions, OpenError, SocketId, StreamLimits, StreamOptions, TimerKey, Transport,
 };
 use support::{DatagramProbe, Log, Probe, echo, pattern};
 

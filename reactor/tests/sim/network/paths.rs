@@ -121,3 +121,31 @@ fn a_clogged_path_delivers_everything_at_once() {
     pair.send_datagram(b"the third");
     assert_eq!(pair.until("echo", "datagram 9"), LATENCY);
 }
+
+/// To reach it, and to be sent away, takes longer than the longest pause; but it was never open for so long.
+#[test]
+fn a_server_that_is_far_away_and_sends_everybody_away_is_not_asked_all_the_time() {
+    let mut network = Network::from_seed(1);
+    let server = network.host("server", |registry| {
+        let away = || Probe::new("server").on_open(|server, _| server.close());
+        registry.listen("0.0.0.0:7".parse()?, move |_, _| away())?;
+        Ok(Log::default())
+    });
+    let address = network.address(server, 7);
+    let client = network.host("client", move |registry| {
+        let backoff = Backoff::new(100 * MS, 2 * SECOND);
+        let next = |log: &mut Log, last: Option<&LastTry>| {
+            let tries = last.map_or(0, |last| last.tries);
+            log.note("next", tries.to_string());
+            (log.of("next").len() <= 3).then(|| Probe::new("client"))
+        };
+        registry.connect_again(address.clone(), &ConnectOptions::default(), backoff, next);
+        Ok(Log::default())
+    });
+    network.set_latency(server, client, 750 * MS);
+    network.set_latency(client, server, 750 * MS);
+    run(&mut network, 60 * SECOND);
+    let log = network.app(client).expect("it is up");
+    assert_eq!(log.count("client", "open"), 3);
+    assert_eq!(log.of("next"), ["0", "1", "2", "3"]);
+}
