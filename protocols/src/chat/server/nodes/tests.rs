@@ -16,8 +16,10 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Change, Claim, NickRequest};
+use crate::chat::server::history::{Range, Size};
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::network::{Network, Saver};
+use crate::chat::server::talk::Talk;
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 #[cfg(feature = "cluster")]
@@ -785,6 +787,7 @@ fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
         "INVITE q11 #a",
         "PRIVMSG q11 :are you there",
         "METADATA q11 SET colour :red",
+        "REDACT q11 1",
     ] {
         let mut world = World::of_members("JOIN #a");
         let ann = world.people[0][0].expect("she is there");
@@ -808,6 +811,29 @@ fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
     assert!(server.kill_by_operator(network, "q11", "go"));
     world.takes(0);
     assert_eq!((world.sent_to(0, 1), world.told(0, 1).len()), (vec![QUIT.to_owned()], 0));
+}
+
+/// Who has an account may come back, and read what was said.
+#[test]
+fn what_was_said_to_one_who_has_yet_to_quit_is_taken_back_here() {
+    let mut world = World::of_members("JOIN #a");
+    let (server, wall) = (&mut world.servers[0], world.loops[0].wall);
+    let hash = crate::password::PasswordHash::of("sesame").expect("a hash");
+    server.accounts().create("q11", hash, wall).expect("it is made");
+    let user = server.users.named("q11").expect("it is there");
+    server.users.set_account(user, Some("q11"));
+    world.says(0, 0, "PRIVMSG q11 :hello");
+    world.comes_to_rest();
+    let Server { users, history, .. } = &world.servers[0];
+    let [one, other] = ["q00", "q11"].map(|nick| users.named(nick).expect("it is there"));
+    let talk = Talk::private(Server::party(&users[one]), Server::party(&users[other]));
+    let all = Size { posts: 1, bytes: usize::MAX };
+    let said = history.select(&talk, Range::Latest(None), all, |_| true);
+    let id = said.first().expect("it is remembered").id;
+    world.loses_two();
+    world.says(0, 0, &format!("REDACT q11 {id}"));
+    assert_eq!((world.sent_to(0, 0), world.told(0, 1)), (vec![QUIT.to_owned()], Vec::new()));
+    assert!(world.servers[0].history.find(&talk, id).is_none());
 }
 
 /// A line of a batch counts when the batch ends, so what has to be seen first is not one.
