@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,7 +46,7 @@ impl Peer {
     fn peers(&self) -> Option<Vec<u16>> {
         self.events.iter().rev().find_map(|event| match event {
             TrackerEvent::Answered { answer, .. } => {
-                Some(answer.peers.iter().map(std::net::SocketAddr::port).collect())
+                Some(answer.peers.iter().map(SocketAddr::port).collect())
             }
             TrackerEvent::Failed { .. } => None,
         })
@@ -254,7 +254,7 @@ fn a_tracker_may_send_on_to_one_of_the_other_family() {
         let second = app(&network, second);
         assert_eq!(second.peers(), Some(vec![10]), "{:?}", second.events);
         let by_v4 = second.events.iter().any(|event| match event {
-            TrackerEvent::Answered { answer, .. } => answer.peers.iter().any(|at| at.is_ipv4()),
+            TrackerEvent::Answered { answer, .. } => answer.peers.iter().any(SocketAddr::is_ipv4),
             TrackerEvent::Failed { .. } => false,
         });
         assert_eq!(by_v4, has_v4, "the port is that of IPv4, so it is asked by that if it can be");
