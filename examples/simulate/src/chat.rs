@@ -148,7 +148,7 @@ fn serve(
         password_attempts: 1_000,
         ..settings.limits.clone()
     };
-    // A server that takes a queue for shorter has fewer quit or come at a time.
+    // A server that takes a queue for shorter has fewer quit at a time.
     let queue = Limits::default().stream_limits();
     let options = ListenOptions { limits: queue, ..ListenOptions::default() };
     for address in everywhere(PORT) {

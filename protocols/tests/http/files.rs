@@ -511,3 +511,21 @@ fn an_application_gets_the_paths_that_it_looks_at_itself() {
     assert_eq!((answer.status, answer.body.as_str()), (200, "<p>index"));
     assert_eq!(ask(&stage, "GET", "/ten.txt", "").body, "0123456789");
 }
+
+/// Whoever asks would choose what is kept.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_not_there_are_not_kept() {
+    let tree = tree();
+    if !keeps(&tree) {
+        return crate::outside::left_out("this file system is one of memory");
+    }
+    let fallback = VirtualPath::root().join(b"dir/index.html").expect("a path");
+    let options = FilesOptions { fallback: Some(fallback), ..FilesOptions::default() };
+    let stage = serve(tree.path(), options);
+    keep(&stage, &["/dir/index.html"], "");
+    for user in 0..100 {
+        assert_eq!(ask(&stage, "GET", &format!("/users/{user}"), "").body, "<p>index");
+    }
+    assert_eq!(ask(&stage, "GET", "/how-many-are-kept", "").body, "1");
+}

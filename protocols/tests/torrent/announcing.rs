@@ -3,10 +3,13 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::time::Duration;
 
+use http::StatusCode;
+use protocols::http::client::Failure;
+use protocols::http::server::{Site, listen};
 use protocols::torrent::tracker::{
     AnnounceFailed, AnnounceOptions, Announcer, Tracker, TrackerEvent, listen_http, listen_udp,
     scrape,
@@ -14,7 +17,7 @@ use protocols::torrent::tracker::{
 use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
 use reactor::sim::{Fault, Host, HostId, Network, Payload, Segment, Simulation, Verdict};
-use reactor::{DatagramOptions, ListenOptions, Reach, Reactor, Registry};
+use reactor::{DatagramOptions, ListenOptions, Protocol, Reach, Reactor, Registry};
 
 const HTTP: u16 = 80;
 const UDP: u16 = 6969;
@@ -43,7 +46,7 @@ impl Peer {
     fn peers(&self) -> Option<Vec<u16>> {
         self.events.iter().rev().find_map(|event| match event {
             TrackerEvent::Answered { answer, .. } => {
-                Some(answer.peers.iter().map(std::net::SocketAddr::port).collect())
+                Some(answer.peers.iter().map(SocketAddr::port).collect())
             }
             TrackerEvent::Failed { .. } => None,
         })
@@ -207,6 +210,85 @@ fn a_tracker_that_is_asked_by_name_is_told_the_port_of_the_family_it_is_asked_by
         let second = peer(&mut network, 11, &[&[&url]]);
         run(&mut network, 5);
         assert_eq!(app(&network, second).peers(), Some(vec![expected]));
+    }
+}
+
+/// A host that listens everywhere, and sends everybody on to `tracker.test`.
+fn front(network: &mut Network) -> Host<()> {
+    network.host("front", |registry| {
+        let site = Site::<()>::new(|request, exchange, ()| {
+            let place = format!("http://tracker.test:{HTTP}{}", request.target().as_str());
+            exchange.answer(StatusCode::FOUND).field("Location", place).empty();
+        });
+        let at = format!("0.0.0.0:{HTTP}").parse()?;
+        listen(registry, at, &ListenOptions::default(), &Rc::new(site))?;
+        Ok(())
+    })
+}
+
+/// The first is asked by IPv4, and told the port of that.
+#[test]
+fn a_tracker_may_send_on_to_one_of_the_other_family() {
+    for (has_v4, has_v6) in [(true, true), (true, false), (false, true)] {
+        let mut network = Network::from_seed(6);
+        let tracker = network.host("tracker", |registry| {
+            let tracker = Tracker::new(TrackerLimits::default(), registry);
+            for any in ["0.0.0.0", "[::]"] {
+                let at = format!("{any}:{HTTP}").parse()?;
+                listen_http(registry, at, &ListenOptions::default())?;
+            }
+            Ok(tracker)
+        });
+        let front = front(&mut network);
+        let v4 = has_v4.then(|| network.address(tracker, HTTP));
+        let v6 = has_v6.then(|| network.address_v6(tracker, HTTP));
+        let ips: Vec<_> = [v6, v4].into_iter().flatten().filter_map(|at| at.ip()).collect();
+        network.set_name("tracker.test", ips, Duration::from_millis(5));
+        let front = network.address(front, HTTP).ip().expect("it has one");
+        network.set_name("front.test", [front], Duration::from_millis(5));
+        let url = format!("http://front.test:{HTTP}/announce");
+        peer(&mut network, 10, &[&[&url]]);
+        run(&mut network, 5);
+        let second = peer(&mut network, 11, &[&[&url]]);
+        run(&mut network, 5);
+        let second = app(&network, second);
+        assert_eq!(second.peers(), Some(vec![10]), "{:?}", second.events);
+        let by_v4 = second.events.iter().any(|event| match event {
+            TrackerEvent::Answered { answer, .. } => answer.peers.iter().any(SocketAddr::is_ipv4),
+            TrackerEvent::Failed { .. } => false,
+        });
+        assert_eq!(by_v4, has_v4, "the port is that of IPv4, so it is asked by that if it can be");
+    }
+}
+
+/// Hears, and says nothing.
+struct Silent;
+
+impl Protocol<()> for Silent {}
+
+/// Its name leads to IPv4 only, and there is somebody: that there is no address of IPv6 is not why it fails.
+#[test]
+fn who_is_there_by_one_family_and_says_nothing_is_not_said_to_have_no_address() {
+    for is_silent in [false, true] {
+        let mut network = Network::from_seed(7);
+        let tracker = network.host("tracker", move |registry| {
+            let at = format!("0.0.0.0:{HTTP}").parse()?;
+            registry.listen_with(at, &ListenOptions::default(), move |_, ()| {
+                is_silent.then(|| -> Box<dyn Protocol<()>> { Box::new(Silent) })
+            })?;
+            Ok(())
+        });
+        let at = network.address(tracker, HTTP).ip().expect("it has one");
+        network.set_name("tracker.test", [at], Duration::from_millis(5));
+        let peer = peer(&mut network, 10, &[&[&format!("http://tracker.test:{HTTP}/announce")]]);
+        // So long an answer may take.
+        run(&mut network, if is_silent { 31 } else { 5 });
+        let failures = app(&network, peer).failures();
+        let [AnnounceFailed::Http(why)] = failures[..] else { panic!("{failures:?}") };
+        match is_silent {
+            true => assert_eq!(*why, Failure::Silent),
+            false => assert!(matches!(why, Failure::NoAnswer | Failure::Lost(_)), "{why:?}"),
+        }
     }
 }
 

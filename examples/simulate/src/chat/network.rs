@@ -381,7 +381,7 @@ fn serve_as(
     if mistake == Mistake::Forgetful {
         settings.limits.history_messages = 3;
     }
-    // Of those who quit or come with another server some show one user at a time, and some all. Answers are as long there.
+    // Of those who quit with another server some show one user at a time, and some all. Answers are as long there.
     if ["a", "c", "e"].contains(&name) {
         (settings.limits.send_queue, settings.limits.flood_control) = (1_024, false);
     }

@@ -33,8 +33,8 @@ pub(super) trait Network {
     fn tell_news(&mut self, on_news: Rc<dyn Any>);
     /// Counts a connection as behind, until it has taken nearly all that is queued for it, or is gone.
     fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>);
-    /// Has users of other nodes who have yet to quit or to come go on doing so after this time.
-    fn go_on_moving(&mut self, after: Duration);
+    /// Has users of lost nodes who have yet to quit go on doing so after this time.
+    fn go_on_leaving(&mut self, after: Duration);
     /// The time this turn began.
     fn now(&self) -> Instant;
     /// The time of day.

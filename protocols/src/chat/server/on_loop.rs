@@ -88,8 +88,8 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         }
     }
 
-    fn go_on_moving(&mut self, after: Duration) {
-        let go_on = |registry: &mut Self, app: &mut App| app.as_mut().let_more_move(registry);
+    fn go_on_leaving(&mut self, after: Duration) {
+        let go_on = |registry: &mut Self, app: &mut App| app.as_mut().let_more_leave(registry);
         if self.after(after, go_on).is_err() {
             self.defer(go_on);
         }

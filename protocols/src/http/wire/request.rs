@@ -85,7 +85,7 @@ pub(super) fn read_any<'a>(
     limits: &HeadLimits,
 ) -> Result<Option<RequestLine<'a>>, Refusal> {
     let (mut parsed, mut room) = (httparse::Request::new(&mut []), headers());
-    let room = room.get_mut(..limits.fields).unwrap_or_default();
+    let room = room.get_mut(..limits.fields.min(MOST_FIELDS)).unwrap_or_default();
     let status =
         ParserConfig::default().parse_request_with_uninit_headers(&mut parsed, bytes, room);
     let length = match status {
@@ -511,6 +511,19 @@ mod tests {
         let head = "GET / HTTP/1.1\r\nHost: h\r\nA: 1\r\nB: 2\r\nC: 3\r\n\r\n";
         assert_eq!(parse(head), Err(Refusal::TooManyFields));
         assert_eq!(parse("GET / HTTP/1.1\r\nHost: h\r\n"), Ok(false));
+    }
+
+    #[test]
+    fn there_is_room_for_128_fields_however_many_are_allowed() {
+        let limits = HeadLimits { fields: 200, ..HeadLimits::default() };
+        let parse = |head: &str| {
+            let mut slots = Slots::new();
+            parse_request(head.as_bytes(), &mut slots, &limits).map(|parsed| parsed.is_some())
+        };
+        let begun = |fields| format!("GET / HTTP/1.1\r\nHost: h\r\n{}", "X: y\r\n".repeat(fields));
+        assert_eq!(parse(&begun(0)), Ok(false));
+        assert_eq!(parse(&(begun(127) + "\r\n")), Ok(true));
+        assert_eq!(parse(&(begun(128) + "\r\n")), Err(Refusal::TooManyFields));
     }
 
     proptest! {

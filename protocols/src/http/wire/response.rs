@@ -8,6 +8,7 @@ use super::framing::{Found, Framing};
 use super::request::{check_whole, headers, malformed, not_yet};
 use super::{Fields, Refusal, Slots};
 use crate::http::HeadLimits;
+use crate::http::limits::MOST_FIELDS;
 
 /// A response's head. It borrows from what was read.
 #[derive(Clone, Copy, Debug)]
@@ -34,7 +35,7 @@ pub fn parse_response<'s, 'a: 's>(
     limits: &HeadLimits,
 ) -> Result<Option<(Response<'s>, usize)>, Refusal> {
     let (mut parsed, mut room) = (httparse::Response::new(&mut []), headers());
-    let room = room.get_mut(..limits.fields).unwrap_or_default();
+    let room = room.get_mut(..limits.fields.min(MOST_FIELDS)).unwrap_or_default();
     let status =
         ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, bytes, room);
     let length = match status {
@@ -139,6 +140,19 @@ mod tests {
         let parsed = parse_response(head.as_bytes(), method, &mut slots, &HeadLimits::default())?;
         let (response, _) = parsed.expect("it is whole");
         Ok((response.framing(), response.is_persistent()))
+    }
+
+    #[test]
+    fn there_is_room_for_128_fields_however_many_are_allowed() {
+        let limits = HeadLimits { fields: 200, ..HeadLimits::default() };
+        let parse = |fields, end| {
+            let head = format!("HTTP/1.1 200 OK\r\n{}{end}", "X: y\r\n".repeat(fields));
+            let mut slots = Slots::new();
+            parse_response(head.as_bytes(), "GET", &mut slots, &limits).map(|it| it.is_some())
+        };
+        assert_eq!(parse(1, ""), Ok(false));
+        assert_eq!(parse(128, "\r\n"), Ok(true));
+        assert_eq!(parse(129, "\r\n"), Err(Refusal::TooManyFields));
     }
 
     #[test]

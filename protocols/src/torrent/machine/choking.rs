@@ -25,8 +25,6 @@ use crate::torrent::wire::message::Message;
 
 /// Rounds that those by turn stay.
 const STAYS: u32 = 3;
-/// Of so many turns one is not a newcomer's: else who comes again and again leaves no turn to those who stay.
-const NEWCOMERS: u32 = 3;
 
 /// When it is thought over next.
 #[derive(Debug)]
@@ -34,13 +32,11 @@ pub(super) struct Choking {
     next: Instant,
     rounds: u32,
     by_turn: Vec<PeerKey>,
-    /// How many have been among them.
-    turns: u32,
 }
 
 impl Choking {
     pub(super) fn new(now: Instant) -> Self {
-        Self { next: now, rounds: 0, by_turn: Vec::new(), turns: 0 }
+        Self { next: now, rounds: 0, by_turn: Vec::new() }
     }
 }
 
@@ -116,9 +112,7 @@ impl Torrent {
 
     /// Chooses so many of these by turn.
     fn take_turns(&mut self, mut waiting: Vec<PeerKey>, count: usize) {
-        let is_new = |peer: &PeerKey| {
-            self.peers.get(peer).is_some_and(|peer| peer.upload.changed().is_none())
-        };
+        let is_new = |peer: &PeerKey| self.peers.get(peer).is_some_and(|peer| peer.upload.is_new());
         // Who has had nothing yet has nothing to give yet either, so there each turn is short.
         let is_time = self.pieces.is_complete() || self.choking.rounds % STAYS == 1;
         let others = is_time || waiting.iter().any(is_new);
@@ -127,7 +121,6 @@ impl Torrent {
         by_turn.truncate(count);
         waiting.retain(|peer| !by_turn.contains(peer));
         for _ in by_turn.len()..count {
-            self.choking.turns = self.choking.turns.wrapping_add(1);
             let next = self.longest_waiting(&waiting);
             waiting.retain(|peer| Some(*peer) != next);
             by_turn.extend(next);
@@ -135,14 +128,12 @@ impl Torrent {
         self.choking.by_turn = by_turn;
     }
 
-    /// Of these who has waited for the longest. Who never had a turn comes first, two times of three; who is being sent
-    /// something comes last.
+    /// Of these who has waited for the longest, newcomers since they came: else who comes again and again would leave no turn to
+    /// those who stay. Who is being sent something comes last.
     fn longest_waiting(&self, peers: &[PeerKey]) -> Option<PeerKey> {
-        let newcomers_last = self.choking.turns.is_multiple_of(NEWCOMERS);
         let waits = |peer: &PeerKey| {
             let upload = &self.peers.get(peer)?.upload;
-            let changed = upload.changed();
-            Some((!upload.is_choked, newcomers_last && changed.is_none(), changed))
+            Some((!upload.is_choked, upload.since()))
         };
         peers.iter().copied().min_by_key(waits)
     }

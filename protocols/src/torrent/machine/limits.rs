@@ -54,8 +54,8 @@ pub struct Limits {
     /// Default 10 s: as long as it takes TCP to show what a line carries.
     pub round: Duration,
 
-    /// How old a request is when at the end another peer is asked for the same block; four times as old once a 32nd of all
-    /// blocks has come twice.
+    /// How old a request is when at the end another peer is asked for the same block; four times as old, and more, once a 32nd
+    /// of all blocks has come twice; but half of [`snub`](Self::snub) at most.
     ///
     /// Default 1 s: what is on its way arrives in that time, and is not sent twice.
     pub impatience: Duration,

@@ -59,8 +59,10 @@ pub(super) struct Download {
     pub(super) is_snubbed: bool,
     /// Requests that it has turned down since it last sent something.
     rejected: usize,
-    /// Blocks that were called off, and may be on their way all the same.
+    /// Blocks that others were asked for too, and sent sooner; they may be on their way all the same.
     called_off: usize,
+    /// Blocks that it did not send for too long, and need not send any more; it may do so all the same.
+    late: usize,
     /// Blocks that nobody had asked it for, and nobody needed.
     unasked: usize,
 }
@@ -70,8 +72,10 @@ pub(super) struct Download {
 pub(super) enum Request {
     /// It was asked for it.
     Open,
-    /// It was asked for it, or for another one, and told too late that it need not send it.
+    /// It and others were asked for it, or for another one, and it was told too late that it need not send it.
     CalledOff,
+    /// It was asked for it, or for another one, and let us wait until others were asked instead.
+    Late,
     /// It was not asked for it.
     Never,
 }
@@ -83,7 +87,9 @@ pub(super) struct Upload {
     pub(super) is_interested: bool,
     /// Whether its requests are not answered.
     pub(super) is_choked: bool,
-    /// When that last changed.
+    /// When it came.
+    came: Instant,
+    /// When its choke last changed.
     changed: Option<Instant>,
     /// What it waits for.
     pub(super) asked: VecDeque<Block>,
@@ -110,11 +116,13 @@ impl Peer {
                 is_snubbed: false,
                 rejected: 0,
                 called_off: 0,
+                late: 0,
                 unasked: 0,
             },
             upload: Upload {
                 is_interested: false,
                 is_choked: true,
+                came: now,
                 changed: None,
                 asked: VecDeque::new(),
                 rate: Rate::default(),
@@ -159,29 +167,30 @@ impl Download {
         place.and_then(|place| self.asked.remove(place)).is_some()
     }
 
-    /// A block that it was asked for need not be sent.
+    /// A block that it was asked for has come from another.
     pub(super) fn call_off(&mut self, piece: u32, index: u32) {
         self.called_off += usize::from(self.forget(piece, index));
     }
 
     /// Nothing that it was asked for need be sent: others are asked.
-    pub(super) fn call_off_all(&mut self, count: usize) {
-        self.called_off += count;
+    pub(super) fn let_be(&mut self, count: usize) {
+        self.late += count;
     }
 
     /// A block has come: what became of the request for it. None is under way any more.
     pub(super) fn take_request(&mut self, piece: u32, index: u32) -> Request {
-        if self.forget(piece, index) {
-            return Request::Open;
-        }
-        if self.take_called_off() { Request::CalledOff } else { Request::Never }
+        if self.forget(piece, index) { Request::Open } else { self.take_called_off() }
     }
 
-    /// What was called off has come, or will not; whether anything was.
-    pub(super) fn take_called_off(&mut self) -> bool {
-        let was = self.called_off > 0;
-        self.called_off -= usize::from(was);
-        was
+    /// What need not be sent has come, or will not: why it need not. `Never` if there is nothing of the kind.
+    pub(super) fn take_called_off(&mut self) -> Request {
+        let (count, request) = match self.called_off {
+            0 => (&mut self.late, Request::Late),
+            _ => (&mut self.called_off, Request::CalledOff),
+        };
+        let is_one = *count > 0;
+        *count -= usize::from(is_one);
+        if is_one { request } else { Request::Never }
     }
 
     /// A block has come that it was not asked for, and that is of no use; how many have.
@@ -242,9 +251,14 @@ impl Download {
 }
 
 impl Upload {
-    /// When its choke changed last.
-    pub(super) fn changed(&self) -> Option<Instant> {
-        self.changed
+    /// Whether its choke never changed: it has had no turn yet.
+    pub(super) fn is_new(&self) -> bool {
+        self.changed.is_none()
+    }
+
+    /// When its choke changed last, or it came.
+    pub(super) fn since(&self) -> Instant {
+        self.changed.unwrap_or(self.came)
     }
 
     /// Whether it is long enough ago that its choke changed.

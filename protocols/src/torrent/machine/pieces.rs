@@ -8,7 +8,7 @@ use super::{BLOCK, Bitfield, Geometry, PeerKey};
 
 /// So many times as late as otherwise a block is that may come twice although many have.
 const VERY_LATE: u32 = 4;
-/// So often that doubles: until it is as late as who is silent.
+/// So often that doubles.
 const DOUBLINGS: u64 = 3;
 /// At most so many peers are asked for the same block, at the end.
 pub(super) const COPIES: usize = 3;
@@ -47,7 +47,7 @@ pub(super) struct Pieces {
     /// Those that are open: few.
     open: BTreeMap<u32, Open>,
     checking: BTreeMap<u32, Box<[PeerKey]>>,
-    /// Blocks that were asked for, and that nobody needed when they came.
+    /// Blocks that several were asked for, and that came once more when they had been called off.
     superfluous: u32,
     /// Blocks that were called off in this second and in the one before: they may be on their way.
     called_off: [u32; 2],
@@ -158,8 +158,8 @@ impl Pieces {
     }
 
     /// How many times as late as otherwise a block has to be until it may be asked of a second peer, so that it may come
-    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, and each time twice as late,
-    /// so that no peer can hold up the end.
+    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, and each time twice as late:
+    /// but not as late as who is silent is asked anew (`Torrent::pick_again`), so that no peer can hold up the end.
     pub(super) fn lateness_to_ask_again(&self) -> Option<u32> {
         let all = self.geometry.length().div_ceil(u64::from(BLOCK));
         let spent =
@@ -240,19 +240,20 @@ impl Pieces {
         self.close_if_left(piece);
     }
 
-    /// A block has come from a peer, which `was_asked` for it or not: what nobody asked for does not count among those that
-    /// come twice since several were asked. With others that were asked for it, it is to be called off.
+    /// A block has come from a peer. If it was called off since several were asked, it counts among those that come twice;
+    /// what nobody asked for, or what is late, does not: else a peer could use up how often others may be asked. With others
+    /// that were asked for it, it is to be called off.
     pub(super) fn arrive(
         &mut self,
         piece: u32,
         index: u32,
         peer: PeerKey,
-        was_asked: bool,
+        was_called_off: bool,
     ) -> Arrival {
         let arrival = self.fill(piece, index, peer).unwrap_or(Arrival::Superfluous);
         match &arrival {
             Arrival::Needed { others, .. } => self.called_off[0] += others.len() as u32,
-            Arrival::Superfluous if was_asked => {
+            Arrival::Superfluous if was_called_off => {
                 self.superfluous = self.superfluous.saturating_add(1);
                 self.spare();
             }

@@ -11,6 +11,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::peer::Request;
 use super::{Action, PeerKey, Torrent, Violation};
 use crate::torrent::wire::message::{Block, Message};
 
@@ -20,10 +21,12 @@ type At = (u32, u32);
 impl Torrent {
     // ── what is asked ───────────────────────────────────────────────────────────────────────
 
-    /// Asks everybody who can be asked for more.
+    /// Asks everybody who can be asked for more; who lets us wait comes last, or would be asked for ever for what others have.
     pub(super) fn refill(&mut self, now: Instant) {
-        let keys: Vec<_> = self.peers.keys().copied().collect();
-        keys.into_iter().for_each(|key| self.fill(key, now));
+        let keys = self.peers.iter().map(|(key, peer)| (peer.download.is_snubbed, *key));
+        let mut keys: Vec<_> = keys.collect();
+        keys.sort_unstable();
+        keys.into_iter().for_each(|(_, key)| self.fill(key, now));
     }
 
     /// Asks a peer for as much as it takes.
@@ -38,14 +41,16 @@ impl Torrent {
     }
 
     fn pick(&mut self, key: PeerKey, now: Instant) -> Option<At> {
-        let has_room = self.peers.get(&key)?.download.has_room(&self.limits);
-        if !has_room || self.rests_until.is_some() {
+        let download = &self.peers.get(&key)?.download;
+        if !download.has_room(&self.limits) || self.rests_until.is_some() {
             return None;
         }
         let alone = self.blame.is_suspect(key);
+        // Two who are silent would keep a third one out.
+        let helps = !alone && !download.is_snubbed;
         self.pick_begun(key, alone)
             .or_else(|| self.pick_rarest(key, alone))
-            .or_else(|| if alone { None } else { self.pick_again(key, now) })
+            .or_else(|| if helps { self.pick_again(key, now) } else { None })
     }
 
     fn pick_begun(&self, key: PeerKey, alone: bool) -> Option<At> {
@@ -87,7 +92,8 @@ impl Torrent {
         let may = self.is_near_the_end();
         let peer = self.peers.get(&key).filter(|_| may)?;
         let lateness = self.pieces.lateness_to_ask_again()?;
-        let impatience = self.limits.impatience.saturating_mul(lateness);
+        // Who is silent is asked anew after `snub`, and each time the block is young again: it has to be late before that.
+        let impatience = self.limits.impatience.saturating_mul(lateness).min(self.limits.snub / 2);
         let soon = impatience.saturating_add(peer.download.time_left().saturating_mul(2));
         // However much else comes from somebody: what has not come for so long does not come soon.
         let is_late = |by: &[Option<PeerKey>], age: Duration| {
@@ -142,7 +148,7 @@ impl Torrent {
     pub(super) fn take_back(&mut self, key: PeerKey) {
         let asked = self.release_all(key);
         if let Some(peer) = self.peers.get_mut(&key) {
-            peer.download.call_off_all(asked.len());
+            peer.download.let_be(asked.len());
         }
         for (piece, index) in asked {
             self.say(key, Message::Cancel(self.geometry().block(piece, index)));
@@ -192,10 +198,16 @@ impl Torrent {
                 return Err(Violation::OnlyRejects);
             }
             self.refill(now);
-        } else if peer.download.take_called_off() {
-            // It was told in time.
-            self.pieces.spare();
-            self.refill(now);
+            return Ok(());
+        }
+        match peer.download.take_called_off() {
+            Request::Open | Request::Never => {}
+            Request::Late => self.refill(now),
+            Request::CalledOff => {
+                // It was told in time.
+                self.pieces.spare();
+                self.refill(now);
+            }
         }
         Ok(())
     }

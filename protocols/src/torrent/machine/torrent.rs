@@ -167,13 +167,14 @@ impl Torrent {
             return Ok(Keep::No);
         };
         let request = peer.download.take_request(block.piece, index);
-        let arrival = self.pieces.arrive(block.piece, index, key, request != Request::Never);
+        let came_twice = request == Request::CalledOff;
+        let arrival = self.pieces.arrive(block.piece, index, key, came_twice);
         // Whoever repeats a block for ever does nothing for us by that: it is late, and silent, as if it sent nothing.
         match (request, &arrival) {
             (Request::Open, _) | (_, Arrival::Needed { .. }) => {
                 peer.download.handle_block(block.length, now);
             }
-            (Request::CalledOff, Arrival::Superfluous) => {}
+            (Request::CalledOff | Request::Late, Arrival::Superfluous) => {}
             (Request::Never, Arrival::Superfluous) => {
                 if peer.download.handle_unasked() > self.limits.unasked {
                     return Err(Violation::Unasked);

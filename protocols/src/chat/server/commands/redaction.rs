@@ -19,6 +19,7 @@ pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
     let &[target, text, ref rest @ ..] = message.params() else {
         return;
     };
+    let user = ctx.reach(target);
     let Some(talk) = history::talk(ctx, target).or_else(|| watched(ctx, target)) else {
         return ctx.fail(
             "REDACT",
@@ -46,7 +47,6 @@ pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
     }
     let reason =
         rest.first().map_or("", |reason| cut(reason, ctx.server.settings.limits.kick_length));
-    let user = ctx.server.users.named(target);
     if channel.is_none() && user.is_none() {
         // With somebody who is not here now.
         ctx.server.history.redact(&talk, id);

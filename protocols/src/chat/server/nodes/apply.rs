@@ -48,7 +48,6 @@ impl Server {
         effect: Effect,
     ) {
         let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
-        self.let_come_first(network, &effect);
         self.apply_one(network, place, effect);
         self.settle(network);
     }
@@ -82,7 +81,7 @@ impl Server {
     }
 
     /// A user, wherever it is.
-    pub(super) fn anyone(&self, id: UserId) -> Option<UserKey> {
+    fn anyone(&self, id: UserId) -> Option<UserKey> {
         self.nodes.as_ref()?.ids.get(&id).copied()
     }
 
@@ -400,9 +399,6 @@ impl Server {
         told: Option<Happened>,
     ) {
         let is_all = told.is_none() && changes.iter().all(|change| change.user.is_none());
-        if is_all {
-            self.note_claim_to_come(place, name, created);
-        }
         if let Some(key) = self.channels.named(name).filter(|_| is_all) {
             self.note_claim(key, place, created);
         }

@@ -13,14 +13,14 @@
 //! | `news` | that there is something for the others; what operators are told |
 //! | `nicks` | nicknames that two want |
 //! | `snapshot` | all that a node has to say; what has changed since the last; a node that is gone |
-//! | `crowds` | how the users of a node quit that is gone, and come that is back |
+//! | `leaving` | how the users of a node quit that is gone |
 //! | `picture` | what has to look the same on all nodes |
 //! | `together` | many lines that belong together, in one batch |
 //!
 //! A server that is in no network has none of this: [`Server::join_cluster`] makes it.
 
 mod apply;
-mod crowds;
+mod leaving;
 mod news;
 mod nicks;
 mod picture;

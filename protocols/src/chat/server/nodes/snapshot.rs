@@ -63,7 +63,7 @@ impl Server {
 
     /// Makes the users of a node what its snapshot says: who is not in it quits, who is new comes, and whoever is in
     /// it and here already stays, with what has changed. The first of a node, or the first after it was
-    /// [`lost`](Self::lost), is shown as a netjoin: of thousands some come at a time, or when something is heard of them.
+    /// [`lost`](Self::lost), is shown as a netjoin.
     pub fn replace<App: AsMut<Self> + 'static>(
         &mut self,
         registry: &mut Registry<App>,
@@ -90,26 +90,12 @@ impl Server {
     ) {
         let Some(place) = self.nodes.as_mut().and_then(|nodes| nodes.place(from)) else { return };
         self.take_out(network, place, &snapshot);
-        let is_there = self.nodes.as_ref().is_some_and(|nodes| nodes.nodes[place].is_there);
-        // Users of a node that is there already are few, who were missed.
-        let are_many = self.stop_coming(place) || !is_there;
-        let mut coming = BTreeMap::<_, Vec<_>>::new();
+        let is_news = self.nodes.as_ref().is_some_and(|nodes| !nodes.nodes[place].is_there);
         for effect in snapshot {
-            let told = match &effect {
-                Effect::User(person) if are_many && self.anyone(person.user).is_none() => {
-                    Some(coming.entry(person.user).or_default())
-                }
-                Effect::Join { user, .. } => coming.get_mut(user),
-                _ => None,
-            };
-            if let Some(told) = told {
-                told.push(effect);
-                continue;
-            }
             // The server's name comes first, and the batch is about that.
             let is_node = matches!(effect, Effect::Node { .. });
             self.apply_one(network, place, effect);
-            if is_node && !is_there {
+            if is_node && is_news {
                 self.gather_in(self.batch_about(place, "netjoin"));
             }
         }
@@ -117,7 +103,6 @@ impl Server {
             nodes.nodes[place].is_there = true;
         }
         self.send_together(network);
-        self.begin_coming(network, place, coming);
         self.settle(network);
     }
 

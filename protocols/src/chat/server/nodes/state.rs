@@ -45,9 +45,9 @@ pub(in crate::chat::server) struct Nodes {
     pub(super) life: u64,
     /// Lines that are gathered for a batch.
     pub(super) together: Option<Together>,
-    /// Users of nodes who have yet to quit or to come; the next to do so are of the first.
-    pub(super) crowds: VecDeque<Crowd>,
-    /// How many of those who were told last have yet to read that, and how often they were waited for.
+    /// Nodes that are lost, of whose users some have yet to quit; the next to do so are of the first.
+    pub(super) leaving: VecDeque<Leaving>,
+    /// How many of those who were told of quits last have yet to read that, and how often they were waited for.
     pub(super) behind: Rc<Cell<usize>>,
     pub(super) waited: u32,
     /// Effects that said nothing here.
@@ -102,7 +102,7 @@ impl Nodes {
             claiming: BTreeMap::new(),
             life,
             together: None,
-            crowds: VecDeque::new(),
+            leaving: VecDeque::new(),
             behind: Rc::default(),
             waited: 0,
             skipped: 0,
@@ -167,12 +167,11 @@ pub(super) struct Together {
     pub(super) deliveries: usize,
 }
 
-/// Users of a node who quit or come, some at a time.
-pub(super) enum Crowd {
-    /// The node is lost. In this order they quit; those who have done so meanwhile, or stay, are among them.
-    Leaves { users: VecDeque<UserKey>, together: Together },
-    /// It is there, at this place. What it has said of each.
-    Comes { place: usize, users: BTreeMap<UserId, Vec<Effect>> },
+/// A node that is lost.
+pub(super) struct Leaving {
+    /// In which order its users quit; those who have done so meanwhile, or stay, are among them.
+    pub(super) users: VecDeque<UserKey>,
+    pub(super) together: Together,
 }
 
 impl Together {

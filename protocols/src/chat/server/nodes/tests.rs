@@ -16,8 +16,10 @@ use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
 use crate::chat::server::effect::{Change, Claim, NickRequest};
+use crate::chat::server::history::{Range, Size};
 use crate::chat::server::modes::UserModes;
 use crate::chat::server::network::{Network, Saver};
+use crate::chat::server::talk::Talk;
 use crate::chat::server::work::Work;
 use crate::chat::server::{Session, Settings};
 #[cfg(feature = "cluster")]
@@ -53,7 +55,7 @@ impl Network for Loop {
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn wait_for(&mut self, _: ConnectionId, _: &Rc<Cell<usize>>) {}
-    fn go_on_moving(&mut self, _: Duration) {
+    fn go_on_leaving(&mut self, _: Duration) {
         self.due = true;
     }
     fn now(&self) -> Instant {
@@ -335,7 +337,7 @@ impl World {
     /// Of those who have yet to leave on a node, the next do.
     fn leaves(&mut self, node: usize) {
         if std::mem::take(&mut self.loops[node].due) {
-            self.servers[node].let_more_move(&mut self.loops[node]);
+            self.servers[node].let_more_leave(&mut self.loops[node]);
             self.takes(node);
         }
     }
@@ -688,61 +690,56 @@ fn users_of_a_lost_node_quit_a_few_at_a_time_in_one_batch() {
     assert!(quit(&first[1]), "{first:?}");
     let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
     assert!(std::mem::take(&mut network.due));
-    server.let_more_move(network);
+    server.let_more_leave(network);
     let rest = lines(&mut world);
     assert!(rest.len() == 2 && quit(&rest[0]) && rest[1].contains("BATCH -"), "{rest:?}");
     assert!(!world.loops[0].due);
 }
 
-/// Nor do six thousand come at once; and whoever is heard of next comes first.
+/// If some came later, their nicks would be free until then, and their channels open.
 #[test]
-fn users_of_a_node_that_is_back_come_a_few_at_a_time() {
+fn users_of_a_node_that_is_back_come_in_one_turn() {
     let mut world = World::of_members("JOIN #a");
-    world.happens(Event::Loses { from: 1, to: 0 });
-    world.happens(Event::Loses { from: 2, to: 0 });
-    for _ in 0..4 {
+    world.loses_two();
+    while world.loops[0].due {
         world.leaves(0);
     }
     world.sent.clear();
     world.finds(1, 0);
-    world.says(1, 1, "PRIVMSG #a :SERIAL");
     world.happens(Event::Arrives { from: 1, to: 0 });
+    let heard = world.sent_to(0, 0);
     let join = |who: &str| format!("*:{who}!~u@localhost JOIN #a * :somebody");
-    let heard = world.sent_to(0, 0);
-    assert!(heard.len() == 3 && heard[1] == join("q10"), "{heard:?}");
-    assert!(heard[0].contains("BATCH +") && heard[2].contains("BATCH -"), "{heard:?}");
-    assert!(world.loops[0].due);
-    world.happens(Event::Arrives { from: 1, to: 0 });
-    let heard = world.sent_to(0, 0);
-    assert!(heard.len() == 2 && heard[0] == join("q11")[1..], "{heard:?}");
-    world.leaves(0);
-    assert_eq!((world.sent_to(0, 0).len(), world.loops[0].due), (0, false));
+    assert!(heard.len() == 4 && heard[1..3] == [join("q10"), join("q11")], "{heard:?}");
+    assert!(heard[0].contains("BATCH +") && heard[3].contains("BATCH -"), "{heard:?}");
+    assert!(!world.loops[0].due);
     world.comes_to_rest();
     world.is_one();
 }
 
-/// Else a channel is of two eras: here of the one that ended while somebody had yet to come.
+/// There is no queue that could be full of them; only a turn is not to be long.
 #[test]
-fn who_has_yet_to_come_joins_the_channel_that_its_node_has_by_then() {
+fn those_whom_nobody_sees_quit_some_thousands_at_a_time() {
     let mut world = World::of_friends();
-    for (from, to) in [(0, 1), (1, 0)] {
-        world.happens(Event::Loses { from, to });
-    }
-    world.says(0, 0, "JOIN #r");
-    world.happens(Event::Passes { node: 1, millis: 100_000 });
-    for who in 0..PEOPLE {
-        world.says(1, who, "JOIN #r");
-    }
-    for (from, to) in [(1, 0), (0, 1)] {
-        world.finds(from, to);
-        world.happens(Event::Arrives { from, to });
-    }
-    assert_eq!((world.told(1, 0), world.loops[0].due), (vec!["channel".to_owned()], true));
-    world.happens(Event::Arrives { from: 1, to: 0 });
+    world.says(0, 0, "JOIN #a");
+    world.says(1, 0, "JOIN #b");
     world.comes_to_rest();
-    world.says(0, 0, "PART #r");
-    world.comes_to_rest();
-    world.is_one();
+    let person = world.servers[1].snapshot().into_iter().find_map(|effect| match effect {
+        Effect::User(person) => Some(person),
+        _ => None,
+    });
+    let person = person.expect("a user");
+    let (server, network) = (&mut world.servers[0], &mut world.loops[0]);
+    for serial in 0..5_000 {
+        let mut person = person.clone();
+        (person.user.serial, person.nick) = (1_000 + serial, format!("z{serial}"));
+        server.apply_effect(network, &name(1), Effect::User(person));
+    }
+    let left = |world: &World| (world.servers[0].users.len(), world.loops[0].due);
+    assert_eq!(left(&world), (5_002, false));
+    world.happens(Event::Loses { from: 1, to: 0 });
+    assert_eq!(left(&world), (5_002 - 4_096, true));
+    world.leaves(0);
+    assert_eq!(left(&world), (1, false));
 }
 
 const QUIT: &str = ":q11!~u@localhost QUIT :irc0.test irc1.test";
@@ -790,6 +787,7 @@ fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
         "INVITE q11 #a",
         "PRIVMSG q11 :are you there",
         "METADATA q11 SET colour :red",
+        "REDACT q11 1",
     ] {
         let mut world = World::of_members("JOIN #a");
         let ann = world.people[0][0].expect("she is there");
@@ -815,6 +813,29 @@ fn what_is_done_to_one_who_has_yet_to_quit_is_answered_at_once() {
     assert_eq!((world.sent_to(0, 1), world.told(0, 1).len()), (vec![QUIT.to_owned()], 0));
 }
 
+/// Who has an account may come back, and read what was said.
+#[test]
+fn what_was_said_to_one_who_has_yet_to_quit_is_taken_back_here() {
+    let mut world = World::of_members("JOIN #a");
+    let (server, wall) = (&mut world.servers[0], world.loops[0].wall);
+    let hash = crate::password::PasswordHash::of("sesame").expect("a hash");
+    server.accounts().create("q11", hash, wall).expect("it is made");
+    let user = server.users.named("q11").expect("it is there");
+    server.users.set_account(user, Some("q11"));
+    world.says(0, 0, "PRIVMSG q11 :hello");
+    world.comes_to_rest();
+    let Server { users, history, .. } = &world.servers[0];
+    let [one, other] = ["q00", "q11"].map(|nick| users.named(nick).expect("it is there"));
+    let talk = Talk::private(Server::party(&users[one]), Server::party(&users[other]));
+    let all = Size { posts: 1, bytes: usize::MAX };
+    let said = history.select(&talk, Range::Latest(None), all, |_| true);
+    let id = said.first().expect("it is remembered").id;
+    world.loses_two();
+    world.says(0, 0, &format!("REDACT q11 {id}"));
+    assert_eq!((world.sent_to(0, 0), world.told(0, 1)), (vec![QUIT.to_owned()], Vec::new()));
+    assert!(world.servers[0].history.find(&talk, id).is_none());
+}
+
 /// A line of a batch counts when the batch ends, so what has to be seen first is not one.
 #[test]
 fn who_quits_for_somebody_of_a_netjoin_does_so_first() {
@@ -834,7 +855,7 @@ fn who_quits_for_somebody_of_a_netjoin_does_so_first() {
 
 #[test]
 fn a_channel_of_those_who_have_yet_to_quit_is_not_there() {
-    let mut world = World::of_members("JOIN #b");
+    let mut world = World::of_members("JOIN #a,#b");
     world.says(1, 0, "MODE #b +k secret");
     world.comes_to_rest();
     world.loses_two();

@@ -12,7 +12,7 @@ use crate::chat::wire::builder::Builder;
 use crate::chat::wire::capability::Caps;
 
 impl Server {
-    /// Keeps a line for the batch that is gathered; gives it back if none is.
+    /// Keeps a line for the batch that is gathered, if it is for anybody; gives it back if none is.
     pub(in crate::chat::server) fn gather(
         &mut self,
         line: Line,
@@ -21,6 +21,9 @@ impl Server {
         let Some(together) = self.nodes.as_mut().and_then(|nodes| nodes.together.as_mut()) else {
             return Some(line);
         };
+        if receivers.is_empty() {
+            return None;
+        }
         together.deliveries += receivers.len();
         for &receiver in receivers {
             together.receivers.entry(receiver).or_default().push(together.lines.len());

@@ -129,7 +129,7 @@ impl Cache {
 }
 
 impl Cached {
-    /// An answer that has just been found; `None` if more was looked at than paths tell.
+    /// An answer that has just been found; `None` if more was looked at than paths tell, or it is not to be kept.
     pub(super) fn new(facts: Facts, memory: InMemory, seen: Seen, now: Instant) -> Option<Self> {
         Some(Self { facts, memory, seen: seen?, looked: Cell::new(now) })
     }

@@ -82,7 +82,8 @@ pub struct FilesOptions {
     pub cache_control: Option<String>,
     /// Bytes of memory, of each loop, for answers that may be asked for again: files of up to 16 KiB, and what
     /// compressing made. One that is asked for again is looked at, not opened: what was changed meanwhile is sent as it
-    /// is now. Only on Linux, where that can be told without waiting; zero for none.
+    /// is now. What is sent as the [fallback](Self::fallback) is kept only for those who ask for it by its own path. Only on
+    /// Linux, where that can be told without waiting; zero for none.
     ///
     /// Default 16 MiB: what most sites have of pages, scripts and icons.
     pub memory: usize,

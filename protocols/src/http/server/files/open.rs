@@ -35,7 +35,7 @@ pub(super) struct Wanted {
     pub(super) dot_files: bool,
 }
 
-/// Which paths were looked at, and what each led to; `None` if there is more to it than that.
+/// Which paths were looked at, and what each led to; `None` if there is more to it than that, or it is not to be kept.
 pub(super) type Seen = Option<Vec<(VirtualPath, Option<Entry>)>>;
 
 /// What was found.
@@ -111,8 +111,8 @@ pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError>
     };
     match (found, &wanted.fallback) {
         (Err(StoreError::NotFound | StoreError::NotADirectory), Some(fallback)) => {
-            let mut eyes = Eyes::new(store, Manner::Patient);
-            eyes.note(path, None);
+            // Not to be kept: whoever asks chooses the path.
+            let mut eyes = Eyes { seen: None, ..Eyes::new(store, Manner::Patient) };
             open_surely(&mut eyes, wanted, fallback)
         }
         (found, _) => found,

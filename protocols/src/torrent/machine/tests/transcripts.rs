@@ -72,6 +72,19 @@ impl Stage {
         }
     }
 
+    /// These send all that they are asked for, and it is good; until they are asked for nothing more.
+    fn serve(&mut self, who: &[PeerKey]) {
+        while let Some(action) = self.torrent.poll_action() {
+            match action {
+                Action::Say(to, Message::Request(block)) if who.contains(&to) => {
+                    let _ = self.receive(to, block);
+                }
+                Action::Check { piece, .. } => self.check(piece, &good()),
+                _ => {}
+            }
+        }
+    }
+
     fn actions(&mut self) -> Vec<Action> {
         std::iter::from_fn(|| self.torrent.poll_action()).collect()
     }
@@ -315,6 +328,60 @@ fn who_keeps_one_block_back_and_sends_others_does_not_hold_it_up_for_ever() {
     assert_eq!(until, Some(50));
 }
 
+/// She had what is asked of others by now, and is always asked first, since her key is the lowest.
+#[test]
+fn who_is_silent_again_and_again_does_not_hold_up_the_end() {
+    for impatience in [1, 40] {
+        let impatience = Duration::from_secs(impatience);
+        let mut stage = Stage::limited(100, &[], Limits { impatience, ..Limits::default() });
+        stage.meet_seed(ANN);
+        let late = stage.asked(ANN);
+        assert_eq!(late.len(), 12);
+        stage.wait(30);
+        let kept = stage.asked(ANN);
+        assert_eq!(kept.len(), 1);
+        stage.meet_seed(BOB);
+        stage.serve(&[BOB]);
+        for block in late.into_iter().filter(|block| *block != kept[0]) {
+            assert_eq!(stage.receive(ANN, block), Keep::No);
+        }
+        for _ in 0..120 {
+            stage.wait(1);
+            stage.serve(&[BOB]);
+        }
+        assert!(stage.torrent.is_complete(), "{impatience:?}");
+    }
+}
+
+#[test]
+fn two_who_are_silent_do_not_keep_a_third_one_out() {
+    for comes in [0, 1, 40] {
+        let mut stage = Stage::with(1, &[]);
+        [ANN, BOB].into_iter().for_each(|peer| stage.meet_seed(peer));
+        stage.wait(comes);
+        stage.meet_seed(EVE);
+        for _ in 0..120 {
+            stage.wait(1);
+            stage.serve(&[EVE]);
+        }
+        assert!(stage.torrent.is_complete(), "it comes after {comes} s");
+    }
+}
+
+/// Only what was asked of several counts as what came twice since it was.
+#[test]
+fn who_is_late_and_repeats_a_block_does_not_make_the_end_later() {
+    let mut stage = Stage::with(100, &[0]);
+    stage.meet_seed(ANN);
+    let asked = stage.asked(ANN).len();
+    assert_eq!(asked, 12);
+    stage.wait(30);
+    for _ in 0..asked {
+        assert_eq!(stage.receive(ANN, block(0, 0)), Keep::No);
+    }
+    assert_eq!(stage.torrent.pieces.lateness_to_ask_again(), Some(1));
+}
+
 #[test]
 fn who_sends_what_nobody_asked_for_is_left_and_has_no_slot_for_it() {
     let mut stage = Stage::with(100, &[0]);
@@ -388,6 +455,31 @@ fn those_who_stay_have_a_turn_again_however_many_come() {
         assert!(turns > 0 || waited < 60, "it waits for {waited} s");
     }
     assert!(turns > 0);
+}
+
+/// Twelve stay; four go every ten seconds, and four others come, who may be the same ones by other names.
+#[test]
+fn who_comes_anew_again_and_again_gets_no_more_than_who_stays() {
+    let mut stage = Stage::with(1, &[0]);
+    let meet = |stage: &mut Stage, peer| {
+        stage.meet(peer, true, &Message::HaveNone);
+        stage.hear(peer, &Message::Interested);
+    };
+    (0..12).for_each(|peer| meet(&mut stage, PeerKey(peer)));
+    let (mut all, mut newcomers) = (0, 0);
+    for round in 0..20 {
+        let four = (100 + 4 * round..).take(4).map(PeerKey);
+        four.clone().for_each(|peer| meet(&mut stage, peer));
+        for _ in 0..10 {
+            stage.wait(1);
+            let served = |peer| stage.torrent.peer(peer).is_some_and(|peer| !peer.is_choked);
+            let those = four.clone().filter(|peer| served(*peer)).count();
+            newcomers += those;
+            all += those + (0..12).filter(|peer| served(PeerKey(*peer))).count();
+        }
+        four.for_each(|peer| stage.torrent.handle_gone(peer, stage.now));
+    }
+    assert!(newcomers * 16 <= all * 4 * 5 / 4, "{newcomers} of {all}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reactor::{Address, ConnectOptions, Reach, Registry};
 
 use super::failure::AnnounceFailed;
+use crate::http::client::Scheme;
 use crate::torrent::{InfoHash, PeerId};
 
 /// What has become of a question.
@@ -62,13 +63,24 @@ impl AnnounceOptions {
         self.port_v6.is_some_and(|port| port != self.port)
     }
 
-    /// The same, with all connections made from this address.
-    pub(super) fn leaving_from(&self, ip: IpAddr) -> Self {
-        let mut options = self.clone();
-        let from = Some(Address::Ip((ip, 0).into()));
-        options.secure.iter_mut().for_each(|secure| secure.from.clone_from(&from));
-        options.connect.from = from;
-        options
+    /// How connections by this scheme are made; `None` if there is no TLS for it.
+    pub(super) fn connecting(&self, scheme: Scheme) -> Option<&ConnectOptions> {
+        match scheme {
+            Scheme::Http => Some(&self.connect),
+            Scheme::Https => self.secure.as_ref(),
+        }
+    }
+
+    /// The same, made from this address where it is not said from which.
+    pub(super) fn connecting_from(
+        &self,
+        scheme: Scheme,
+        ip: Option<IpAddr>,
+    ) -> Option<ConnectOptions> {
+        let mut connect = self.connecting(scheme)?.clone();
+        connect.from = connect.from.or_else(|| ip.map(|ip| Address::Ip((ip, 0).into())));
+        connect.reach = self.reach;
+        Some(connect)
     }
 
     /// The least there has to be.
@@ -88,5 +100,31 @@ impl AnnounceOptions {
             patience: Duration::from_secs(30),
             udp_tries: 3,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn where_connections_are_made_from_is_kept_for_each_scheme() {
+        let any = Ipv4Addr::UNSPECIFIED.into();
+        let at = |at: &str| Some(at.parse::<Address>().expect("an address"));
+        let options = AnnounceOptions::new([1; 20].into(), PeerId::new([0; 12]), 1, Vec::new());
+        let from = |options: &AnnounceOptions, scheme| {
+            options.connecting_from(scheme, Some(any)).map(|connect| connect.from)
+        };
+        assert_eq!(from(&options, Scheme::Http), Some(at("0.0.0.0:0")));
+        assert_eq!(from(&options, Scheme::Https), None, "there is no TLS");
+        let connect = |from| ConnectOptions { from, ..ConnectOptions::default() };
+        let bound = AnnounceOptions { secure: Some(connect(at("[2001:db8::1]:0"))), ..options };
+        assert_eq!(from(&bound, Scheme::Http), Some(at("0.0.0.0:0")));
+        assert_eq!(from(&bound, Scheme::Https), Some(at("[2001:db8::1]:0")));
+        // What is no address of IP is not made into one: connecting says what is wrong with it.
+        let bound = AnnounceOptions { connect: connect(at("unix:/run/x")), ..bound };
+        assert_eq!(from(&bound, Scheme::Http), Some(at("unix:/run/x")));
     }
 }

@@ -121,7 +121,8 @@ pub(super) enum Conflict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::chat::server) struct Touched {
     pub(in crate::chat::server) key: Key,
-    /// The account that is gone with it; there may be another one of that name.
+    /// The account that is gone with it; there may be another one of that name. A session does not say which of the two it
+    /// is of, so all of them end, also those of whoever has logged in to the new one meanwhile.
     pub(in crate::chat::server) gone: Option<String>,
     /// What was changed here was taken back.
     pub(in crate::chat::server) is_taken_back: bool,
