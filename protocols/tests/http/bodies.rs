@@ -437,14 +437,22 @@ fn work_comes_back_to_its_exchange() {
 
 #[test]
 fn work_that_panics_or_finds_no_room_is_answered_all_the_same() {
-    let stage = Stage::serve(|| {
-        Site::new(|request, exchange, ()| match request.path() {
+    let (heard, gate) = mpsc::channel::<()>();
+    let stage = Stage::serve(move || {
+        let gate = Arc::new(std::sync::Mutex::new(gate));
+        Site::new(move |request, exchange, ()| match request.path() {
             "/panics" => exchange.offload(|| panic!("on purpose"), |_, (), ()| unreachable!()),
             "/begun" => {
                 let open = exchange.answer(StatusCode::OK).open(Length::Exact(10));
                 let exchange = open.expect("it has a body");
                 exchange.write(b"half");
-                exchange.offload(|| panic!("on purpose"), |_, (), ()| unreachable!());
+                // A reset overtakes what the peer has not read yet.
+                let gate = gate.clone();
+                let work = move || {
+                    gate.lock().expect("nobody panics").recv().expect("the test opens it");
+                    panic!("on purpose");
+                };
+                exchange.offload(work, |_, (), ()| unreachable!());
             }
             _ => {
                 let full = reactor::Limits::default().offloads;
@@ -462,6 +470,7 @@ fn work_that_panics_or_finds_no_room_is_answered_all_the_same() {
     let mut peer = stage.connect();
     peer.say("GET /begun HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.hear("\r\n\r\n");
+    heard.send(()).expect("it waits");
     assert!(peer.is_reset(), "it is no whole answer");
 }
 
