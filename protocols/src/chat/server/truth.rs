@@ -68,7 +68,7 @@ fn on_lost<App: AsMut<Server>>(_: &mut Registry<App>, app: &mut App, error: &KvE
 
 impl Server {
     /// Something of the accounts is other than it was: those who are here follow.
-    fn follow(&mut self, network: &mut dyn Network, touched: Touched) {
+    pub(super) fn follow(&mut self, network: &mut dyn Network, touched: Touched) {
         let Touched { key, gone, is_taken_back } = touched;
         if let Some(account) = gone {
             self.log_out_all(network, &account);
@@ -76,6 +76,10 @@ impl Server {
         }
         match key.kind {
             Kind::Name => {
+                // A channel that was told before the account that has founded it was nobody's until now.
+                if self.accounts.account(key.name.as_str()).is_some() {
+                    self.note_registered();
+                }
                 let owner = self.accounts.owner_of(key.name.as_str());
                 if let Some(owner) = owner.map(|owner| owner.name().to_owned()) {
                     self.note_nicks_of(&owner);

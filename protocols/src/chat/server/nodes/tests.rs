@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use reactor::{Address, ConnectionId};
 
 use super::*;
+use crate::chat::server::accounts::shared::{Key, Kind, Touched};
 use crate::chat::server::accounts::{AccountLimits, Accounts};
 use crate::chat::server::commands;
 use crate::chat::server::context::Then;
@@ -587,6 +588,20 @@ impl World {
             accounts.keep_modes(channel, modes).expect("they are kept");
         }
     }
+}
+
+/// A server that was away is told of each entry where it was last changed: of a founder with a new password behind the
+/// channel.
+#[test]
+fn a_channel_that_is_told_before_its_founder_is_registered_once_that_one_is_told() {
+    let mut world = World::of_friends();
+    world.says(0, 0, "JOIN #a");
+    world.registers("#a", "+nt");
+    assert!(!world.modes_of(0, "#a").contains('r'));
+    let key = Key { kind: Kind::Name, name: Folded::of("eve") };
+    let told = Touched { key, gone: None, is_taken_back: false };
+    world.servers[0].follow(&mut world.loops[0], told);
+    assert!(world.modes_of(0, "#a").contains('r'));
 }
 
 /// Else whoever comes and goes has all nodes hear of a thousand bans with each line.
