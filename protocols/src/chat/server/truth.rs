@@ -2,7 +2,7 @@
 
 use reactor::Registry;
 
-use super::accounts::shared::{Book, Hooks, Keeper, Kind, Touched};
+use super::accounts::shared::{Book, Hooks, Keeper, Key, Kind, Touched};
 use super::network::Network;
 use super::{Event, Server, commands};
 use crate::nats::Client;
@@ -69,17 +69,18 @@ fn on_lost<App: AsMut<Server>>(_: &mut Registry<App>, app: &mut App, error: &KvE
 impl Server {
     /// Something of the accounts is other than it was: those who are here follow.
     pub(super) fn follow(&mut self, network: &mut dyn Network, touched: Touched) {
-        let Touched { key, gone, is_taken_back } = touched;
+        let Touched { key, gone, with, is_taken_back } = touched;
         if let Some(account) = gone {
             self.log_out_all(network, &account);
             self.note_registered();
         }
+        with.iter().for_each(|key| self.follow_key(network, key, false));
+        self.follow_key(network, &key, is_taken_back);
+    }
+
+    fn follow_key(&mut self, network: &mut dyn Network, key: &Key, is_taken_back: bool) {
         match key.kind {
             Kind::Name => {
-                // A channel that was told before the account that has founded it was nobody's until now.
-                if self.accounts.account(key.name.as_str()).is_some() {
-                    self.note_registered();
-                }
                 let owner = self.accounts.owner_of(key.name.as_str());
                 if let Some(owner) = owner.map(|owner| owner.name().to_owned()) {
                     self.note_nicks_of(&owner);

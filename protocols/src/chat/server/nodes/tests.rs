@@ -599,7 +599,8 @@ fn a_channel_that_is_told_before_its_founder_is_registered_once_that_one_is_told
     world.registers("#a", "+nt");
     assert!(!world.modes_of(0, "#a").contains('r'));
     let key = Key { kind: Kind::Name, name: Folded::of("eve") };
-    let told = Touched { key, gone: None, is_taken_back: false };
+    let with = vec![Key { kind: Kind::Channel, name: Folded::of("#a") }];
+    let told = Touched { key, gone: None, with, is_taken_back: false };
     world.servers[0].follow(&mut world.loops[0], told);
     assert!(world.modes_of(0, "#a").contains('r'));
 }

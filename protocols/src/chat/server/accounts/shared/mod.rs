@@ -124,6 +124,8 @@ pub(in crate::chat::server) struct Touched {
     /// The account that is gone with it; there may be another one of that name. A session does not say which of the two it
     /// is of, so all of them end, also those of whoever has logged in to the new one meanwhile.
     pub(in crate::chat::server) gone: Option<String>,
+    /// What belongs to an account, and was told before it: it was nobody's, and is shown now.
+    pub(in crate::chat::server) with: Vec<Key>,
     /// What was changed here was taken back.
     pub(in crate::chat::server) is_taken_back: bool,
 }
@@ -310,7 +312,12 @@ impl Book<'_> {
         let shared = &mut *self.shared;
         if let Some(changed) = shared.changed.get_mut(key).filter(|it| it.commits > 1) {
             changed.commits -= 1;
-            return Touched { key: key.clone(), gone: None, is_taken_back: false };
+            return Touched {
+                key: key.clone(),
+                gone: None,
+                with: Vec::new(),
+                is_taken_back: false,
+            };
         }
         let before = shared.changed.remove(key).map(Changed::texts).unwrap_or_default();
         self.touched(key, &before, false)
@@ -346,13 +353,14 @@ impl Book<'_> {
     /// Has the tables show what is known of a key, where this was before.
     fn touched(&mut self, key: &Key, before: &[Box<str>], is_taken_back: bool) -> Touched {
         // Somebody may be logged in to what the store had, and to what was made here and the store has not taken.
-        let shown = self.show(key);
+        let mut with = Vec::new();
+        let shown = self.show(key, &mut with);
         let account = |entry: Entry| entry.account().map(str::to_owned);
         let before = before.iter().filter_map(|text| Entry::read(key, text));
         let now = self.shared.entry(key);
         let is_gone = |entry: &Entry| now.as_ref().is_none_or(|now| !entry.is_same_as(now));
         let gone = shown.into_iter().chain(before).filter(is_gone).find_map(account);
-        Touched { key: key.clone(), gone, is_taken_back }
+        Touched { key: key.clone(), gone, with, is_taken_back }
     }
 
     // ── what the store has ──────────────────────────────────────────────────────────────────
@@ -419,8 +427,9 @@ impl Book<'_> {
 
     // ── the tables ──────────────────────────────────────────────────────────────────────────
 
-    /// Has the tables show at a key what is known of it; what they have shown, if that is another one.
-    fn show(&mut self, key: &Key) -> Option<Entry> {
+    /// Has the tables show at a key what is known of it, and notes what they show `with` it; what they have shown, if that
+    /// is another one.
+    fn show(&mut self, key: &Key, with: &mut Vec<Key>) -> Option<Entry> {
         let shown = Entry::write(self.tables, key);
         if shown.as_deref() == self.shared.text(key) {
             return None;
@@ -433,7 +442,7 @@ impl Book<'_> {
             }
             (before, now) => {
                 before.iter().for_each(|entry| self.remove(entry));
-                now.into_iter().for_each(|entry| self.insert(entry));
+                now.into_iter().for_each(|entry| self.insert(entry, with));
                 before
             }
         }
@@ -468,7 +477,7 @@ impl Book<'_> {
     }
 
     /// Shows an entry, unless it belongs to an account that is not there; and with an account what belongs to it.
-    fn insert(&mut self, entry: Entry) {
+    fn insert(&mut self, entry: Entry, with: &mut Vec<Key>) {
         if let Some((owner, of)) = entry.owner()
             && self.tables.accounts.get(&Folded::of(owner)).is_none_or(|it| it.created_at() != of)
         {
@@ -485,7 +494,8 @@ impl Book<'_> {
                 && Entry::write(self.tables, &key).is_none()
                 && let Some(entry) = self.shared.entry(&key)
             {
-                self.insert(entry);
+                self.insert(entry, with);
+                with.push(key);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Servers that share accounts, over a store that a test holds in its hands: it decides what arrives when.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::SystemTime;
 
 use proptest::prelude::*;
@@ -41,6 +41,8 @@ struct Node {
     /// Accounts whose users were logged out, and keys that were taken back.
     gone: Vec<String>,
     taken_back: Vec<Key>,
+    /// Channels that are shown as registered.
+    registered: BTreeSet<Folded>,
 }
 
 impl Stage {
@@ -63,6 +65,7 @@ impl Stage {
             sessions: Vec::new(),
             gone: Vec::new(),
             taken_back: Vec::new(),
+            registered: BTreeSet::new(),
         });
         self.watch_anew(self.nodes.len() - 1);
         self.nodes.len() - 1
@@ -199,7 +202,9 @@ impl Stage {
         for (node, its) in lines.iter().enumerate() {
             assert_eq!(its, &lines[new], "{node}: {:?}", self.log);
             assert!(self.nodes[node].book_is_clean(), "{node}: {:?}", self.nodes[node].accounts);
-            let Node { accounts, sessions, .. } = &self.nodes[node];
+            let Node { accounts, sessions, registered, .. } = &self.nodes[node];
+            let are_there = accounts.channels().map(|channel| Folded::of(channel.name()));
+            assert_eq!(registered, &are_there.collect(), "{node}: {:?}", self.log);
             let is_there = |&(name, made): &(&str, u64)| {
                 accounts.account(name).is_some_and(|account| account.created_at() == made)
             };
@@ -219,11 +224,22 @@ impl Node {
         self.follow([touched]);
     }
 
-    /// Whose account is gone is logged out.
+    /// Whose account is gone is logged out, and channels are shown as what they are.
     fn follow(&mut self, touched: impl IntoIterator<Item = Touched>) {
-        for gone in touched.into_iter().filter_map(|touched| touched.gone) {
-            self.sessions.retain(|(name, _)| !same_name(name, &gone));
-            self.gone.push(gone);
+        for Touched { key, gone, with, .. } in touched {
+            if let Some(gone) = gone {
+                self.sessions.retain(|(name, _)| !same_name(name, &gone));
+                self.registered.retain(|name| self.accounts.channel(name.as_str()).is_some());
+                self.gone.push(gone);
+            }
+            for Key { name, .. } in
+                with.into_iter().chain([key]).filter(|it| it.kind == Kind::Channel)
+            {
+                match self.accounts.channel(name.as_str()) {
+                    Some(_) => self.registered.insert(name),
+                    None => self.registered.remove(&name),
+                };
+            }
         }
     }
 
@@ -402,6 +418,19 @@ fn of_two_passwords_one_counts_and_the_other_is_refused() {
     assert_eq!(stage.nodes[1].taken_back.len(), 3, "what was built on it goes with it");
     stage.settle();
     assert_eq!(stage.nodes[1].accounts.account("ann").map(|it| it.nicks().len()), Some(0));
+    stage.check();
+}
+
+#[test]
+fn who_comes_is_told_of_a_channel_before_its_founder_and_shows_it_all_the_same() {
+    let mut stage = Stage::new(1);
+    stage.change(0, |it, now| it.create("ann", hash(0), now)).expect("it is free");
+    stage.change(0, |it, now| it.register_channel("#a", "ann", now)).expect("it is free");
+    stage.settle();
+    stage.change(0, |it, _| it.set_password("ann", hash(1))).expect("it is there");
+    stage.settle();
+    let new = stage.add();
+    assert!(stage.nodes[new].registered.contains(&Folded::of("#a")));
     stage.check();
 }
 
