@@ -71,29 +71,16 @@ pub trait LineProtocol<App>: Protocol<App> {
 #[derive(Clone, Debug)]
 pub struct ByLine<P> {
     lines: Lines,
-    end: End,
+    /// The loop shuts down, and the protocol is to be told of it behind the lines that were read before.
+    has_to_be_told: bool,
     protocol: P,
-}
-
-/// ```text
-///   Unsaid ── the loop shuts down, and lines are left ──▶ Due ── the last is dealt with: the loop says it again ──▶ Told
-///      └───────────────────── and none is left ──────────────────────────────────────────────────────────────────▶ ▲
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    /// Nothing is known of one.
-    Unsaid,
-    /// The protocol is to be told of it when it has dealt with what was read before.
-    Due,
-    /// It has been told.
-    Told,
 }
 
 impl<P> ByLine<P> {
     /// Lines of at most `ceiling` bytes, not counting their end, for this protocol.
     #[must_use]
     pub fn new(ceiling: usize, protocol: P) -> Self {
-        Self { lines: Lines::new(ceiling), end: End::Unsaid, protocol }
+        Self { lines: Lines::new(ceiling), has_to_be_told: false, protocol }
     }
 
     /// Whether so many bytes, which are all that is left, have no whole line in them.
@@ -144,7 +131,7 @@ impl<App, P: LineProtocol<App>> Protocol<App> for ByLine<P> {
                 Line::Partial => break,
             }
         }
-        if self.end == End::Due && self.has_searched(input.len()) {
+        if self.has_to_be_told && self.has_searched(input.len()) {
             // The loop knows whether it is still to be told: it may have closed, or wait for what it has offloaded.
             let id = transport.id();
             transport.registry().tell_anew(id.0);
@@ -152,12 +139,11 @@ impl<App, P: LineProtocol<App>> Protocol<App> for ByLine<P> {
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        if self.has_searched(transport.unread_bytes()) {
-            self.end = End::Told;
-            return self.protocol.on_shutdown(transport, app);
+        // Lines that are left are offered when the connection goes on.
+        self.has_to_be_told = !self.has_searched(transport.unread_bytes());
+        if !self.has_to_be_told {
+            self.protocol.on_shutdown(transport, app);
         }
-        // They are offered when the connection goes on.
-        self.end = End::Due;
     }
 
     // ── what is no concern of lines ─────────────────────────────────────────────────────────

@@ -55,7 +55,10 @@ impl<App> Registry<App> {
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());
-        let waited = stream.limits().deadline(&reason).unwrap_or_default();
+        let after_close = self.after_close.remove(&key).map(|after| {
+            let waited = stream.limits().deadline(&reason).unwrap_or_default();
+            (after, waited)
+        });
         if let (true, Some(ip)) = (stream.is_counted(), peer.ip()) {
             self.by_address.leave(ip);
         }
@@ -83,9 +86,7 @@ impl<App> Registry<App> {
             let mut protocol = protocol;
             protocol.on_close(registry, &closed, app);
         });
-        if !self.after_close.is_empty()
-            && let Some(AfterClose { opened, act }) = self.after_close.remove(&key)
-        {
+        if let Some((AfterClose { opened, act }, waited)) = after_close {
             let ended = Ended { closed: &closed, opened, waited };
             self.run_callback(None, Callback::Task, |registry| act(registry, app, ended));
         }

@@ -82,9 +82,10 @@ impl<App: 'static> Transport<'_, App> {
             options: options.clone(),
             ended: Cell::new(Some(Box::new(ended))),
         };
-        if let Err(fruitless) = Rc::new(search).next(self.registry(), NotCoupled::NoAddress) {
+        let search = Rc::new(search);
+        if let Err(why) = search.next(self.registry(), NotCoupled::NoAddress) {
             // A callback is running, and has the application.
-            self.registry().defer(|registry, app| fruitless.tell(registry, app));
+            self.registry().defer(move |registry, app| search.tell(registry, app, why));
         }
     }
 }
@@ -107,22 +108,17 @@ struct Search<App> {
     ended: Cell<Option<Ended<App>>>,
 }
 
-/// A search that came to nothing, and why.
-struct Fruitless<App>(Rc<Search<App>>, NotCoupled);
-
 impl<App: 'static> Search<App> {
     /// Tries the next address that can be used; if there is none, what is to be told of the last.
     fn next(
-        self: Rc<Self>,
+        self: &Rc<Self>,
         registry: &mut Registry<App>,
         mut last: NotCoupled,
-    ) -> Result<(), Fruitless<App>> {
-        if let Err(error) = registry.may_couple(self.client) {
-            return Err(Fruitless(self, NotCoupled::Gone(error)));
-        }
+    ) -> Result<(), NotCoupled> {
+        registry.may_couple(self.client).map_err(NotCoupled::Gone)?;
         loop {
             let Some(address) = self.left.borrow_mut().next() else { break };
-            match registry.connect_with(address, &self.options, Dial(Rc::clone(&self))) {
+            match registry.connect_with(address, &self.options, Dial(Rc::clone(self))) {
                 Ok(_) => return Ok(()),
                 Err(error) => {
                     let may_another = error.is_mistake();
@@ -134,14 +130,12 @@ impl<App: 'static> Search<App> {
             }
         }
         let _ = registry.abort(self.client);
-        Err(Fruitless(self, last))
+        Err(last)
     }
-}
 
-impl<App> Fruitless<App> {
-    fn tell(self, registry: &mut Registry<App>, app: &mut App) {
-        let Self(search, why) = self;
-        if let Some(ended) = search.ended.take() {
+    /// Tells that it came to nothing, and why.
+    fn tell(&self, registry: &mut Registry<App>, app: &mut App, why: NotCoupled) {
+        if let Some(ended) = self.ended.take() {
             ended(registry, app, Err(why));
         }
     }
@@ -151,10 +145,10 @@ impl<App: 'static> Protocol<App> for Dial<App> {
     fn on_open(&mut self, backend: &mut Transport<'_, App>, app: &mut App) {
         let client = self.0.client;
         if let Err(error) = backend.registry().may_couple(client) {
-            let fruitless = Fruitless(Rc::clone(&self.0), NotCoupled::Gone(error));
             backend.abort();
-            return fruitless.tell(backend.registry(), app);
+            return self.0.tell(backend.registry(), app, NotCoupled::Gone(error));
         }
+        // What else there is of the search is not kept for as long as the two talk.
         let (id, ended) = (backend.id(), self.0.ended.take());
         let coupled = backend.registry().couple(client, id, |registry, app, how| {
             if let Some(ended) = ended {
@@ -168,10 +162,9 @@ impl<App: 'static> Protocol<App> for Dial<App> {
         if closed.opened {
             return;
         }
-        let next = Rc::clone(&self.0).next(registry, NotCoupled::Unreached(closed.clone()));
         // Not later: if the grace of a shutdown is over, there is no later.
-        if let Err(fruitless) = next {
-            fruitless.tell(registry, app);
+        if let Err(why) = self.0.next(registry, NotCoupled::Unreached(closed.clone())) {
+            self.0.tell(registry, app, why);
         }
     }
 }
