@@ -102,22 +102,9 @@ impl Stream {
             return Step::Continue(());
         }
         if !self.can_transmit() {
-            return self.uncork_otherwise(corked, ledger);
+            return self.transmit_otherwise(corked, &[], ledger).map_continue(|_| ());
         }
         self.transmit(corked, ledger)
-    }
-
-    /// As [`Self::uncork`], through a layer if there is one that takes something.
-    #[cold]
-    fn uncork_otherwise(&mut self, corked: &[u8], ledger: &mut Ledger) -> Step {
-        let sent = match self.outbox.is_empty() && self.io.can_send() {
-            true => self.io.send(corked, ledger)?,
-            false => 0,
-        };
-        match sent == corked.len() {
-            true => Step::Continue(()),
-            false => self.queue_rest(corked, sent, ledger),
-        }
     }
 
     /// Sends bytes that have nothing in front of them, and queues what the kernel does not take.

@@ -317,7 +317,7 @@ impl Layered {
 
     fn write_slices(&mut self, socket: &StreamSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut taken = 0;
-        for slice in slices {
+        for slice in slices.iter().filter(|slice| !slice.is_empty()) {
             match self.write_chunks(socket, slice) {
                 Ok(length) if length < slice.len() => return Ok(taken + length),
                 Ok(length) => taken += length,
