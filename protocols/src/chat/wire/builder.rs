@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::message::{MAX_BODY, MAX_PARAMS, MAX_TAGS};
+use super::message::{MAX_BODY, MAX_PARAMS, MAX_TAGS, has_control};
 
 /// Writes one line.
 ///
@@ -224,10 +224,7 @@ impl Builder {
     }
 
     fn put(&mut self, text: &str) {
-        // All bytes are looked at, whatever comes first: so many at a time.
-        let is_control = |byte: u8| matches!(byte, 0 | b'\r' | b'\n');
-        let has_control = text.bytes().fold(false, |found, byte| found | is_control(byte));
-        self.append(text, has_control);
+        self.append(text, has_control(text.as_bytes()));
     }
 
     /// The one function through which everything passes that comes from elsewhere.

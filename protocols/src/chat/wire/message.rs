@@ -85,9 +85,7 @@ impl<'a> Message<'a> {
                 ParseError::BodyTooLong
             });
         }
-        // All of them, whatever comes first: so many bytes are looked at at a time.
-        let is_control = |byte: u8| matches!(byte, 0 | b'\r' | b'\n');
-        if line.iter().fold(false, |found, &byte| found | is_control(byte)) {
+        if has_control(line) {
             return Err(ParseError::Control);
         }
         Self::parse_text(str::from_utf8(line).map_err(|_| ParseError::NotUtf8)?)
@@ -165,6 +163,13 @@ impl PartialEq for Message<'_> {
 }
 
 impl Eq for Message<'_> {}
+
+/// Whether there is a byte that stands nowhere in a line. All of them are looked at, whatever comes first: so many at a
+/// time.
+pub(super) fn has_control(text: &[u8]) -> bool {
+    let is_control = |byte: u8| matches!(byte, 0 | b'\r' | b'\n');
+    text.iter().fold(false, |found, &byte| found | is_control(byte))
+}
 
 /// The first word, and what stands behind it and the spaces that follow.
 fn word(text: &str) -> (&str, &str) {
