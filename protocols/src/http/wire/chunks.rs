@@ -1,5 +1,6 @@
 //! The chunked coding (RFC 9112, 7.1), both ways.
 
+use super::fields::is_token;
 use super::{Field, Fields, Piece, Refusal};
 use crate::http::BodyLimits;
 use crate::http::limits::MOST_TRAILERS;
@@ -95,11 +96,6 @@ impl Part {
     fn may_end(self) -> bool {
         matches!(self, Self::Behind | Self::InName | Self::Named | Self::InValue)
     }
-}
-
-/// A byte of a token (RFC 9110, 5.6.2).
-fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 const START: State = State::Size { size: 0, digits: 0 };

@@ -7,7 +7,7 @@
 use std::str;
 
 use super::Slots;
-use super::fields::Field;
+use super::fields::{Field, is_token};
 use crate::http::HeadLimits;
 
 /// The first line of a head, and how long the head is.
@@ -86,7 +86,7 @@ fn read_field(bytes: &[u8]) -> Option<(Field<'_>, &[u8])> {
 /// A token (RFC 9110, 5.6.2), which is not empty, and what stands behind it.
 #[inline]
 fn read_token(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let end = bytes.iter().position(|byte| !TOKEN[usize::from(*byte)])?;
+    let end = bytes.iter().position(|byte| !is_token(*byte))?;
     if end == 0 { None } else { bytes.split_at_checked(end) }
 }
 
@@ -110,23 +110,6 @@ fn run<const LEAST: u8>(bytes: &[u8]) -> usize {
     }
     at + rest.iter().take_while(|byte| **byte >= LEAST && **byte != 0x7f).count()
 }
-
-/// The bytes of a token.
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] |= (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {
