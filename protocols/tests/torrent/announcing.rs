@@ -71,6 +71,27 @@ fn tracker(network: &mut Network) -> Host<Tracker> {
     })
 }
 
+/// The same, by both families.
+fn tracker_of_both(network: &mut Network) -> Host<Tracker> {
+    network.host("tracker", |registry| {
+        let tracker = Tracker::new(TrackerLimits::default(), registry);
+        for any in ["0.0.0.0", "[::]"] {
+            let [http, udp] = [HTTP, UDP].map(|port| format!("{any}:{port}"));
+            listen_http(registry, http.parse()?, &ListenOptions::default())?;
+            listen_udp(registry, udp.parse()?, &DatagramOptions::default())?;
+        }
+        Ok(tracker)
+    })
+}
+
+/// Has `tracker.test` lead to it by these families. The resolver prefers IPv6, as it does where there is some.
+fn name_tracker(network: &mut Network, tracker: Host<Tracker>, has_v4: bool, has_v6: bool) {
+    let v6 = has_v6.then(|| network.address_v6(tracker, HTTP));
+    let v4 = has_v4.then(|| network.address(tracker, HTTP));
+    let ips: Vec<_> = [v6, v4].into_iter().flatten().filter_map(|at| at.ip()).collect();
+    network.set_name("tracker.test", ips, Duration::from_millis(5));
+}
+
 fn http(network: &Network, tracker: impl Into<HostId>) -> String {
     format!("http://{}/announce", network.address(tracker, HTTP))
 }
@@ -162,15 +183,7 @@ fn every_tier_is_asked_and_told_of_the_end() {
 fn a_tracker_is_told_the_port_of_the_addresses_it_is_asked_from() {
     for (is_v6, scheme) in [(false, "http"), (false, "udp"), (true, "http"), (true, "udp")] {
         let mut network = Network::from_seed(4);
-        let tracker = network.host("tracker", |registry| {
-            let tracker = Tracker::new(TrackerLimits::default(), registry);
-            for any in ["0.0.0.0", "[::]"] {
-                let [http, udp] = [HTTP, UDP].map(|port| format!("{any}:{port}"));
-                listen_http(registry, http.parse()?, &ListenOptions::default())?;
-                listen_udp(registry, udp.parse()?, &DatagramOptions::default())?;
-            }
-            Ok(tracker)
-        });
+        let tracker = tracker_of_both(&mut network);
         let port = if scheme == "http" { HTTP } else { UDP };
         let at = match is_v6 {
             true => network.address_v6(tracker, port),
@@ -191,19 +204,8 @@ fn a_tracker_is_told_the_port_of_the_addresses_it_is_asked_from() {
 fn a_tracker_that_is_asked_by_name_is_told_the_port_of_the_family_it_is_asked_by() {
     for (v4, v6, expected) in [(true, true, 10), (true, false, 10), (false, true, 1_010)] {
         let mut network = Network::from_seed(5);
-        let tracker = network.host("tracker", |registry| {
-            let tracker = Tracker::new(TrackerLimits::default(), registry);
-            for any in ["0.0.0.0", "[::]"] {
-                let at = format!("{any}:{HTTP}").parse()?;
-                listen_http(registry, at, &ListenOptions::default())?;
-            }
-            Ok(tracker)
-        });
-        // The resolver prefers IPv6, as it does where there is some.
-        let v6 = v6.then(|| network.address_v6(tracker, HTTP));
-        let v4 = v4.then(|| network.address(tracker, HTTP));
-        let ips: Vec<_> = [v6, v4].into_iter().flatten().filter_map(|at| at.ip()).collect();
-        network.set_name("tracker.test", ips, Duration::from_millis(5));
+        let tracker = tracker_of_both(&mut network);
+        name_tracker(&mut network, tracker, v4, v6);
         let url = format!("http://tracker.test:{HTTP}/announce");
         peer(&mut network, 10, &[&[&url]]);
         run(&mut network, 5);
@@ -231,19 +233,9 @@ fn front(network: &mut Network) -> Host<()> {
 fn a_tracker_may_send_on_to_one_of_the_other_family() {
     for (has_v4, has_v6) in [(true, true), (true, false), (false, true)] {
         let mut network = Network::from_seed(6);
-        let tracker = network.host("tracker", |registry| {
-            let tracker = Tracker::new(TrackerLimits::default(), registry);
-            for any in ["0.0.0.0", "[::]"] {
-                let at = format!("{any}:{HTTP}").parse()?;
-                listen_http(registry, at, &ListenOptions::default())?;
-            }
-            Ok(tracker)
-        });
+        let tracker = tracker_of_both(&mut network);
         let front = front(&mut network);
-        let v4 = has_v4.then(|| network.address(tracker, HTTP));
-        let v6 = has_v6.then(|| network.address_v6(tracker, HTTP));
-        let ips: Vec<_> = [v6, v4].into_iter().flatten().filter_map(|at| at.ip()).collect();
-        network.set_name("tracker.test", ips, Duration::from_millis(5));
+        name_tracker(&mut network, tracker, has_v4, has_v6);
         let front = network.address(front, HTTP).ip().expect("it has one");
         network.set_name("front.test", [front], Duration::from_millis(5));
         let url = format!("http://front.test:{HTTP}/announce");
