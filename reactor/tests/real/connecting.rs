@@ -357,10 +357,10 @@ fn it_connects_again_until_there_is_no_protocol_for_it() {
 /// In one place, and as often as it is asked for: also of what the loop itself refuses.
 #[test]
 fn whatever_keeps_a_try_from_its_connection_is_told_and_counted() {
-    let nobody = NobodysPort::new();
-    let elsewhere = Address::from(nobody.address());
     for (most, why) in [(10, "could not connect: "), (0, "the loop has no connections left")] {
         let mut stage = Stage::with_limits(Limits { connections: most, ..Limits::default() });
+        let nobody = NobodysPort::new();
+        let elsewhere = Address::from(nobody.address());
         let options = ConnectOptions::default();
         let next = |log: &mut Log, last: Option<&LastTry>| {
             log.note("next", last.map_or(String::new(), |last| format!("{} {last}", last.tries)));
