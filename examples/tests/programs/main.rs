@@ -30,6 +30,7 @@ mod playground;
 mod proxy;
 mod real_peers;
 mod rpc;
+mod services;
 mod tls;
 mod torrent;
 mod transfer;

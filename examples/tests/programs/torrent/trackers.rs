@@ -1,15 +1,17 @@
 //! Trackers that bring peers together: ours, for other people's programs; and other people's, for ours.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use super::peers::{self, TORRENT_HERE, are_same, get, is_filled, seed, text, wait_for};
 use super::{Network, TORRENT, free_place, made, outside, value_of};
-use crate::support::{PATIENCE, Program, run};
+use crate::support::{PATIENCE, Program, connect, retry, run, write_certificate};
 
 #[test]
 fn a_tracker_brings_a_seed_and_a_leecher_together() {
@@ -34,6 +36,54 @@ fn brings_ours_together(url: &str) {
     );
     // So that it is listed no more.
     let _ = seed.stop();
+}
+
+/// As every server: over TLS, behind a proxy that it believes, and replaced in place.
+#[test]
+fn a_tracker_has_what_servers_have() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (certificate, key) = write_certificate(&folder, &["127.0.0.1"]);
+    let words = ["tracker", "--listen", "127.0.0.1:0", "--tls", &certificate, &key, "--drain", "0"];
+    let tracker = Program::start(TORRENT, &words);
+    let (url, told) = (tracker.line(), tracker.line());
+    assert!(url.starts_with("https://") && told.starts_with("certificate "), "{url} {told}");
+    let (_here, file, _) = made(&["--tracker", &url]);
+    let trusted = [("SSL_CERT_FILE", &*certificate)];
+    let ask = || Program::start_with(TORRENT, &["show", &file, "--ask"], &trusted).ended().text();
+    assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());
+    write_certificate(&folder, &["127.0.0.1"]);
+    tracker.signal(Signal::HUP);
+    tracker.error_with("read anew (SIGHUP)");
+    assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());
+    let successor = tracker.upgrade(tracker.id());
+    assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());
+    kill_process(successor, Signal::INT).expect("it runs");
+    assert_eq!(tracker.ended().code, Some(0));
+}
+
+#[test]
+fn a_tracker_behind_a_proxy_tells_peers_of_each_others_own_addresses() {
+    let words = ["tracker", "--listen", "127.0.0.1:0", "--accept-proxy", "127.0.0.1"];
+    let tracker = Program::start(TORRENT, &words);
+    let url = tracker.line();
+    let address = url.trim_start_matches("http://").trim_end_matches("/announce");
+    let announce = |from: &str, id: char| {
+        let mut stream = connect(address);
+        let (hash, id) = ("h".repeat(20), id.to_string().repeat(20));
+        write!(
+            stream,
+            "PROXY TCP4 {from} 192.0.2.1 4000 80\r\n\
+             GET /announce?info_hash={hash}&peer_id={id}&port=7&left=1&compact=1 HTTP/1.0\r\n\r\n"
+        )
+        .expect("it is open");
+        let mut answer = Vec::new();
+        retry(|| stream.read_to_end(&mut answer)).expect("it answers");
+        answer
+    };
+    announce("192.0.2.7", 'a');
+    let answer = announce("192.0.2.8", 'b');
+    assert!(answer.windows(8).any(|it| it == [b'6', b':', 192, 0, 2, 7, 0, 7]), "{answer:?}");
+    tracker.stop();
 }
 
 /// Waits until its tracker knows so many seeds, or more. Whoever asks before there is one would ask again much later.
