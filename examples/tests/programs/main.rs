@@ -25,6 +25,7 @@ mod key_value;
 #[cfg(target_os = "linux")]
 mod logins;
 mod nats;
+mod pages;
 mod playground;
 mod proxy;
 mod real_peers;
