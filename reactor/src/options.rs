@@ -128,6 +128,13 @@ impl Default for ListenOptions {
     }
 }
 
+/// Connections with these limits, and everything else by default.
+impl From<StreamLimits> for ListenOptions {
+    fn from(limits: StreamLimits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
+
 /// Options of an outgoing connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectOptions {

@@ -461,7 +461,8 @@ impl From<TlsFailure> for io::Error {
     }
 }
 
-/// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it.
+/// The end of a connection, as [`on_close`](crate::Protocol::on_close) is told it. It reads as a line for a log: whom
+/// it was with, and why it ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Closed {
@@ -477,6 +478,12 @@ pub struct Closed {
     /// Bytes that were queued and never handed to the system. What the system had taken but the
     /// peer had not acknowledged cannot be known.
     pub unsent: u64,
+}
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.peer, self.reason)
+    }
 }
 
 /// Goes on with a value, or ends the connection with a reason, boxed so that going on costs nothing.

@@ -26,6 +26,7 @@ mod key_value;
 mod logins;
 mod nats;
 mod network;
+mod pages;
 mod playground;
 mod proxy;
 mod real_peers;

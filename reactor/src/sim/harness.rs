@@ -179,9 +179,10 @@ impl<App: 'static> Harness<App> {
         self.tell_peer(Registry::resume);
     }
 
-    /// Time passes.
+    /// Time passes, after what comes of all that was done before.
     #[track_caller]
     pub fn wait(&mut self, time: Duration) {
+        self.settle();
         let passed = self.network.run_for(time);
         must_hold(&self.network, passed);
     }

@@ -317,7 +317,7 @@ mod tests {
         let client = ClientTls::pinned(&[identity.fingerprint()]).expect("it is fine");
         let address: Address = "127.0.0.1:7".parse().expect("a literal");
         let mut client = client.engine(&address).expect("it has a name");
-        let server = ServerTls::builder(identity).build().expect("it is fine");
+        let server = ServerTls::new(identity).expect("it is fine");
         let mut server = server.engine().expect("it is fine");
         let (mut wire, mut back) = (Vec::new(), Vec::new());
         client.begin(&mut wire);

@@ -101,7 +101,17 @@ impl ServerTls {
         certificates: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> Result<Self, TlsError> {
-        Self::builder(Identity::from_files(certificates, key)?).build()
+        Self::new(Identity::from_files(certificates, key)?)
+    }
+
+    /// The same with a certificate that is there already: one that is made at the start, say, or whose
+    /// [fingerprint](Identity::fingerprint) is to be told.
+    ///
+    /// # Errors
+    ///
+    /// If TLS cannot be configured so.
+    pub fn new(identity: Identity) -> Result<Self, TlsError> {
+        Self::builder(identity).build()
     }
 
     /// A configuration with this certificate, and whatever is added.

@@ -250,6 +250,10 @@ fn a_reset_of_one_side_resets_the_other_and_both_reasons_are_told() {
     let ended = until_told(&mut stage, &told);
     assert_eq!(ended.first.reason.to_string(), "the peer reset the connection");
     assert_eq!(ended.second.reason.to_string(), "aborted");
+    let (first, second) = (&ended.first.peer, &ended.second.peer);
+    let told =
+        format!("{first}: the peer reset the connection, 0 bytes; {second}: aborted, 0 bytes");
+    assert_eq!(ended.to_string(), told);
     let heard = sink.read(&mut [0; 1]).expect_err("it was reset");
     assert_eq!(heard.kind(), std::io::ErrorKind::ConnectionReset);
     drop(sink);

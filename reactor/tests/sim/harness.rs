@@ -488,6 +488,16 @@ fn the_end_is_told_behind_the_last_line_whatever_that_does_with_the_connection()
     }
 }
 
+/// So that a test which waits after it has asked for something need not know what it would have to settle first.
+#[test]
+fn what_the_registry_was_asked_for_has_happened_when_no_time_has_passed() {
+    let mut clerk = clerk();
+    clerk.registry().shutdown(HALF_A_MINUTE);
+    clerk.wait(Duration::ZERO);
+    assert_eq!(clerk.sent_text(), "421 the end\n");
+    assert!(clerk.has_sent_fin());
+}
+
 #[test]
 fn the_end_is_told_behind_a_last_answer_that_is_longer_than_the_peer_takes() {
     let limits = StreamLimits { outbox_high: 5_000, outbox_low: 1_000, ..StreamLimits::default() };

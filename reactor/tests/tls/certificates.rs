@@ -72,7 +72,7 @@ fn a_certificate_that_is_not_accepted_says_why_on_both_sides() {
     let (keys, others) = (Keys::new(), Keys::new());
     let old =
         keys.pem_with("a.example", |params| params.not_after = rcgen::date_time_ymd(2020, 1, 1));
-    let old = ServerTls::builder(old.identity()).build().expect("it is fine");
+    let old = ServerTls::new(old.identity()).expect("it is fine");
     let pinned = ClientTls::pinned(&[Fingerprint::of(b"another")]).expect("it is fine");
     for (server, client, why, alert) in [
         (
@@ -100,7 +100,7 @@ fn a_certificate_that_is_not_accepted_says_why_on_both_sides() {
 fn a_pinned_certificate_is_accepted_whoever_vouches_for_it() {
     let keys = Keys::new();
     let identity = keys.identity("another.example");
-    let server = ServerTls::builder(identity.clone()).build().expect("it is fine");
+    let server = ServerTls::new(identity.clone()).expect("it is fine");
     let client = ClientTls::pinned(&[Fingerprint::of(b""), identity.fingerprint()]);
     let (_, told) = meet(&server, &client.expect("it is fine").to("a.example").expect("a name"));
     assert_eq!(told, format!("open · {} · {CLOSED}", identity.fingerprint()));

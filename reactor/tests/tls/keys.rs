@@ -65,7 +65,7 @@ impl Keys {
     }
 
     pub(crate) fn server(&self, name: &str) -> ServerTls {
-        ServerTls::builder(self.identity(name)).build().expect("it is fine")
+        ServerTls::new(self.identity(name)).expect("it is fine")
     }
 
     pub(crate) fn roots(&self) -> Roots {

@@ -24,7 +24,7 @@ pub enum NotCoupled {
     #[error("{0}")]
     Open(OpenError),
     /// No connection came about with the last of the addresses; why is inside. Those before it were no better.
-    #[error("{}: {}", .0.peer, .0.reason)]
+    #[error("{0}")]
     Unreached(Closed),
     /// The connection that was to be coupled has ended meanwhile, is closing, or is coupled with another one. It was
     /// left as it is.
