@@ -19,6 +19,7 @@ use rustls::{
 };
 
 use super::TlsFailure;
+use super::ticket::Tickets;
 
 /// What a connection of rustls keeps for what it reads, once it has shrunk.
 const SMALL: usize = 4096;
@@ -30,18 +31,25 @@ pub(crate) struct Engine {
     has_ended: bool,
     /// Bytes it was fed since it last shrank.
     fed: usize,
+    token: Token,
+}
+
+/// Whose session a connection goes on with.
+enum Token {
+    /// Nobody's, or nobody wants to know.
+    None,
+    /// The one of whom the ticket says it, if one is taken.
+    Awaited(Arc<Tickets>),
+    Told(Box<[u8]>),
 }
 
 impl Engine {
     pub(crate) fn server(
         config: Arc<ServerConfig>,
-        token: Option<&[u8]>,
+        tickets: Option<Arc<Tickets>>,
     ) -> Result<Self, TlsFailure> {
-        let mut connection = ServerConnection::new(config)?;
-        if let Some(token) = token {
-            connection.set_resumption_data(token);
-        }
-        Ok(Self::new(connection.into()))
+        let token = tickets.map_or(Token::None, Token::Awaited);
+        Ok(Self { token, ..Self::new(ServerConnection::new(config)?.into()) })
     }
 
     pub(crate) fn client(
@@ -54,7 +62,7 @@ impl Engine {
     fn new(mut connection: Connection) -> Self {
         // The stream bounds what is written; here nothing stays.
         connection.set_buffer_limit(None);
-        Self { connection, has_ended: false, fed: 0 }
+        Self { connection, has_ended: false, fed: 0, token: Token::None }
     }
 
     /// What this side says first.
@@ -87,6 +95,12 @@ impl Engine {
             if taken == 0 && !self.has_ended {
                 return Err(TlsFailure::Ours("it takes no more".to_owned()));
             }
+        }
+        if let Token::Awaited(tickets) = &self.token
+            && self.is_open()
+        {
+            let opened = tickets.take_opened().into_boxed_slice();
+            self.token = if self.was_resumed() { Token::Told(opened) } else { Token::None };
         }
         // One record that was data was no request for anything: so the usual message does without. (Where rustls holds
         // the beginning of a record the head is looked for in the wrong place. A peer that makes that look like one
@@ -191,9 +205,9 @@ impl Engine {
 
     /// What the session had been given that this one goes on with.
     pub(crate) fn resumed_token(&self) -> Option<&[u8]> {
-        match &self.connection {
-            Connection::Server(connection) => connection.received_resumption_data(),
-            Connection::Client(_) => None,
+        match &self.token {
+            Token::Told(token) => Some(token),
+            Token::None | Token::Awaited(_) => None,
         }
     }
 }

@@ -35,6 +35,8 @@ mod server;
 mod session;
 #[cfg(feature = "tls")]
 mod start;
+#[cfg(feature = "tls")]
+mod ticket;
 
 pub use crate::reason::TlsFailure;
 

@@ -11,6 +11,7 @@ use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
 use super::identity::Identities;
 use super::provider::provider;
+use super::ticket::Tickets;
 use super::{Engine, Fingerprint, Identity, Roots, TlsError, TlsFailure};
 
 /// Tickets that a client gets who asks for some: so many connections at one time can go on with its session.
@@ -53,6 +54,7 @@ pub struct ServerTls {
 
 struct Loaded {
     config: Arc<ServerConfig>,
+    tickets: Arc<Tickets>,
     identities: Vec<Identity>,
     asks_clients: bool,
 }
@@ -61,11 +63,12 @@ impl Loaded {
     /// The same, by which sessions go on that were begun with that one. A session goes on with the client's certificate
     /// as it was verified then, so none does where one of the two asks for them.
     fn after(&self, other: &Self) -> Self {
+        let keeps = !self.asks_clients && !other.asks_clients;
+        let tickets = Arc::clone(if keeps { &other.tickets } else { &self.tickets });
         let mut config = ServerConfig::clone(&self.config);
-        if !self.asks_clients && !other.asks_clients {
-            config.ticketer = Arc::clone(&other.config.ticketer);
-        }
-        Self { config: Arc::new(config), identities: self.identities.clone(), ..*self }
+        config.ticketer = Arc::<Tickets>::clone(&tickets);
+        let identities = self.identities.clone();
+        Self { config: Arc::new(config), tickets, identities, ..*self }
     }
 }
 
@@ -140,8 +143,9 @@ impl ServerTls {
     }
 
     /// As this one, and always with its replacements, but whoever resumes a session that was begun with it
-    /// brings this token along: [`TlsSession::resumed_token`](super::TlsSession::resumed_token). So it can
-    /// be told that two connections are of the same client. The peer can neither read nor forge it.
+    /// brings this token along: [`TlsSession::resumed_token`](super::TlsSession::resumed_token) tells it on a connection
+    /// that has a token itself, the same or another. So it can be told that two connections are of the same client. The
+    /// peer can neither read nor forge it. One of more than 65,535 bytes is in no ticket.
     #[must_use]
     pub fn with_token(&self, token: &[u8]) -> Self {
         Self { token: Some(token.into()), ..self.clone() }
@@ -169,15 +173,17 @@ impl ServerTls {
     /// TLS for one connection.
     pub(crate) fn engine(&self) -> Result<Engine, TlsFailure> {
         let loaded = self.loaded();
-        let config = match self.tickets {
-            Some(tickets) if tickets != loaded.config.send_tls13_tickets => {
-                let mut config = ServerConfig::clone(&loaded.config);
-                config.send_tls13_tickets = tickets;
-                Arc::new(config)
+        let count = self.tickets.unwrap_or(loaded.config.send_tls13_tickets);
+        let own = self.token.as_ref().map(|token| Arc::new(loaded.tickets.with_token(token)));
+        let mut config = Arc::clone(&loaded.config);
+        if count != config.send_tls13_tickets || own.is_some() {
+            let config = Arc::make_mut(&mut config);
+            config.send_tls13_tickets = count;
+            if let Some(own) = &own {
+                config.ticketer = Arc::<Tickets>::clone(own);
             }
-            _ => Arc::clone(&loaded.config),
-        };
-        Engine::server(config, self.token.as_deref())
+        }
+        Engine::server(config, own)
     }
 }
 
@@ -229,9 +235,10 @@ impl ServerTlsBuilder {
         config.send_tls13_tickets = self.tickets;
         config.max_tls13_tickets = MOST_TICKETS;
         // The client keeps its session itself, sealed: there is no table here that it could fill.
-        config.ticketer = Ticketer::new().map_err(failed)?;
+        let tickets = Arc::new(Tickets::new(Ticketer::new().map_err(failed)?));
+        config.ticketer = Arc::<Tickets>::clone(&tickets);
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        let loaded = Loaded { config: Arc::new(config), identities, asks_clients };
+        let loaded = Loaded { config: Arc::new(config), tickets, identities, asks_clients };
         Ok(ServerTls {
             shared: Arc::new(RwLock::new(Arc::new(loaded))),
             tickets: None,

@@ -200,8 +200,8 @@ fn a_session_that_goes_on_brings_its_token() {
         })
     };
     let with_token = stage.listen_with(&with_tls(&tls.with_token(b"7").with_tickets(1)), probe);
-    let without = stage.listen_with(&with_tls(&tls.with_tickets(0)), probe);
-    for (round, address) in [with_token, without, without].into_iter().enumerate() {
+    let other = stage.listen_with(&with_tls(&tls.with_token(b"8").with_tickets(0)), probe);
+    for (round, address) in [with_token, other, other].into_iter().enumerate() {
         let probe = Probe::new("client").on_data(|transport, input, _| {
             input.take_all();
             transport.close();
@@ -215,6 +215,36 @@ fn a_session_that_goes_on_brings_its_token() {
     let told: Vec<_> = told.into_iter().filter(|line| !line.starts_with("close")).collect();
     // The second takes the one ticket of the first, and there is none for the third.
     assert_eq!(told, ["false None", "true Some([55])", "false None"]);
+}
+
+/// FTP's data connections are bound so, and many of its clients speak no newer one.
+#[test]
+fn a_session_brings_its_token_in_each_version() {
+    for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
+        let keys = Keys::new();
+        let mut stage = Stage::new();
+        let tls = keys.server("a.example").with_token(b"7");
+        let address = stage.listen_with(&with_tls(&tls), || {
+            Probe::new("server").on_open(|transport, log| {
+                let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
+                log.note("server", format!("token {token:?}"));
+                transport.write(b"!");
+            })
+        });
+        let config = keys.rustls_of(&[version]);
+        let peer = stage.peer(move || {
+            for _ in 0..2 {
+                let mut peer = rustls(address, &config);
+                peer.read_exact(&mut [0]).expect("it speaks");
+                say_goodbye(&mut peer);
+            }
+        });
+        stage.join(peer);
+        stage.until(|log| log.ends.len() == 2);
+        let told = stage.log.of("server").into_iter().filter(|line| line.starts_with("token "));
+        assert_eq!(told.collect::<Vec<_>>(), ["token None", "token Some([55])"], "{version:?}");
+        drop(stage);
+    }
 }
 
 /// FTP's data connections do, of those who are in while a certificate is replaced.
