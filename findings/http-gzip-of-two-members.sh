@@ -24,9 +24,9 @@
 #   aiohttp, tornado, got                            both                            handed out as it came
 #   requests, undici, axios                          both                            read
 #
-# Why it matters: the length is right and the checksum of the member is right, so that nothing looks cut. A server that sends
-# files from a disk as "Content-Encoding: gzip" has to know that they are of one member, or send them as application/gzip; one
-# that compresses a stream has to flush, not to finish and begin anew.
+# Why it matters: the length is right and the checksum of the member is right, so that nothing looks cut. A server that
+# sends files from a disk as "Content-Encoding: gzip" has to know that they are of one member, or send them as
+# application/gzip; one that compresses a stream has to flush, not to finish and begin anew.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 command -v curl >/dev/null || cannot "no curl here"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A WebSocket message is compressed into a block that is marked as the last, as in an example of RFC 7692: of nine clients five
-# hand out empty messages from then on, and one none at all.
+# A WebSocket message is compressed into a block that is marked as the last, as in an example of RFC 7692: of nine
+# clients five hand out empty messages from then on, and one none at all.
 #
 # Software: tornado 6.6.1, websockets 17.4, autobahn 26.10.2 with Twisted 26.10.0, wsproto 1.3.2, aiohttp 3.14.5
 #           (PyPI); undici 7.30.2, faye-websocket 0.11.4 with permessage-deflate 0.1.7, ws 8.23.0 (npm);
