@@ -3,8 +3,8 @@
 //! Threads are started when there is work and none is free, up to a limit, and end with the loop.
 
 use std::any::Any;
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -37,7 +37,7 @@ struct Queue {
 /// The work that connections wait for: most often there is none.
 #[derive(Default)]
 pub(crate) struct Away {
-    by_connection: HashMap<Key, Out>,
+    by_connection: BTreeMap<Key, Out>,
 }
 
 /// What one connection has out.
@@ -76,17 +76,12 @@ impl Away {
     /// Those who are to be told when all is back, which nobody waits for any longer.
     pub(crate) fn take_untold(&mut self) -> Vec<Key> {
         let take = |(key, out): (&Key, &mut Out)| mem::take(&mut out.is_to_be_told).then_some(*key);
-        let mut keys: Vec<Key> = self.by_connection.iter_mut().filter_map(take).collect();
-        // The order of a map is not to be seen.
-        keys.sort_unstable();
-        keys
+        self.by_connection.iter_mut().filter_map(take).collect()
     }
 
     /// A connection has ended.
     pub(crate) fn forget(&mut self, key: Key) {
-        if !self.by_connection.is_empty() {
-            self.by_connection.remove(&key);
-        }
+        self.by_connection.remove(&key);
     }
 }
 

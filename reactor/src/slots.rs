@@ -23,8 +23,8 @@ pub(crate) struct Slots<T> {
 struct Slot<T> {
     /// That of nothing while it is vacant.
     key: Key,
-    /// `None` while the source is running, and while there is none.
-    source: Option<T>,
+    /// `None` while the source is running, and while there is none. In a box, so that taking it out moves one word.
+    source: Option<Box<T>>,
 }
 
 /// What a look-up finds.
@@ -49,7 +49,7 @@ impl<T> Slots<T> {
 
     /// Fills the slot that [`Self::next_key`] has named.
     pub(crate) fn insert(&mut self, key: Key, source: T) {
-        let slot = Slot { key, source: Some(source) };
+        let slot = Slot { key, source: Some(Box::new(source)) };
         let index = match self.vacant.pop() {
             Some(index) => {
                 self.slots[index as usize] = slot;
@@ -64,25 +64,21 @@ impl<T> Slots<T> {
     }
 
     /// Takes the source out for dispatch; `None` when the key is stale or it is running already.
-    pub(crate) fn take(&mut self, key: Key) -> Option<T> {
+    pub(crate) fn take(&mut self, key: Key) -> Option<Box<T>> {
         self.slot(key)?.source.take()
     }
 
-    /// As [`Self::take`], for the token of an event, if the source is a wanted one.
-    pub(crate) fn take_token_if(
-        &mut self,
-        token: Token,
-        is_wanted: impl FnOnce(&T) -> bool,
-    ) -> Option<(Key, T)> {
+    /// As [`Self::take`], for the token of an event.
+    pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, Box<T>)> {
         let Slot { key, source } = self.slots.get_mut(token.index())?;
-        if key.token() != token || !source.as_ref().is_some_and(is_wanted) {
+        if key.token() != token {
             return None;
         }
         Some((*key, source.take()?))
     }
 
     /// Puts back what [`Self::take`] took.
-    pub(crate) fn put(&mut self, key: Key, source: T) {
+    pub(crate) fn put(&mut self, key: Key, source: Box<T>) {
         let Some(slot) = self.slot(key) else {
             debug_assert!(false, "nobody frees a running slot");
             return drop_out_of_line(source);
@@ -104,7 +100,7 @@ impl<T> Slots<T> {
     /// Looks at a source: `None` if the key is stale, `Some(None)` while the source is running.
     pub(crate) fn get(&self, key: Key) -> Option<Option<&T>> {
         match self.slots.get(key.index()) {
-            Some(slot) if slot.key == key => Some(slot.source.as_ref()),
+            Some(slot) if slot.key == key => Some(slot.source.as_deref()),
             _ => None,
         }
     }
@@ -114,7 +110,13 @@ impl<T> Slots<T> {
         slot.key = Key::OF_NOTHING;
         let source = slot.source.take();
         self.vacant.push(key.index() as u32);
-        source
+        source.map(|source| *source)
+    }
+
+    /// Removes a source, if it is not running, and is a wanted one.
+    pub(crate) fn remove_if(&mut self, key: Key, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        self.get(key)?.filter(|source| is_wanted(source))?;
+        self.remove(key)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -123,13 +125,13 @@ impl<T> Slots<T> {
 
     /// Everything that is not running, in the order of the slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &T)> {
-        self.slots.iter().filter_map(|slot| Some((slot.key, slot.source.as_ref()?)))
+        self.slots.iter().filter_map(|slot| Some((slot.key, slot.source.as_deref()?)))
     }
 
     /// The first source at or behind `index` that is not running, and the index to go on with.
     pub(crate) fn next_from(&self, index: usize) -> Option<(usize, &T)> {
         (index..self.slots.len())
-            .find_map(|index| Some((index + 1, self.slots.get(index)?.source.as_ref()?)))
+            .find_map(|index| Some((index + 1, self.slots.get(index)?.source.as_deref()?)))
     }
 
     fn slot(&mut self, key: Key) -> Option<&mut Slot<T>> {
@@ -169,8 +171,8 @@ mod tests {
         let second = insert(&mut slots, "second");
         assert_eq!(first.index(), second.index());
         assert!(slots.take(first).is_none());
-        assert!(slots.take_token_if(first.token(), |_| true).is_none());
-        assert_eq!(slots.take(second), Some("second"));
+        assert!(slots.take_token(first.token()).is_none());
+        assert_eq!(slots.take(second).as_deref(), Some(&"second"));
     }
 
     #[test]
@@ -193,6 +195,6 @@ mod tests {
 
     #[test]
     fn a_slot_is_small() {
-        assert!(size_of::<Slot<(u8, Box<u8>)>>() <= 24);
+        assert!(size_of::<Slot<[u8; 100]>>() <= 16);
     }
 }

@@ -9,10 +9,10 @@ use crate::stream::Stream;
 use crate::trace::Subject;
 use crate::{ConnectionId, ListenerId, SocketId};
 
-/// What a slot holds. Boxed, so that taking a source out for dispatch moves one pointer.
+/// What a slot holds. The many are streams, so the others are boxed: a stream takes no more for them.
 pub(crate) enum Source<App> {
     Listener(Box<Listener<App>>),
-    Stream(Box<Connection<App>>),
+    Stream(Connection<App>),
     Datagram(Box<Socket<App>>),
     Preface(Box<Preface>),
 }

@@ -132,11 +132,9 @@ impl<App> Registry<App> {
     ///
     /// If it has ended, or is running the callback that calls.
     pub fn detach_socket(&mut self, id: SocketId) -> Result<StdDatagram, Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {}
-            _ => return Err(Stale),
-        }
-        let Some(Source::Datagram(mut socket)) = self.slots.remove(id.0) else {
+        let is_open =
+            |source: &Source<App>| matches!(source, Source::Datagram(it) if !it.queue.is_closed());
+        let Some(Source::Datagram(mut socket)) = self.slots.remove_if(id.0, is_open) else {
             return Err(Stale);
         };
         self.cancel_timers(socket.queue.timers);

@@ -23,6 +23,7 @@ use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, Soc
 
 use deaf_peers::DeafPeers;
 pub use transport::DatagramTransport;
+pub(crate) use visit::SocketVisit;
 
 /// What a queued datagram is charged beside its bytes.
 const DATAGRAM_CHARGE: usize = 64;

@@ -6,7 +6,7 @@ use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
 use super::deaf_peers::DeafPeers;
-use super::{DatagramQueue, DatagramTransport, SocketClosed};
+use super::{DatagramTransport, SocketClosed};
 use crate::id::Key;
 use crate::ledger::Scratch;
 use crate::net::{AtOnce, Incoming};
@@ -22,68 +22,79 @@ use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
 /// something may stand behind them; one that does not would keep the loop busy.
 const ERRORS: usize = 64;
 
-impl<App> Registry<App> {
-    /// Does all that a datagram socket has to do now.
-    pub(crate) fn handle_socket(
-        &mut self,
+/// A datagram socket that is being visited, out of its slot, with all that its methods need.
+pub(crate) struct SocketVisit<'a, App> {
+    key: Key,
+    socket: &'a mut Socket<App>,
+    registry: &'a mut Registry<App>,
+    app: &'a mut App,
+}
+
+impl<'a, App> SocketVisit<'a, App> {
+    pub(crate) fn new(
         key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) {
-        if socket.queue.is_closed() {
+        socket: &'a mut Socket<App>,
+        registry: &'a mut Registry<App>,
+        app: &'a mut App,
+    ) -> Self {
+        Self { key, socket, registry, app }
+    }
+
+    /// Does all that there is to do now.
+    pub(crate) fn handle(&mut self, scratch: &mut Scratch) {
+        if self.socket.queue.is_closed() {
             return;
         }
-        if socket.queue.open() {
-            self.call_socket(key, socket, app, Callback::Open, |protocol, transport, app| {
+        if self.socket.queue.open() {
+            self.call(Callback::Open, |protocol, transport, app| {
                 protocol.on_open(transport, app);
             });
         }
-        let has_failed = socket.queue.has_failed();
+        let has_failed = self.socket.queue.has_failed();
         if has_failed {
-            socket.queue.recover(key, &self.poller);
+            self.socket.queue.recover(self.key, &self.registry.poller);
         }
-        self.flush_socket(key, socket, app);
-        if !socket.queue.deaf.is_empty() {
-            self.retry_deaf_peers(key, socket, app);
+        self.flush();
+        if !self.socket.queue.deaf.is_empty() {
+            self.retry_deaf_peers();
         }
-        self.receive(key, socket, app, scratch);
-        if has_failed && let Some(error) = socket.queue.take_error(&mut self.ledger) {
-            self.report(key, socket, app, &error);
+        self.receive(scratch);
+        if has_failed && let Some(error) = self.socket.queue.take_error(&mut self.registry.ledger) {
+            self.report(&error);
         }
     }
 
-    fn receive(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) {
+    fn come_again(&mut self) {
+        self.socket.queue.make_ready(self.key, &mut self.registry.ledger);
+    }
+
+    // ── receiving ───────────────────────────────────────────────────────────────────────────
+
+    fn receive(&mut self, scratch: &mut Scratch) {
         let (mut received, mut errors) = (0, 0);
-        while received < self.ledger.limits.datagram_budget {
-            if !socket.queue.can_receive() {
+        while received < self.registry.ledger.limits.datagram_budget {
+            if !self.socket.queue.can_receive() {
                 return;
             }
-            let outcome = match socket.queue.receive_at_once(scratch) {
+            let outcome = match self.socket.queue.receive_at_once(scratch) {
                 AtOnce::V4(length, from) => {
-                    self.deliver_bytes(key, socket, app, &scratch[..length], from.into());
+                    self.deliver_bytes(&scratch[..length], from.into());
                     Ok(1)
                 }
                 AtOnce::V6(length, from) => {
-                    self.deliver_bytes(key, socket, app, &scratch[..length], from.into());
+                    self.deliver_bytes(&scratch[..length], from.into());
                     Ok(1)
                 }
                 AtOnce::Failed(error) => Err(error),
-                AtOnce::Otherwise => self.receive_thoroughly(key, socket, app, scratch),
+                AtOnce::Otherwise => self.receive_thoroughly(scratch),
             };
             match outcome {
                 Ok(delivered) => received += delivered,
                 Err(error) => {
-                    if !socket.queue.receive_failed(&error, &mut self.ledger) {
+                    if !self.socket.queue.receive_failed(&error, &mut self.registry.ledger) {
                         return;
                     }
-                    self.report(key, socket, app, &error);
+                    self.report(&error);
                     errors += 1;
                     if errors == ERRORS {
                         break;
@@ -92,120 +103,182 @@ impl<App> Registry<App> {
             }
         }
         if received == 0 {
-            socket.queue.await_event();
-        } else if socket.queue.can_receive() {
-            socket.queue.make_ready(key, &mut self.ledger);
+            self.socket.queue.await_event();
+        } else if self.socket.queue.can_receive() {
+            self.come_again();
         }
     }
 
     /// Delivers a plain datagram: bytes and a sender.
-    fn deliver_bytes(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        bytes: &[u8],
-        from: SocketAddr,
-    ) {
+    fn deliver_bytes(&mut self, bytes: &[u8], from: SocketAddr) {
         // It owns nothing, so that there is nothing to drop.
-        let datagram = ManuallyDrop::new(Datagram::plain(bytes, Address::Ip(from)));
-        self.deliver_datagram(key, socket, app, &datagram);
+        self.deliver(&ManuallyDrop::new(Datagram::plain(bytes, Address::Ip(from))));
     }
 
-    fn deliver_datagram(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        datagram: &Datagram<'_>,
-    ) {
+    fn deliver(&mut self, datagram: &Datagram<'_>) {
+        let ledger = &mut self.registry.ledger;
         let length = datagram.bytes.len();
-        self.ledger.stats.datagrams_received += 1;
-        self.ledger.stats.datagram_bytes_received += length as u64;
-        self.ledger.trace(|| What::Received { bytes: length });
-        self.call_open_socket(key, socket, app, Callback::Datagram, |protocol, transport, app| {
+        ledger.stats.datagrams_received += 1;
+        ledger.stats.datagram_bytes_received += length as u64;
+        ledger.trace(|| What::Received { bytes: length });
+        self.call_open(Callback::Datagram, |protocol, transport, app| {
             protocol.on_datagram(transport, datagram, app);
         });
     }
 
     /// Receives once, delivers every datagram that came, and returns their number. If a callback closes the
     /// socket, the datagrams behind it are lost, as those are that wait in the socket.
-    fn receive_thoroughly(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) -> io::Result<usize> {
-        let incoming = socket.queue.receive(scratch)?;
+    fn receive_thoroughly(&mut self, scratch: &mut Scratch) -> io::Result<usize> {
+        let incoming = self.socket.queue.receive(scratch)?;
         let Incoming { length, stride, from, to, ecn, truncated } = incoming;
         let mut datagram = Datagram { bytes: &[], from, to, ecn, truncated };
         let (mut rest, mut delivered) = (&scratch[..length], 0);
         loop {
             // An empty datagram is one too, and has no stride.
             (datagram.bytes, rest) = rest.split_at(stride.min(rest.len()));
-            self.deliver_datagram(key, socket, app, &datagram);
+            self.deliver(&datagram);
             delivered += 1;
-            if rest.is_empty() || socket.queue.is_closed() {
+            if rest.is_empty() || self.socket.queue.is_closed() {
                 return Ok(delivered);
             }
         }
     }
 
-    fn flush_socket(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
-        if !socket.queue.can_flush() {
+    // ── sending ─────────────────────────────────────────────────────────────────────────────
+
+    /// Sends what is queued.
+    fn flush(&mut self) {
+        if !self.socket.queue.can_flush() {
             return;
         }
-        for _ in 0..self.ledger.limits.datagram_budget {
-            if !socket.queue.can_flush() {
+        for _ in 0..self.registry.ledger.limits.datagram_budget {
+            if !self.socket.queue.can_flush() {
                 break;
             }
-            if let Err(error) = socket.queue.flush_one(SocketId(key), &mut self.ledger) {
-                self.report(key, socket, app, &error);
+            let id = SocketId(self.key);
+            if let Err(error) = self.socket.queue.flush_one(id, &mut self.registry.ledger) {
+                self.report(&error);
             }
         }
-        if socket.queue.can_flush() {
-            socket.queue.make_ready(key, &mut self.ledger);
-        } else if !socket.queue.has_queued() {
-            self.call_socket(key, socket, app, Callback::Drain, |protocol, transport, app| {
+        if self.socket.queue.can_flush() {
+            self.come_again();
+        } else {
+            self.tell_if_drained();
+        }
+    }
+
+    /// Tries again those peers whose time has come, and sets the timer for the others.
+    fn retry_deaf_peers(&mut self) {
+        for _ in 0..self.registry.ledger.limits.datagram_budget {
+            match self.socket.queue.retry_deaf(SocketId(self.key), &mut self.registry.ledger) {
+                None => break,
+                Some(Ok(())) => {}
+                Some(Err(error)) => self.report(&error),
+            }
+            if self.socket.queue.is_closed() {
+                return;
+            }
+        }
+        match self.socket.queue.deaf.next_retry() {
+            Some(tick) => self.arm_retry(tick),
+            None => {
+                self.registry.disarm_retry(&mut self.socket.queue.deaf);
+                self.tell_if_drained();
+            }
+        }
+    }
+
+    fn arm_retry(&mut self, tick: Tick) {
+        let (wheel, deaf) = (&mut self.registry.wheel, &mut self.socket.queue.deaf);
+        match deaf.timer {
+            Some(timer) => drop(wheel.rearm(timer, tick)),
+            // Beyond the timers' limit: it is what keeps the queue from standing still.
+            None => deaf.timer = Some(wheel.insert(tick, || Timed::Retry { socket: self.key })),
+        }
+    }
+
+    fn tell_if_drained(&mut self) {
+        if !self.socket.queue.has_queued() {
+            self.call(Callback::Drain, |protocol, transport, app| {
                 protocol.on_drain(transport, app);
             });
         }
     }
 
-    /// Tries again those peers whose time has come, and sets the timer for the others.
-    fn retry_deaf_peers(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App) {
-        for _ in 0..self.ledger.limits.datagram_budget {
-            match socket.queue.retry_deaf(SocketId(key), &mut self.ledger) {
-                None => break,
-                Some(Ok(())) => {}
-                Some(Err(error)) => self.report(key, socket, app, &error),
-            }
-            if socket.queue.is_closed() {
-                return;
-            }
-        }
-        match socket.queue.deaf.next_retry() {
-            Some(tick) => self.arm_retry(key, &mut socket.queue.deaf, tick),
-            None => {
-                self.disarm_retry(&mut socket.queue.deaf);
-                if !socket.queue.has_queued() {
-                    self.call_socket(key, socket, app, Callback::Drain, |protocol, socket, app| {
-                        protocol.on_drain(socket, app);
-                    });
-                }
-            }
+    // ── calling ─────────────────────────────────────────────────────────────────────────────
+
+    /// Tells the protocol of an error that is not fatal.
+    fn report(&mut self, error: &io::Error) {
+        self.call(Callback::Error, |protocol, transport, app| {
+            protocol.on_error(transport, error, app);
+        });
+    }
+
+    /// Calls the protocol, unless the socket has been closed meanwhile.
+    fn call(
+        &mut self,
+        callback: Callback,
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
+    ) {
+        if !self.socket.queue.is_closed() {
+            self.call_open(callback, call);
         }
     }
 
-    fn arm_retry(&mut self, key: Key, deaf: &mut DeafPeers, tick: Tick) {
-        match deaf.timer {
-            Some(timer) => drop(self.wheel.rearm(timer, tick)),
-            // Beyond the timers' limit: it is what keeps the queue from standing still.
-            None => deaf.timer = Some(self.wheel.insert(tick, || Timed::Retry { socket: key })),
+    /// Calls the protocol of a socket that is known to be open.
+    fn call_open(
+        &mut self,
+        callback: Callback,
+        call: impl FnOnce(
+            &mut (dyn DatagramProtocol<App> + 'static),
+            &mut DatagramTransport<'_, App>,
+            &mut App,
+        ),
+    ) {
+        let Socket { queue, protocol } = &mut *self.socket;
+        let id = SocketId(self.key);
+        self.registry.ledger.trace_visit(id, || What::Called(callback));
+        let mut transport = DatagramTransport::new(id, queue, self.registry);
+        let result = Registry::<App>::guarded(|| call(&mut **protocol, &mut transport, self.app));
+        if let Err(panic) = result {
+            self.registry.ledger.trace(|| What::Panicked(callback));
+            return self.attend(Some(panic));
+        }
+        self.registry.ledger.trace(|| What::Returned(callback));
+        if self.registry.ledger.attention {
+            self.attend(None);
         }
     }
 
+    /// The callback has done more than send from its socket, or it has panicked.
+    fn attend(&mut self, panic: Option<Box<dyn Any + Send>>) {
+        let Registry { own_datagrams, orders, ledger, .. } = &mut *self.registry;
+        let queue = &mut self.socket.queue;
+        ledger.attention = false;
+        for (bytes, to) in std::mem::take(own_datagrams) {
+            // The call that sent it by the id has returned, so only the counters tell.
+            let _ = queue.send(SocketId(self.key), &bytes, to.as_ref(), ledger);
+        }
+        let told_to_close = orders.drain(..).any(|order| order.is_close());
+        let reason = match panic {
+            None if told_to_close => CloseReason::Closed,
+            None => return,
+            Some(panic) => {
+                ledger.stats.panics += 1;
+                CloseReason::Panicked(panic_message(&*panic))
+            }
+        };
+        if queue.retire() {
+            ledger.retired.push_back((self.key, Box::new(reason)));
+        }
+    }
+}
+
+impl<App> Registry<App> {
     /// Cancels the timer of the next try: all is sent, or the socket has ended.
     pub(super) fn disarm_retry(&mut self, deaf: &mut DeafPeers) {
         deaf.timer.take().map(|timer| self.wheel.cancel(timer));
@@ -217,85 +290,6 @@ impl<App> Registry<App> {
         if let Found::Here(Source::Datagram(socket)) = self.slots.find(key) {
             socket.queue.deaf.timer = None;
             socket.queue.make_ready(key, &mut self.ledger);
-        }
-    }
-
-    /// Tells the protocol of an error that is not fatal.
-    fn report(&mut self, key: Key, socket: &mut Socket<App>, app: &mut App, error: &io::Error) {
-        self.call_socket(key, socket, app, Callback::Error, |protocol, transport, app| {
-            protocol.on_error(transport, error, app);
-        });
-    }
-
-    /// Calls the protocol, unless the socket has been closed meanwhile.
-    fn call_socket(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(
-            &mut (dyn DatagramProtocol<App> + 'static),
-            &mut DatagramTransport<'_, App>,
-            &mut App,
-        ),
-    ) {
-        if !socket.queue.is_closed() {
-            self.call_open_socket(key, socket, app, callback, call);
-        }
-    }
-
-    /// Calls the protocol of a socket that is known to be open.
-    fn call_open_socket(
-        &mut self,
-        key: Key,
-        socket: &mut Socket<App>,
-        app: &mut App,
-        callback: Callback,
-        call: impl FnOnce(
-            &mut (dyn DatagramProtocol<App> + 'static),
-            &mut DatagramTransport<'_, App>,
-            &mut App,
-        ),
-    ) {
-        let Socket { queue, protocol } = socket;
-        let id = SocketId(key);
-        self.ledger.trace_visit(id, || What::Called(callback));
-        let mut transport = DatagramTransport::new(id, queue, self);
-        let result = Self::guarded(|| call(&mut **protocol, &mut transport, app));
-        if let Err(panic) = result {
-            self.ledger.trace(|| What::Panicked(callback));
-            return self.attend_to_socket(key, queue, Some(panic));
-        }
-        self.ledger.trace(|| What::Returned(callback));
-        if self.ledger.attention {
-            self.attend_to_socket(key, queue, None);
-        }
-    }
-
-    /// The callback has done more than send from its socket, or it has panicked.
-    fn attend_to_socket(
-        &mut self,
-        key: Key,
-        queue: &mut DatagramQueue,
-        panic: Option<Box<dyn Any + Send>>,
-    ) {
-        self.ledger.attention = false;
-        for (bytes, to) in std::mem::take(&mut self.own_datagrams) {
-            // The call that sent it by the id has returned, so only the counters tell.
-            let _ = queue.send(SocketId(key), &bytes, to.as_ref(), &mut self.ledger);
-        }
-        let told_to_close = self.orders.drain(..).any(|order| order.is_close());
-        let reason = match panic {
-            None if told_to_close => CloseReason::Closed,
-            None => return,
-            Some(panic) => {
-                self.ledger.stats.panics += 1;
-                CloseReason::Panicked(panic_message(&*panic))
-            }
-        };
-        if queue.retire() {
-            self.ledger.retired.push_back((key, Box::new(reason)));
         }
     }
 
@@ -314,8 +308,8 @@ impl<App> Registry<App> {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
-        if let Source::Datagram(socket) = &mut source {
-            self.call_socket(key, socket, app, callback, call);
+        if let Source::Datagram(socket) = &mut *source {
+            SocketVisit::new(key, socket, self, app).call(callback, call);
         }
         self.slots.put(key, source);
     }

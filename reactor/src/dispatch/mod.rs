@@ -12,6 +12,7 @@ mod timers;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::Registry;
+use crate::datagram::SocketVisit;
 use crate::id::{Key, Token};
 use crate::ledger::Scratch;
 use crate::net::{Events, Readiness};
@@ -26,44 +27,31 @@ impl<App> Registry<App> {
         self.ledger.gathers = events.len() > 1;
         self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
-            let is_stream = |source: &Source<App>| matches!(source, Source::Stream(_));
-            if let Some((key, Source::Stream(mut connection))) =
-                self.slots.take_token_if(token, is_stream)
-            {
-                Visit::new(key, &mut connection, self, app).handle_readiness(readiness, scratch);
-                self.slots.put(key, Source::Stream(connection));
+            let Some((key, mut source)) = self.slots.take_token(token) else {
+                self.handle_other_token(token, app);
+                continue;
+            };
+            if let Source::Stream(connection) = &mut *source {
+                Visit::new(key, connection, self, app).handle_readiness(readiness, scratch);
             } else {
-                self.handle_other_event(token, readiness, app, scratch);
+                self.handle_other_source(key, &mut source, readiness, app, scratch);
             }
+            self.slots.put(key, source);
         }
     }
 
     /// Handles an event of anything but a connection.
     #[inline(never)]
-    fn handle_other_event(
-        &mut self,
-        token: Token,
-        readiness: Readiness,
-        app: &mut App,
-        scratch: &mut Scratch,
-    ) {
-        match self.slots.take_token_if(token, |_| true) {
-            Some((key, source)) => self.handle_other_source(key, source, readiness, app, scratch),
-            None => self.handle_other_token(token, app),
-        }
-    }
-
-    /// Handles an event of a listener or a datagram socket.
     fn handle_other_source(
         &mut self,
         key: Key,
-        mut source: Source<App>,
+        source: &mut Source<App>,
         readiness: Readiness,
         app: &mut App,
         scratch: &mut Scratch,
     ) {
         self.ledger.trace_visit(source.subject(key), || What::event(readiness));
-        match &mut source {
+        match source {
             // It ended earlier in this batch of events.
             Source::Datagram(socket) if socket.queue.is_closed() => {
                 self.ledger.stats.stale_events += 1;
@@ -71,7 +59,7 @@ impl<App> Registry<App> {
             }
             Source::Datagram(socket) => {
                 socket.queue.note_readiness(readiness);
-                self.handle_socket(key, socket, app, scratch);
+                SocketVisit::new(key, socket, self, app).handle(scratch);
             }
             Source::Listener(listener) => {
                 listener.note_readiness(readiness);
@@ -80,21 +68,20 @@ impl<App> Registry<App> {
             Source::Preface(preface) => self.handle_preface(key, preface),
             Source::Stream(_) => {}
         }
-        self.slots.put(key, source);
     }
 
     /// Visits a source from the ready list.
     pub(crate) fn handle_ready(&mut self, key: Key, app: &mut App, scratch: &mut Scratch) {
         let Some(mut source) = self.slots.take(key) else { return };
         self.ledger.trace_visit(source.subject(key), || What::Visited);
-        match &mut source {
+        match &mut *source {
             Source::Stream(connection) => {
                 connection.stream.unmake_ready();
                 Visit::new(key, connection, self, app).handle(scratch);
             }
             Source::Datagram(socket) => {
                 socket.queue.unmake_ready();
-                self.handle_socket(key, socket, app, scratch);
+                SocketVisit::new(key, socket, self, app).handle(scratch);
             }
             Source::Listener(listener) => {
                 listener.is_ready = false;

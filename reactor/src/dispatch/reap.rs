@@ -25,7 +25,7 @@ impl<App> Registry<App> {
             }
             match self.slots.remove(key) {
                 Some(Source::Stream(connection)) => {
-                    self.dispose_stream(key, *connection, *reason, app);
+                    self.dispose_stream(key, connection, *reason, app);
                 }
                 Some(Source::Datagram(socket)) => self.dispose_socket(key, *socket, *reason, app),
                 Some(Source::Preface(preface)) => self.settle_preface(*preface, app),
@@ -51,7 +51,7 @@ impl<App> Registry<App> {
         let is_attempt = stream.is_attempt();
         self.count_connections(-isize::from(!is_attempt));
         self.away.forget(key);
-        let proxied = if self.proxied.is_empty() { None } else { self.proxied.remove(&key) };
+        let proxied = self.proxied.remove(&key);
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
         let (peer, opened) = (stream.peer(), stream.was_opened());

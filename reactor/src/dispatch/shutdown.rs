@@ -141,7 +141,7 @@ impl<App> Registry<App> {
                 continue;
             };
             let reason = Box::new(CloseReason::Shutdown);
-            match &mut source {
+            match &mut *source {
                 Source::Stream(connection) => {
                     connection.stream.retire(key, reason, &mut self.ledger);
                 }

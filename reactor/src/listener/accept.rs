@@ -253,7 +253,7 @@ impl<App> Registry<App> {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
-        if let Source::Listener(listener) = &mut source
+        if let Source::Listener(listener) = &mut *source
             && let State::Resting(timer) = listener.state
         {
             self.wheel.cancel(timer);

@@ -1,12 +1,12 @@
 //! Who may come in: connections by address.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Counts accepted connections by their peer's address. IPv4 peers of a dual-stack socket count as
 /// the IPv4 addresses they are.
 #[derive(Default)]
-pub(crate) struct ByAddress(HashMap<IpAddr, u32>);
+pub(crate) struct ByAddress(BTreeMap<IpAddr, u32>);
 
 impl ByAddress {
     /// Counts one more, unless the address is at its limit.

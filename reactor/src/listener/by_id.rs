@@ -144,25 +144,18 @@ impl<App> Registry<App> {
 
     /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.
     pub(crate) fn remove_listener(&mut self, id: ListenerId) -> Result<Box<Listener<App>>, Stale> {
-        match self.slots.take(id.0) {
-            Some(Source::Listener(mut listener)) => {
-                self.slots.remove(id.0);
-                if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed)
-                {
-                    self.wheel.cancel(timer);
-                }
-                // It fails only if a duplicate's owner has taken it out already.
-                let _ = listener.socket.deregister(&self.poller);
-                if let Some(entrance) = listener.entrance.take_awaited() {
-                    self.entrances.insert(id, entrance);
-                }
-                Ok(listener)
-            }
-            Some(other) => {
-                self.slots.put(id.0, other);
-                Err(Stale)
-            }
-            None => Err(Stale),
+        let is_listener = |source: &Source<App>| matches!(source, Source::Listener(_));
+        let Some(Source::Listener(mut listener)) = self.slots.remove_if(id.0, is_listener) else {
+            return Err(Stale);
+        };
+        if let State::Resting(timer) = std::mem::replace(&mut listener.state, State::Closed) {
+            self.wheel.cancel(timer);
         }
+        // It fails only if a duplicate's owner has taken it out already.
+        let _ = listener.socket.deregister(&self.poller);
+        if let Some(entrance) = listener.entrance.take_awaited() {
+            self.entrances.insert(id, entrance);
+        }
+        Ok(listener)
     }
 }

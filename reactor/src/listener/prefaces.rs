@@ -57,7 +57,7 @@ impl<App> Registry<App> {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
-        if let Source::Preface(preface) = &mut source
+        if let Source::Preface(preface) = &mut *source
             && let State::Waiting(_) = preface.state
         {
             preface.state = State::Ended(Err(ProxyError::Late));
@@ -71,9 +71,11 @@ impl<App> Registry<App> {
         let Some((listener, accepted)) = self.dismiss_preface(preface) else {
             return;
         };
-        if let Some(Source::Listener(mut found)) = self.slots.take(listener.0) {
-            self.place(&mut found.entrance, accepted, app);
-            self.slots.put(listener.0, Source::Listener(found));
+        if let Some(mut source) = self.slots.take(listener.0) {
+            if let Source::Listener(found) = &mut *source {
+                self.place(&mut found.entrance, accepted, app);
+            }
+            self.slots.put(listener.0, source);
         } else if let Some(mut entrance) = self.entrances.remove(&listener) {
             // The listener is closed. It is out of the map while the program's factory runs.
             self.place(&mut entrance, accepted, app);
@@ -122,19 +124,13 @@ impl<App> Registry<App> {
 
     /// The loop shuts down: those whose peer is not known have been told nothing, and are closed; whether it was one.
     pub(crate) fn drop_preface(&mut self, key: Key) -> bool {
-        match self.slots.take(key) {
-            Some(Source::Preface(preface)) => {
-                self.slots.remove(key);
-                if let Some((listener, _)) = self.dismiss_preface(*preface) {
-                    self.forget_preface(listener);
-                }
-                true
-            }
-            Some(other) => {
-                self.slots.put(key, other);
-                false
-            }
-            None => false,
+        let is_preface = |source: &Source<App>| matches!(source, Source::Preface(_));
+        let Some(Source::Preface(preface)) = self.slots.remove_if(key, is_preface) else {
+            return false;
+        };
+        if let Some((listener, _)) = self.dismiss_preface(*preface) {
+            self.forget_preface(listener);
         }
+        true
     }
 }

@@ -246,10 +246,8 @@ impl DatagramSocket {
     }
 
     same! {
-        #[inline(always)]
         fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce;
         fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming>;
-        #[inline(always)]
         fn send_at_once(&self, bytes: &[u8], to: Option<&Address>) -> Option<Result<(), Failure>>;
         fn run_of(&self, length: usize) -> usize;
         fn send(&self, outgoing: &Outgoing<'_>) -> io::Result<()>;

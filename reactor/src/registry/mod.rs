@@ -17,7 +17,7 @@ mod open;
 mod protocol;
 mod timers;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -49,7 +49,7 @@ pub(crate) use timers::Timed;
 /// A closure that runs on the loop, later in this turn or in the next.
 pub(crate) type Task<App> = Box<dyn FnOnce(&mut Registry<App>, &mut App)>;
 /// Closures that wait for an outbox to fall, by connection. Few connections have any.
-pub(crate) type Waiting<App> = HashMap<Key, Vec<Told<App>>>;
+pub(crate) type Waiting<App> = BTreeMap<Key, Vec<Told<App>>>;
 /// Makes the task that calls such a closure.
 type Told<App> = Box<dyn FnOnce(Result<(), Stale>) -> Task<App>>;
 /// What is to be done with the result of offloaded work.
@@ -112,15 +112,15 @@ pub struct Registry<App> {
     pub(crate) connections: usize,
     pub(crate) by_address: ByAddress,
     /// Where connections come in that other loops accept for this one, by their listeners.
-    pub(crate) entrances: HashMap<ListenerId, Entrance<App>>,
+    pub(crate) entrances: BTreeMap<ListenerId, Entrance<App>>,
     /// The paths from which Unix connections were made: few, if any.
-    pub(crate) client_paths: HashMap<Key, OwnedPath>,
+    pub(crate) client_paths: BTreeMap<Key, OwnedPath>,
     /// What proxies have said of connections: few, if any.
-    pub(crate) proxied: HashMap<Key, Proxied>,
+    pub(crate) proxied: BTreeMap<Key, Proxied>,
     /// What the process was started with, until somebody listens there.
     pub(crate) inherited: inherit::Inherited,
     /// Connections that are being made to a host by its name.
-    pub(crate) races: HashMap<Key, Race>,
+    pub(crate) races: BTreeMap<Key, Race>,
     /// Who looks hosts up, if not the system.
     resolver: Option<Resolver<App>>,
     lookups: Lookups,
@@ -132,7 +132,7 @@ pub struct Registry<App> {
     pub(crate) ends: Option<Vec<crate::Closed>>,
     pub(crate) detaching: Vec<(Key, DetachReceiver<App>)>,
     /// Who connects anew when this connection has ended: few, if any.
-    pub(crate) after_close: HashMap<Key, AfterClose<App>>,
+    pub(crate) after_close: BTreeMap<Key, AfterClose<App>>,
     pub(crate) shutdown: Shutdown,
     pub(crate) offloads: Slab<Completion<App>>,
     /// Which connections wait for it.
@@ -202,22 +202,22 @@ impl<App> Registry<App> {
             has_mail: false,
             deferred: VecDeque::new(),
             orders: Vec::new(),
-            waiting: Waiting::new(),
+            waiting: BTreeMap::new(),
             own_datagrams: Vec::new(),
             outcome: None,
             connections: 0,
             by_address: ByAddress::default(),
-            client_paths: HashMap::new(),
-            entrances: HashMap::new(),
-            proxied: HashMap::new(),
+            client_paths: BTreeMap::new(),
+            entrances: BTreeMap::new(),
+            proxied: BTreeMap::new(),
             inherited: inherit::Inherited::default(),
-            races: HashMap::new(),
+            races: BTreeMap::new(),
             resolver: None,
             resting: Vec::new(),
             #[cfg(feature = "sim")]
             ends: None,
             detaching: Vec::new(),
-            after_close: HashMap::new(),
+            after_close: BTreeMap::new(),
             shutdown: Shutdown::Running,
             offloads: Slab::new(),
             away: Away::default(),

@@ -176,7 +176,7 @@ impl<App> Registry<App> {
         let Some(Source::Stream(attempt)) = self.slots.remove(id.0) else {
             return;
         };
-        let Connection { mut stream, .. } = *attempt;
+        let Connection { mut stream, .. } = attempt;
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
         let mut connected = stream.into_connected(&mut self.ledger);
@@ -225,9 +225,6 @@ impl<App> Registry<App> {
 
     /// Nobody waits for an outcome any more.
     fn end_race(&mut self, key: Key) -> Option<Race> {
-        if self.races.is_empty() {
-            return None;
-        }
         self.cancel_race_timer(key);
         let race = self.races.remove(&key)?;
         self.lookups.forget(ConnectionId(key));

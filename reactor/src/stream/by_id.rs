@@ -295,15 +295,15 @@ impl Stream {
                 Step::Break(reason) => self.retire(key, reason, ledger),
             },
             Order::End => {
-                self.end(ledger);
+                self.end();
                 self.touch(key, ledger);
             }
             Order::Close => {
-                self.close(ledger);
+                self.close();
                 self.touch(key, ledger);
             }
             Order::Release => {
-                self.release(ledger);
+                self.release();
                 self.touch(key, ledger);
             }
             Order::Abort => self.retire(key, Box::new(CloseReason::Aborted), ledger),

@@ -1,5 +1,6 @@
 //! Sets and checks the deadlines of a connection, from its state and its limits.
 
+use std::mem;
 use std::rc::Rc;
 
 use super::guard::{Deadlines, Doing, Phase};
@@ -14,16 +15,20 @@ use crate::{CloseReason, ConnectionId, StreamLimits};
 impl Stream {
     pub(super) fn begin(&mut self, phase: Phase, end: Tick, ledger: &Ledger) {
         self.io.guard_from(ledger.clock.tick()).begin(phase, end);
-        self.io.deadlines = Deadlines::Changed;
+        self.io.deadlines.change();
     }
 
     /// Whether the guard's timer has to be set anew.
-    pub(crate) fn take_guard_note(&mut self) -> bool {
-        let changed = self.io.deadlines == Deadlines::Changed;
-        if changed {
-            self.io.deadlines = Deadlines::Armed;
+    pub(crate) fn take_guard_note(&mut self, ledger: &Ledger) -> bool {
+        match mem::replace(&mut self.io.deadlines, Deadlines::Armed) {
+            Deadlines::Armed => return false,
+            Deadlines::Changed => {}
+            Deadlines::Closing => {
+                let end = ledger.clock.tick_after(self.limits.close_timeout);
+                self.io.guard_from(ledger.clock.tick()).begin(Phase::Closing, end);
+            }
         }
-        changed
+        true
     }
 
     /// Checks the deadlines: when to look again, or a break if one has passed.
@@ -50,7 +55,7 @@ impl Stream {
 
     pub(crate) fn set_limits(&mut self, limits: StreamLimits) {
         self.limits = Rc::new(limits);
-        self.io.deadlines = Deadlines::Changed;
+        self.io.deadlines.change();
     }
 
     pub(crate) fn limits(&self) -> &StreamLimits {

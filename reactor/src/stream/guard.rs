@@ -35,6 +35,17 @@ pub(super) enum Deadlines {
     Armed,
     /// They have changed, and the timer has to be set anew.
     Changed,
+    /// As `Changed`, and closing has to be done by one that has yet to begin. Most connections have nothing to wait
+    /// for, and end before it does.
+    Closing,
+}
+
+impl Deadlines {
+    pub(super) fn change(&mut self) {
+        if *self == Self::Armed {
+            *self = Self::Changed;
+        }
+    }
 }
 
 /// One stretch of time in which a minimum of bytes has to move, if they are owed.

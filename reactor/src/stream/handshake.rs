@@ -5,7 +5,6 @@
 //!   start_tls:            Open    ──▶ shake_hands ──▶ on_secure    (not read meanwhile)
 //! ```
 
-use super::guard::Deadlines;
 use super::guard::Phase;
 use super::pending::Between;
 use super::{Received, Step, Stream, Visit, ended};
@@ -41,7 +40,7 @@ impl Stream {
             && let Some(guard) = self.io.guard()
         {
             guard.opened(ledger.clock.tick());
-            self.io.deadlines = Deadlines::Changed;
+            self.io.deadlines.change();
         }
     }
 

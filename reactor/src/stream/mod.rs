@@ -200,7 +200,7 @@ impl Stream {
                 self.state = State::Opening(next);
                 if let Some(guard) = self.io.guard() {
                     guard.opened(ledger.clock.tick());
-                    self.io.deadlines = Deadlines::Changed;
+                    self.io.deadlines.change();
                 }
                 self.begin_handshake(ledger);
                 Step::Continue(true)
@@ -224,9 +224,9 @@ impl Stream {
     }
 
     /// Does what was asked for before the connection was open.
-    pub(crate) fn opened(&mut self, AfterOpen(next): AfterOpen, ledger: &Ledger) {
+    pub(crate) fn opened(&mut self, AfterOpen(next): AfterOpen) {
         if next == Next::End {
-            self.end(ledger);
+            self.end();
         }
     }
 
@@ -255,18 +255,18 @@ impl Stream {
     // ── ending ──────────────────────────────────────────────────────────────────────────────
 
     /// This side sends no more: FIN follows what is queued. The peer may go on.
-    pub(crate) fn end(&mut self, ledger: &Ledger) {
+    pub(crate) fn end(&mut self) {
         self.state = match self.state {
             State::Connecting(Next::Open) => State::Connecting(Next::End),
             State::Opening(Next::Open) => State::Opening(Next::End),
             State::Open => State::Ending,
-            State::PeerEnded => return self.close(ledger),
+            State::PeerEnded => return self.close(),
             other => other,
         };
     }
 
     /// Both sides are done: flush, FIN, and wait for the peer's, up to a deadline.
-    pub(crate) fn close(&mut self, ledger: &Ledger) {
+    pub(crate) fn close(&mut self) {
         self.state = match self.state {
             State::Connecting(Next::Open | Next::End) => State::Connecting(Next::Close),
             State::Opening(_) | State::Open | State::Ending => State::Draining(Fins::OursOnly),
@@ -278,26 +278,20 @@ impl Stream {
             | State::Closed => return,
         };
         self.inbox = Inbox::default();
-        self.begin_closing(ledger);
+        self.io.deadlines = Deadlines::Closing;
     }
 
     /// This side is done, and does not wait for the other: flush, and leave the rest to the system.
-    pub(crate) fn release(&mut self, ledger: &Ledger) {
+    pub(crate) fn release(&mut self) {
         self.state = match self.state {
-            State::Connecting(_) | State::Opening(_) => return self.close(ledger),
+            State::Connecting(_) | State::Opening(_) => return self.close(),
             State::Draining(Fins::OursFirst | Fins::PeersFirst | Fins::Unheard) | State::Closed => {
                 return;
             }
             _ => State::Draining(Fins::Unheard),
         };
         self.inbox = Inbox::default();
-        self.begin_closing(ledger);
-    }
-
-    /// Sets the deadline of the end.
-    fn begin_closing(&mut self, ledger: &Ledger) {
-        let end = ledger.clock.tick_after(self.limits.close_timeout);
-        self.begin(Phase::Closing, end, ledger);
+        self.io.deadlines = Deadlines::Closing;
     }
 
     /// Takes the step that waits for everything queued to have left, if it has.

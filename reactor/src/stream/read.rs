@@ -1,5 +1,6 @@
 //! Reading: when there is something to read, and who gets it.
 
+use super::guard::Deadlines;
 use super::pending::{Between, Reading};
 use super::{Fins, Received, State, Step, Stream, ended};
 use crate::CloseReason;
@@ -67,14 +68,12 @@ impl Stream {
     }
 
     /// Notes the peer's FIN; whether `on_end` is to be called.
-    pub(crate) fn peer_ended(&mut self, ledger: &Ledger) -> Step<bool> {
+    pub(crate) fn peer_ended(&mut self) -> Step<bool> {
         self.io.end_taken();
         self.state = match self.state {
             State::Open => State::PeerEnded,
             State::Ending | State::Ended => {
-                if !self.outbox.is_empty() {
-                    self.begin_closing(ledger);
-                }
+                self.io.deadlines = Deadlines::Closing;
                 State::Draining(Fins::OursFirst)
             }
             State::Draining(Fins::OursOnly) => {

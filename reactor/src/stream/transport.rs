@@ -253,7 +253,7 @@ impl<'a, App> Transport<'a, App> {
     #[doc(alias("shutdown"))]
     pub fn end(&mut self) {
         self.uncork();
-        self.stream.end(&self.registry.ledger);
+        self.stream.end();
     }
 
     /// Closes gracefully: what is queued is sent, then FIN; what the peer still sends is thrown away
@@ -261,7 +261,7 @@ impl<'a, App> Transport<'a, App> {
     /// [`on_close`](Protocol::on_close).
     pub fn close(&mut self) {
         self.uncork();
-        self.stream.close(&self.registry.ledger);
+        self.stream.close();
     }
 
     /// Closes without waiting for the peer: as soon as the system has taken what is queued the connection
@@ -274,7 +274,7 @@ impl<'a, App> Transport<'a, App> {
     /// may be in the middle of a word, [`close`](Self::close) hears it out.
     pub fn release(&mut self) {
         self.uncork();
-        self.stream.release(&self.registry.ledger);
+        self.stream.release();
     }
 
     /// Resets the connection: RST at once, and what is queued is lost.

@@ -38,16 +38,15 @@ pub(crate) struct Visit<'a, App> {
 impl<App> Registry<App> {
     /// Visits a connection that is in its slot, if it has not ended.
     pub(crate) fn visit(&mut self, key: Key, app: &mut App, act: impl FnOnce(&mut Visit<'_, App>)) {
-        let Some(source) = self.slots.take(key) else {
+        let Some(mut source) = self.slots.take(key) else {
             return;
         };
-        let Source::Stream(mut connection) = source else {
-            return self.slots.put(key, source);
-        };
-        if !connection.stream.is_closed() {
-            act(&mut Visit { key, connection: &mut connection, registry: self, app });
+        if let Source::Stream(connection) = &mut *source
+            && !connection.stream.is_closed()
+        {
+            act(&mut Visit { key, connection, registry: self, app });
         }
-        self.slots.put(key, Source::Stream(connection));
+        self.slots.put(key, source);
     }
 
     /// Flushes a connection that others have written to, or that was told to close.
@@ -153,7 +152,7 @@ impl<'a, App> Visit<'a, App> {
         if let ControlFlow::Break(reason) = step {
             return self.retire(reason);
         }
-        if self.connection.stream.take_guard_note() {
+        if self.connection.stream.take_guard_note(&self.registry.ledger) {
             self.arm_guard();
         }
         // Where only `WouldBlock` re-arms the poller, a short write must be followed by another.
@@ -197,7 +196,7 @@ impl<'a, App> Visit<'a, App> {
                 waiting.opened = Some(ledger.clock.now());
             }
             self.announce()?;
-            self.connection.stream.opened(after, &self.registry.ledger);
+            self.connection.stream.opened(after);
             self.settle()?;
         }
         Step::Continue(true)
@@ -240,7 +239,6 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
-    #[cold]
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
@@ -259,7 +257,7 @@ impl<'a, App> Visit<'a, App> {
         let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
         // This side has said goodbye, so how the peer ends does not matter.
         if matches!(received, Received::End | Received::Truncated) {
-            stream.peer_ended(&self.registry.ledger)?;
+            stream.peer_ended()?;
         }
         self.settle()
     }
@@ -281,7 +279,6 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Offers what is in the inbox.
-    #[cold]
     fn offer(&mut self) -> Step {
         let bytes = self.connection.stream.inbox.take();
         let mut input = Input::new(&bytes);
@@ -296,7 +293,7 @@ impl<'a, App> Visit<'a, App> {
 
     /// Handles the peer's FIN.
     fn end(&mut self) -> Step {
-        if !self.connection.stream.peer_ended(&self.registry.ledger)? {
+        if !self.connection.stream.peer_ended()? {
             return self.settle();
         }
         self.call(Callback::End, |protocol, transport, app| {
@@ -412,7 +409,7 @@ impl<App> Visit<'_, App> {
         }
         self.connection.stream.check_inbox()?;
         self.settle()?;
-        if self.connection.stream.take_guard_note() {
+        if self.connection.stream.take_guard_note(&self.registry.ledger) {
             self.arm_guard();
         }
         Step::Continue(())

@@ -125,7 +125,6 @@ impl<T> Wheel<T> {
     }
 
     /// Removes a timer; `None` when the key is stale.
-    #[inline(always)]
     pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
         let hand = self.hand(key)?;
         let (deadline, place) = (hand.deadline, hand.place());
@@ -230,7 +229,6 @@ impl<T> Wheel<T> {
     }
 
     /// Removes a timer from its bucket, if it is in one.
-    #[inline(always)]
     fn leave(&mut self, index: u32, deadline: Tick, place: u32) {
         if place == NOWHERE {
             return;

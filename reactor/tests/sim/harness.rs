@@ -218,6 +218,19 @@ fn a_silent_peer_is_told_so_and_sees_fin() {
 }
 
 #[test]
+fn new_limits_leave_an_end_its_deadline() {
+    let goodbye = |transport: &mut Transport<'_, _>| {
+        transport.close();
+        let limits = transport.limits().clone();
+        transport.set_limits(limits);
+        Idle::Stay
+    };
+    let mut talker = idle_after(idle_timeout(), goodbye);
+    talker.wait(HALF_A_MINUTE + StreamLimits::default().close_timeout + 2 * A_MILLISECOND);
+    assert!(matches!(talker.reason(), Some(CloseReason::CloseTimeout)));
+}
+
+#[test]
 fn a_goodbye_for_silence_has_a_deadline_too() {
     let goodbye = |transport: &mut Transport<'_, _>| {
         transport.close();

@@ -91,7 +91,6 @@ impl<Kind: 'static> Socket<Kind> {
 
     // Out of line, so that real sockets do not pay for it.
     #[cold]
-    #[inline(never)]
     fn ask<R>(&self, what: impl FnOnce(&mut World, SocketIndex) -> R) -> R {
         self.0.with(|Descriptor { world, index }| what(&mut world.borrow_mut(), *index))
     }
