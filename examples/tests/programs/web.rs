@@ -295,6 +295,81 @@ fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
     )
 }
 
+#[test]
+fn get_from_apache() {
+    let Some(apache) = program("/usr/sbin/apache2") else {
+        return;
+    };
+    let (tree, port) = (tree(), free_port());
+    let scratch = tempfile::tempdir().expect("a directory");
+    let (place, root) = (scratch.path().display(), tree.path().display());
+    let modules: String = ["mpm_event", "authz_core", "mime"]
+        .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
+        .concat();
+    let config = format!(
+        "{modules}ServerRoot {place}\nServerName localhost\nListen 127.0.0.1:{port}\n\
+         PidFile {place}/pid\nErrorLog {place}/error\nTypesConfig /dev/null\nDocumentRoot {root}\n"
+    );
+    let file = scratch.path().join("apache.conf");
+    fs::write(&file, config).expect("it is written");
+    let _server = foreign(apache, &["-X", "-f", &file.to_string_lossy()], port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), true);
+}
+
+/// Its large answers go in chunks.
+#[test]
+fn get_from_node() {
+    if program("node").is_none() {
+        return;
+    }
+    let script = "
+const { createServer } = require('http'), { readFile } = require('fs');
+const [root, port] = process.argv.slice(1);
+createServer((request, answer) => {
+  readFile(root + decodeURIComponent(request.url), (error, bytes) => {
+    if (error) return answer.writeHead(404).end();
+    if (bytes.length > 100000) answer.write(bytes.subarray(0, 1000));
+    answer.end(bytes.length > 100000 ? bytes.subarray(1000) : bytes);
+  });
+}).listen(port, '127.0.0.1');";
+    let (tree, port) = (tree(), free_port());
+    let root = tree.path().to_string_lossy().into_owned();
+    let _server = foreign("node", &["-e", script, &root, &port.to_string()], port);
+    fetches_from(&format!("http://127.0.0.1:{port}"), false);
+}
+
+/// Apache does not say with 416 how much there is.
+#[test]
+fn what_is_here_already_is_whole_though_the_server_only_says_that_there_is_no_more() {
+    let (listener, place) = listener();
+    let server = std::thread::spawn(move || {
+        ["416 Range Not Satisfiable\r\nContent-Length: 0", "200 OK\r\nContent-Length: 3"].map(
+            |answer| {
+                let (mut client, _) = listener.accept().expect("somebody connects");
+                client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+                let (mut head, mut byte) = (Vec::new(), [0]);
+                while !head.ends_with(b"\r\n\r\n") {
+                    client.read_exact(&mut byte).expect("a head comes");
+                    head.push(byte[0]);
+                }
+                let answer = format!("HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n");
+                client.write_all(answer.as_bytes()).expect("it reads");
+                String::from_utf8(head).expect("it is text")
+            },
+        )
+    });
+    let here = tempfile::tempdir().expect("a directory");
+    fs::write(here.path().join("x.part"), "abc").expect("it is written");
+    let words =
+        ["get", "-c", "--output", &here.path().to_string_lossy(), &format!("http://{place}/x")];
+    let output = String::from_utf8(prints(WEB, &words)).expect("it is text");
+    assert!(output.contains("all of it is here"), "{output}");
+    assert_eq!(fs::read(here.path().join("x")).expect("it has its name"), b"abc");
+    let [first, second] = server.join().expect("it ends");
+    assert!(first.starts_with("GET /x ") && first.contains("\r\nRange: bytes=3-\r\n"), "{first}");
+    assert!(second.starts_with("HEAD /x ") && !second.contains("Range"), "{second}");
+}
+
 /// `web proxy` before these, and where it listens.
 fn proxy(to: &[&str], more: &[&str]) -> (Program, String) {
     let to: Vec<_> = to.iter().flat_map(|url| ["--to", *url]).collect();
@@ -422,6 +497,44 @@ fn get_through_a_proxy_and_past_it() {
     assert_eq!(ended.code, Some(97), "{ended:?}");
     assert!(ended.errors.contains("the SOCKS proxy does not let anybody through: it closes"));
     proxy.join().expect("it ends");
+}
+
+#[test]
+fn a_redirect_takes_no_secret_to_another_server() {
+    let (there, heard_there) = answers_once(|mut stream, _| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("it reads");
+    });
+    let (here, heard_here) = answers_once(move |mut stream, _| {
+        let head = format!("HTTP/1.1 302 Found\r\nLocation: http://{there}/x\r\n");
+        stream.write_all(format!("{head}Content-Length: 0\r\n\r\n").as_bytes()).expect("it reads");
+    });
+    let fields = ["Authorization: Bearer t", "Cookie: a=b", "Accept: text/x"];
+    let fields: Vec<_> = fields.iter().flat_map(|field| ["--header", *field]).collect();
+    let url = format!("http://{here}/");
+    let output = prints(WEB, &[&["get", "--output", "-", &url][..], &fields].concat());
+    assert_eq!(output, b"hi");
+    let (here, there) = (heard_here.join().expect("it ends"), heard_there.join().expect("it ends"));
+    for (field, goes_on) in
+        [("Authorization: Bearer t", false), ("Cookie: a=b", false), ("Accept: text/x", true)]
+    {
+        assert!(here.contains(field), "{here}");
+        assert_eq!(there.contains(field), goes_on, "{there}");
+    }
+}
+
+#[test]
+fn an_application_of_one_page_gets_the_paths_that_are_not_there() {
+    let tree = tree();
+    fs::write(tree.path().join("index.html"), "<p>application").expect("it is written");
+    let (server, url) = start(&["serve", "--spa", &tree.path().to_string_lossy()]);
+    let get = |path: &str| prints(WEB, &["get", "--output", "-", &format!("{url}{path}")]);
+    for path in ["/users/7", "/users/7/", "/"] {
+        assert_eq!(get(path), b"<p>application", "{path}");
+    }
+    assert!(get("/small") == noise(100));
+    let hidden = run(WEB, &["get", "--output", "-", &format!("{url}/.git/config")], b"");
+    assert_eq!(hidden.code, Some(22), "{hidden:?}");
+    server.stop();
 }
 
 #[test]

@@ -178,6 +178,9 @@ fn what_lies_beside_a_file_goes_to_who_takes_it() {
     assert_ne!(best.field("ETag"), plain.field("ETag"));
     let other = ask(&stage, "GET", "/app.js", "Accept-Encoding: br;q=0, *\r\n");
     assert_eq!((other.body.as_str(), other.field("Content-Encoding")), ("gzip", Some("gzip")));
+    fs::write(tree.path().join("app.js.zst"), "zstd").expect("it is written");
+    let third = ask(&stage, "GET", "/app.js", "Accept-Encoding: zstd, gzip\r\n");
+    assert_eq!((third.body.as_str(), third.field("Content-Encoding")), ("zstd", Some("zstd")));
     // What is older than the file itself is not of it.
     fs::write(tree.path().join("app.js"), "newer").expect("it is written");
     assert_eq!(ask(&stage, "GET", "/app.js", "Accept-Encoding: br\r\n").body, "newer");

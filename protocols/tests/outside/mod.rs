@@ -35,8 +35,9 @@ const fn known(
     Known { name, ask, says, package }
 }
 
-const PROGRAMS: [Known; 30] = [
+const PROGRAMS: [Known; 31] = [
     known("ab", "-V", "ApacheBench", "apache2-utils"),
+    known("/usr/sbin/apache2", "-v", "Server version: Apache", "apache2-bin"),
     known("aria2c", "--version", "aria2 version", "aria2"),
     known("atftp", "--version", "atftp-", "atftp"),
     known("chromium", "--version", "Chromium ", "chromium"),

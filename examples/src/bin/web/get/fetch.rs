@@ -1,5 +1,6 @@
 //! Fetching what is at one URL: through redirects, from where it was left off, to its end.
 
+use std::cmp::Ordering;
 use std::io;
 use std::rc::Rc;
 use std::time::Instant;
@@ -38,6 +39,8 @@ pub(crate) struct Fetch {
     offset: u64,
     /// Whether a server is asked if it wants a body that is long.
     asks_first: bool,
+    /// Only the size is asked for: a server has refused to go on, and not said how much there is.
+    asks_size: bool,
     progress: Progress,
 }
 
@@ -61,6 +64,8 @@ enum Step {
     Redirected(Box<Redirect>),
     /// The server does not know that it can be asked about a body.
     NotAsked,
+    /// There is nothing behind what is here, and the server does not say how much there is before it.
+    NotSized,
     /// The whole is here already.
     Here,
     Failed(Code, String),
@@ -79,6 +84,7 @@ impl Fetch {
             redirects: 0,
             offset: 0,
             asks_first: true,
+            asks_size: false,
             progress: Progress::new(),
         }
     }
@@ -104,7 +110,8 @@ impl Fetch {
     }
 
     fn request(&self) -> Ask {
-        let mut ask = Ask::new(self.method.clone(), &self.url);
+        let method = if self.asks_size { Method::HEAD } else { self.method.clone() };
+        let mut ask = Ask::new(method, &self.url);
         let given =
             |name: &str| self.asking.header.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
         for (name, value) in &self.asking.header {
@@ -121,7 +128,7 @@ impl Fetch {
         if self.takes_gzip() {
             ask = ask.field("Accept-Encoding", Decoded::<Self>::ACCEPTED);
         }
-        if self.offset > 0 {
+        if self.offset > 0 && !self.asks_size {
             ask = ask.field("Range", format!("bytes={}-", self.offset));
         }
         match &self.asking.body {
@@ -185,16 +192,35 @@ impl Fetch {
                 _ => Step::Failed(Code::NO_RANGES, "the server sends another part".to_owned()),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if self.offset > 0 => match range {
-                Some((None, Some(size))) if size == self.offset => Step::Here,
-                Some((None, Some(size))) if size < self.offset => self.too_long(size),
+                Some((None, Some(size))) => self.compare(size, status),
+                _ if !self.asks_size => Step::NotSized,
                 _ => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
             },
+            status if status.is_success() && self.asks_size => {
+                let size = response.fields().get_only("content-length");
+                match size.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok()) {
+                    Some(size) => self.compare(size, StatusCode::RANGE_NOT_SATISFIABLE),
+                    None => {
+                        let why = "the server does not say how much there is";
+                        Step::Failed(Code::NO_RANGES, why.to_owned())
+                    }
+                }
+            }
             StatusCode::EXPECTATION_FAILED if self.asks() => Step::NotAsked,
             status if status.is_success() => match response.framing() {
                 Framing::Length(size) if size < self.offset => self.too_long(size),
                 _ => open(0),
             },
             status => Step::Failed(Code::STATUS, format!("the server says {status}")),
+        }
+    }
+
+    /// There is nothing behind what is here, of so many bytes that there are.
+    fn compare(&self, size: u64, status: StatusCode) -> Step {
+        match size.cmp(&self.offset) {
+            Ordering::Equal => Step::Here,
+            Ordering::Less => self.too_long(size),
+            Ordering::Greater => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
         }
     }
 
@@ -328,6 +354,10 @@ impl Reader<Getter> for Fetch {
             }
             (Ok(()), Step::NotAsked) => {
                 self.asks_first = false;
+                self.begin(registry, getter);
+            }
+            (Ok(()), Step::NotSized) => {
+                self.asks_size = true;
                 self.begin(registry, getter);
             }
             (Ok(()), Step::Asked) => {
