@@ -20,7 +20,7 @@ use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{self, DhtOptions};
 use protocols::torrent::disk::{Allocation, Disk, DiskError, DiskOptions};
 use protocols::torrent::machine::{Bitfield, Traffic};
-use protocols::torrent::peer::{self, Event, Host, Shared, Swarm, Swarms};
+use protocols::torrent::peer::{self, Event, Host, Limits, Shared, Swarm, Swarms};
 use protocols::torrent::tracker::{AnnounceOptions, Announcer, TrackerEvent};
 use protocols::torrent::wire::announce::Progress as TrackerProgress;
 use protocols::torrent::wire::mse::Encryption;
@@ -79,6 +79,10 @@ pub(crate) struct Peers {
     /// and others are not met
     #[arg(long, value_name = "WHEN", default_value = "allow")]
     encryption: When,
+
+    /// Peers at a time. One more is let in if another has been of no use for a minute, which goes for it
+    #[arg(long, value_name = "N", default_value_t = Limits::default().peers)]
+    max_peers: usize,
 
     /// Tell how it goes as JSON, an object a line
     #[arg(long)]
@@ -241,7 +245,8 @@ pub(crate) fn run(
         Purpose::Get { .. } => known.web_seeds(),
     };
     let reach = ask::reach(peers.allow_inside);
-    let mut options = peer::Options { from, encryption, reach, ..peer::Options::default() };
+    let limits = Limits { peers: peers.max_peers, ..Limits::default() };
+    let mut options = peer::Options { from, encryption, reach, limits, ..peer::Options::default() };
     options.secure = ask::secure(&web_seeds, options.first_from());
     let mut swarms = Swarms::new(torrents::peer_id(registry), options);
     let mut addresses = Vec::new();

@@ -22,6 +22,7 @@ session = libtorrent.session({
     "enable_upnp": False,
     "enable_natpmp": False,
     "allow_multiple_connections_per_ip": True,
+    "connections_limit": 10_000,
     "out_enc_policy": int(getattr(libtorrent.enc_policy, policy)),
     "in_enc_policy": int(getattr(libtorrent.enc_policy, policy)),
     "allowed_enc_level": int(getattr(libtorrent.enc_level, level)),

@@ -17,7 +17,7 @@ use rustix::process::Signal;
 
 use super::trackers::finds_ours_by_our_tracker;
 use super::{Network, TORRENT, free_place, made, outside};
-use crate::support::{PATIENCE, Program, connect, listener, noise, run};
+use crate::support::{PATIENCE, Program, connect, is_ended_by_peer, listener, noise, run};
 use tempfile::TempDir;
 
 /// `torrent seed`, and where it listens.
@@ -396,26 +396,42 @@ fn five_hundred_files_are_given_and_fetched_with_sixty_four_descriptors() {
     }
 }
 
+/// What a peer says first, to get what a link is to.
+fn greeting(link: &str, number: u8) -> [u8; 68] {
+    let hash = link.split(['&', ':']).nth(3).and_then(|hash| hash.parse::<InfoHash>().ok());
+    let (fast, extended, dht) = Default::default();
+    let peer_id = PeerId::new([number; 12]);
+    Handshake { fast, extended, dht, info_hash: hash.expect("it is in it"), peer_id }.to_bytes()
+}
+
+/// Whether a peer is greeted in its turn, and not turned away.
+fn is_greeted(mut peer: &TcpStream) -> bool {
+    let mut answer = [0; 68];
+    peer.read_exact(&mut answer).is_ok() && answer.starts_with(b"\x13BitTorrent protocol")
+}
+
 #[test]
 fn a_hundred_who_connect_at_once_are_all_answered() {
     let (here, file, link) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
-    let hash: InfoHash =
-        link.split(['&', ':']).nth(3).and_then(|hash| hash.parse().ok()).expect("it is in it");
     let peers: Vec<_> = (0..100).map(|_| connect(&address)).collect();
-    let greeting = |number: u8| {
-        let peer_id = PeerId::new([number; 12]);
-        let (fast, extended, dht) = Default::default();
-        Handshake { fast, extended, dht, info_hash: hash, peer_id }.to_bytes()
-    };
     for (number, mut peer) in (0..).zip(&peers) {
-        peer.write_all(&greeting(number)).expect("it is open");
+        peer.write_all(&greeting(&link, number)).expect("it is open");
     }
-    for mut peer in &peers {
-        let mut answer = [0; 68];
-        peer.read_exact(&mut answer).expect("it answers");
-        assert!(answer.starts_with(b"\x13BitTorrent protocol"));
-    }
+    assert!(peers.iter().all(is_greeted));
+}
+
+#[test]
+fn no_more_peers_are_let_in_than_are_wanted() {
+    let (here, file, link) = made(&[]);
+    let (_seed, address) = seed(&file, &here, &["--max-peers", "2"]);
+    let greeted = [1, 2, 3].map(|number| {
+        let mut peer = connect(&address);
+        peer.write_all(&greeting(&link, number)).expect("it is open");
+        (is_greeted(&peer), peer)
+    });
+    assert_eq!(greeted.each_ref().map(|(is_greeted, _)| *is_greeted), [true, true, false]);
+    assert!(is_ended_by_peer(&greeted[2].1));
 }
 
 #[test]
