@@ -46,6 +46,7 @@
 //! | `socks` | asking a SOCKS proxy for that |
 //! | `decoded` | answers that come compressed |
 //! | `failure` | how a request can fail |
+//! | `late` | a deadline for the whole of a request |
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `pool` | what waits for which server, and which connections are idle |
 //! | `line` | one connection |
@@ -54,6 +55,7 @@ mod ask;
 mod call;
 mod decoded;
 mod failure;
+mod late;
 mod limits;
 mod line;
 mod pool;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
+use super::late::Timed;
 use super::line::{Job, Line};
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
@@ -88,7 +89,10 @@ impl<App: 'static> Client<App> {
         ask: Ask,
         reader: impl Reader<App>,
     ) {
-        let reader = Box::new(reader);
+        let reader: Box<dyn Reader<App>> = match ask.deadline {
+            Some(most) => Box::new(Timed::new(Box::new(reader), most, registry)),
+            None => Box::new(reader),
+        };
         let since = registry.now();
         let job = Job { ask, reader, since, is_second: false, upload: Upload::Done };
         let refused = route.socks().and_then(|_| socks::check(&route.server).err());

@@ -105,6 +105,9 @@ impl Fetch {
 
     fn request(&self) -> Ask {
         let mut ask = Ask::new(self.method.clone(), &self.url);
+        if let Some(most) = self.asking.max_time {
+            ask = ask.with_deadline(most);
+        }
         let given =
             |name: &str| self.asking.header.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
         for (name, value) in &self.asking.header {
