@@ -105,9 +105,6 @@ impl Fetch {
 
     fn request(&self) -> Ask {
         let mut ask = Ask::new(self.method.clone(), &self.url);
-        if let Some(most) = self.asking.max_time {
-            ask = ask.with_deadline(most);
-        }
         let given =
             |name: &str| self.asking.header.iter().any(|(it, _)| it.eq_ignore_ascii_case(name));
         for (name, value) in &self.asking.header {
@@ -115,6 +112,9 @@ impl Fetch {
             if !(self.is_elsewhere && is_secret) {
                 ask = ask.field(name, value);
             }
+        }
+        if let Some(most) = self.asking.max_time {
+            ask = ask.with_deadline(most);
         }
         for (name, value) in [("User-Agent", "web/0.1"), ("Accept", "*/*")] {
             if !given(name) {
