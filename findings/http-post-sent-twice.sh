@@ -33,12 +33,11 @@ deb libfurl-perl=3.14-2
 pip httplib2==0.32.1 geventhttpclient==2.6.1 PySide6-Essentials==6.12.0
 npm undici@7.30.2
 experiment <<'PY'
-import glob
 import os
 import socket
 import subprocess
 import threading
-from lib import PYTHON, ROOT, TMP, expect, verdict
+from lib import ENV, PYTHON, TMP, expect, verdict
 
 
 class Server:
@@ -119,7 +118,7 @@ def perl(url, method):
     return ["perl", "-e", FURL, url, method]
 
 
-os.environ["PERL5LIB"] = ":".join([ROOT + "/usr/share/perl5", *glob.glob(ROOT + "/usr/lib/x86_64-linux-gnu/perl5/*")])
+os.environ["PERL5LIB"] = ENV["PERL5LIB"]
 
 
 def runs(client, method):

@@ -26,21 +26,11 @@ deb libanyevent-irc-perl=0.97-3 libev-perl=4.33-2
 deb tcllib=1.21+dfsg-1 tcl8.6=8.6.13+dfsg-2 ngircd=26.1-1+deb12u1
 pip irc==20.5.0 irc3==1.1.12
 experiment <<'PY'
-import glob
-import os
 import subprocess
 import tempfile
 import threading
 import time
-from lib import PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
-
-ENV = dict(
-    os.environ,
-    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
-    PERL5LIB=":".join([ROOT + "/usr/share/perl5", *glob.glob(ROOT + "/usr/lib/x86_64-linux-gnu/perl5/*")]),
-    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
-    TCLLIBPATH=ROOT + "/usr/share/tcltk/tcllib1.21",
-)
+from lib import ENV, PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
 
 
 def irc_server(port):

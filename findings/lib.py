@@ -1,6 +1,7 @@
-"""Shared by the findings: loopback ports, child processes, resets, and the verdict."""
+"""Shared by the findings: loopback ports, child processes and their environment, resets, and the verdict."""
 
 import atexit
+import glob
 import os
 import signal
 import socket
@@ -13,6 +14,14 @@ TMP = os.environ["TMP"]
 ROOT = TMP + "/root"
 PYTHON = TMP + "/py/bin/python"
 LOG = TMP + "/log"
+# With this, programs in Perl and Tcl find the packages that were unpacked.
+ENV = dict(
+    os.environ,
+    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
+    PERL5LIB=":".join([ROOT + "/usr/share/perl5", *glob.glob(ROOT + "/usr/lib/x86_64-linux-gnu/perl5/*")]),
+    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
+    TCLLIBPATH=ROOT + "/usr/share/tcltk/tcllib1.21",
+)
 
 _children = []
 _changed = []

@@ -31,10 +31,9 @@ deb libanyevent-perl=7.170-2+b3 libev-perl=4.33-2
 deb ruby-eventmachine=1.3~pre20220315-df4ab006-3 ruby3.1=3.1.7+really3.1.2-0+deb12u1 tcl8.6=8.6.13+dfsg-2
 pip twisted==26.10.0 uvloop==0.23.0
 experiment <<'PY'
-import os
 import socket
 import time
-from lib import PYTHON, ROOT, TMP, connect, expect, free_port, read_to_end, start, stop_all, verdict
+from lib import ENV, PYTHON, ROOT, TMP, connect, expect, free_port, read_to_end, start, stop_all, verdict
 
 SIZE = 8_000_000
 ASYNCIO = """import asyncio, sys
@@ -111,10 +110,7 @@ EM.run { EM.start_server('127.0.0.1', ARGV[0].to_i, Answer) }"""),
 }
 ARCH = ROOT + "/usr/lib/x86_64-linux-gnu"
 ENV = dict(
-    os.environ,
-    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
-    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
-    PERL5LIB=f"{ROOT}/usr/share/perl5:{ARCH}/perl5/5.36",
+    ENV,
     RUBYLIB=":".join(f"{ROOT}/usr/lib/ruby/{x}" for x in ("vendor_ruby", "3.1.0"))
     + ":" + ":".join(f"{ARCH}/ruby/{x}" for x in ("vendor_ruby/3.1.0", "3.1.0")),
 )

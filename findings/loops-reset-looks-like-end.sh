@@ -27,9 +27,8 @@ deb tcl8.6=8.6.13+dfsg-2 libmojolicious-perl=9.31+dfsg-1 libio-async-perl=0.802-
 deb libanyevent-perl=7.170-2+b3 libev-perl=4.33-2
 pip twisted==26.10.0
 experiment <<'PY'
-import os
 import time
-from lib import LOG, PYTHON, ROOT, TMP, connect, expect, free_port, reset, start, stop_all, verdict
+from lib import ENV, LOG, PYTHON, TMP, connect, expect, free_port, reset, start, stop_all, verdict
 
 SERVERS = {
     "Tcl": (["tclsh8.6", "FILE"], """proc accept {c host port} {
@@ -101,12 +100,6 @@ FOUND = {
     "AnyEvent::Handle": ("data, eof", "data, error"),
     "Twisted": ("data, ConnectionDone", "data, ConnectionLost"),
 }
-ENV = dict(
-    os.environ,
-    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
-    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
-    PERL5LIB=f"{ROOT}/usr/share/perl5:{ROOT}/usr/lib/x86_64-linux-gnu/perl5/5.36",
-)
 for name, (argv, program) in SERVERS.items():
     if argv[-1] == "FILE":
         with open(TMP + "/program", "w") as f:

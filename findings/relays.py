@@ -6,7 +6,7 @@ import tempfile
 from lib import ROOT, TMP, free_port, start
 
 
-def _write(text):
+def write(text):
     handle, path = tempfile.mkstemp(dir=TMP)
     with os.fdopen(handle, "w") as f:
         f.write(text)
@@ -17,9 +17,9 @@ def no_relay(backend):
     return backend
 
 
-def haproxy(backend):
+def haproxy(backend, tls=""):
     port = free_port()
-    conf = _write(f"""global
+    conf = write(f"""global
     maxconn 100
 defaults
     mode tcp
@@ -27,22 +27,22 @@ defaults
     timeout client 30s
     timeout server 30s
 listen relay
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port} {tls}
     server backend 127.0.0.1:{backend}
 """)
     start([ROOT + "/usr/sbin/haproxy", "-db", "-f", conf])
     return port
 
 
-def nginx(backend):
+def nginx(backend, tls="", more=""):
     port, prefix = free_port(), tempfile.mkdtemp(dir=TMP)
-    conf = _write(f"""load_module {ROOT}/usr/lib/nginx/modules/ngx_stream_module.so;
+    conf = write(f"""load_module {ROOT}/usr/lib/nginx/modules/ngx_stream_module.so;
 daemon off;
 master_process off;
 pid {prefix}/pid;
 error_log stderr;
 events {{}}
-stream {{ server {{ listen 127.0.0.1:{port}; proxy_pass 127.0.0.1:{backend}; }} }}
+stream {{ server {{ listen 127.0.0.1:{port} {tls}; proxy_pass 127.0.0.1:{backend}; {more} }} }}
 """)
     start([ROOT + "/usr/sbin/nginx", "-p", prefix, "-e", "stderr", "-c", conf])
     return port
@@ -62,7 +62,7 @@ def redir(backend):
 
 def rinetd(backend):
     port = free_port()
-    start([ROOT + "/usr/sbin/rinetd", "-f", "-c", _write(f"127.0.0.1 {port} 127.0.0.1 {backend}\n")])
+    start([ROOT + "/usr/sbin/rinetd", "-f", "-c", write(f"127.0.0.1 {port} 127.0.0.1 {backend}\n")])
     return port
 
 

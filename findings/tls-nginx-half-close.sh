@@ -39,59 +39,22 @@ import os
 import socket
 import ssl
 import subprocess
-import tempfile
 import threading
 import time
+import relays
 from lib import ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
 
 CERT, KEY, BOTH = TMP + "/cert", TMP + "/key", TMP + "/both"
 
 
-def write(text):
-    handle, path = tempfile.mkstemp(dir=TMP)
-    with os.fdopen(handle, "w") as f:
-        f.write(text)
-    return path
+def nginx(backend, tls="ssl", half="off"):
+    return relays.nginx(backend, tls, f"""ssl_protocols TLSv1.3; ssl_certificate {CERT}; ssl_certificate_key {KEY};
+        proxy_half_close {half};""")
 
 
-def nginx(port, backend, tls=" ssl", half="off"):
-    prefix = tempfile.mkdtemp(dir=TMP)
-    conf = write(f"""load_module {ROOT}/usr/lib/nginx/modules/ngx_stream_module.so;
-daemon off;
-master_process off;
-pid {prefix}/pid;
-error_log stderr;
-events {{}}
-stream {{
-    server {{
-        listen 127.0.0.1:{port}{tls};
-        ssl_protocols TLSv1.3;
-        ssl_certificate {CERT};
-        ssl_certificate_key {KEY};
-        proxy_pass 127.0.0.1:{backend};
-        proxy_half_close {half};
-    }}
-}}
-""")
-    start([ROOT + "/usr/sbin/nginx", "-p", prefix, "-e", "stderr", "-c", conf])
-
-
-def haproxy(port, backend):
-    start([ROOT + "/usr/sbin/haproxy", "-db", "-f", write(f"""global
-    maxconn 100
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 30s
-    timeout server 30s
-listen relay
-    bind 127.0.0.1:{port} ssl crt {BOTH}
-    server backend 127.0.0.1:{backend}
-""")])
-
-
-def stunnel(port, backend):
-    start([ROOT + "/usr/bin/stunnel4", write(f"""foreground = yes
+def stunnel(backend):
+    port = free_port()
+    start([ROOT + "/usr/bin/stunnel4", relays.write(f"""foreground = yes
 syslog = no
 pid =
 [relay]
@@ -99,20 +62,23 @@ accept = 127.0.0.1:{port}
 connect = 127.0.0.1:{backend}
 cert = {BOTH}
 """)])
+    return port
 
 
-def socat(port, backend):
+def socat(backend):
+    port = free_port()
     listen = f"OPENSSL-LISTEN:{port},bind=127.0.0.1,fork,verify=0,cert={BOTH}"
     start([ROOT + "/usr/bin/socat", "-t", "10", listen, f"TCP:127.0.0.1:{backend}"])
+    return port
 
 
 RELAYS = {
-    "haproxy": haproxy,
+    "haproxy": lambda backend: relays.haproxy(backend, f"ssl crt {BOTH}"),
     "stunnel": stunnel,
     "socat -t 10": socat,
     "nginx": nginx,
-    "nginx, half_close": lambda port, backend: nginx(port, backend, half="on"),
-    "nginx, half_close, no TLS": lambda port, backend: nginx(port, backend, tls="", half="on"),
+    "nginx, half_close": lambda backend: nginx(backend, half="on"),
+    "nginx, half_close, no TLS": lambda backend: nginx(backend, tls="", half="on"),
 }
 
 
@@ -220,8 +186,7 @@ def converse(name, first, make=Tls):
     """first: who ends first, "client", "backend", or "both" when the backend closes."""
     came, listener = [], socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=backend, args=(listener, first, came), daemon=True).start()
-    port = free_port()
-    RELAYS[name](port, listener.getsockname()[1])
+    port = RELAYS[name](listener.getsockname()[1])
     connect(port).close()
     with connect(port) as sock:
         sock.settimeout(10)
@@ -265,8 +230,7 @@ def s_client(name):
     """What openssl's own client makes of an ordinary conversation."""
     listener = socket.create_server(("127.0.0.1", 0))
     threading.Thread(target=backend, args=(listener, "both", []), daemon=True).start()
-    port = free_port()
-    RELAYS[name](port, listener.getsockname()[1])
+    port = RELAYS[name](listener.getsockname()[1])
     connect(port).close()
     env = {key: value for key, value in os.environ.items() if key != "LD_LIBRARY_PATH"}
     child = subprocess.Popen(["openssl", "s_client", "-quiet", "-tls1_3", "-CAfile", CERT, "-connect", f"127.0.0.1:{port}"],

@@ -35,22 +35,14 @@ pip aiohttp==3.14.5 tornado==6.6.1 websockets==17.4 ws4py==0.6.0
 npm websocket@1.0.35 faye-websocket@0.11.4 ws@8.23.0 undici@7.30.2
 experiment <<'PY'
 import base64
-import glob
 import hashlib
 import os
 import socket
 import subprocess
 import threading
 import time
-from lib import LOG, PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
+from lib import ENV, LOG, PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
 
-ENV = dict(
-    os.environ,
-    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
-    PERL5LIB=":".join([ROOT + "/usr/share/perl5", *glob.glob(ROOT + "/usr/lib/x86_64-linux-gnu/perl5/*")]),
-    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
-    TCLLIBPATH=ROOT + "/usr/share/tcltk/tcllib1.21",
-)
 QT_PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else ROOT + "/usr/bin/python3"
 QT_IMPORT = f"""import sys; sys.path.insert(0, '{ROOT}/usr/lib/python3/dist-packages')
 from PyQt5.QtCore import QCoreApplication, QUrl; from PyQt5.QtNetwork import QHostAddress

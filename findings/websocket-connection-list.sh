@@ -41,7 +41,7 @@ import os
 import socket
 import subprocess
 import threading
-from lib import PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
+from lib import ENV, PYTHON, ROOT, TMP, connect, expect, free_port, start, stop_all, verdict
 
 FORMS = {
     "plain": b"Connection: Upgrade\r\n",
@@ -131,13 +131,6 @@ if not os.path.exists(QT_PYTHON):
 CLIENTS = {name: [PYTHON, "-W", "ignore", "-c", text] for name, text in PYTHONS.items()}
 CLIENTS |= {name: ["node", "--no-warnings", "-e", text] for name, text in NODES.items()}
 CLIENTS |= {"Qt": [QT_PYTHON, "-c", QT, PACKAGES], "Mojo": ["perl", "-e", MOJO], "Tcl": ["tclsh8.6", TMP + "/client.tcl"]}
-ENV = dict(
-    os.environ,
-    PATH=f"{ROOT}/usr/bin:{os.environ['PATH']}",
-    PERL5LIB=f"{ROOT}/usr/share/perl5:{ROOT}/usr/lib/x86_64-linux-gnu/perl5/5.36",
-    TCL_LIBRARY=ROOT + "/usr/share/tcltk/tcl8.6",
-    TCLLIBPATH=ROOT + "/usr/share/tcltk/tcllib1.21",
-)
 
 
 def runs(name, form):

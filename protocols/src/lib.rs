@@ -14,6 +14,7 @@
 //! | [`store`] | a tree of files that strangers may be let into |
 //! | [`password`] | passwords as they are kept: argon2 hashes |
 //! | [`budget`] | how much each peer may ask for, where anybody may ask |
+//! | [`wildcard`] | patterns with `*` and `?` |
 //!
 //! # Depend on it
 //!
@@ -45,7 +46,7 @@
 //! - **client** is the other side;
 //! - **limits** are the bounds of each side, each with a default and the reason for it.
 //!
-//! A part that is small is one file and no folder, as in [`echo`].
+//! A part that is small is one file and no folder, as `limits` is in [`echo`].
 //!
 //! Shared state lives in the application. The loop lends it to every callback, and a protocol asks
 //! for its part of it: `impl<App: AsMut<echo::Server>> Protocol<App> for echo::Session`. A program
@@ -90,5 +91,5 @@ pub mod torrent;
 pub mod transfer;
 #[cfg(feature = "websocket")]
 pub mod websocket;
-#[cfg(any(feature = "chat", feature = "transfer"))]
-mod wildcard;
+#[cfg(any(feature = "chat", feature = "torrent", feature = "transfer"))]
+pub mod wildcard;

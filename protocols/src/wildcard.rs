@@ -1,11 +1,21 @@
-//! `*` is anything, `?` is one.
+//! Patterns: `*` is anything, `?` is one.
 
 /// Whether a text is one of those that a pattern stands for. Two bytes are the `same`, and what a `?` stands
 /// for has so many bytes at the front of a text, as the caller says.
 ///
 /// It takes at most as many steps as the two lengths multiplied, whatever the pattern: there is only ever one
 /// `*` to come back to, since an earlier one could do nothing that the last cannot.
-pub(crate) fn matches(
+///
+/// ```
+/// use protocols::wildcard::{character, matches};
+/// let is_of = |pattern: &str, text: &str| {
+///     matches(pattern.as_bytes(), text.as_bytes(), u8::eq, character)
+/// };
+/// assert!(is_of("*/?.txt", "an/ä.txt"));
+/// assert!(!is_of("*.txt", "a.txt.gz"));
+/// ```
+#[must_use]
+pub fn matches(
     pattern: &[u8],
     text: &[u8],
     same: impl Fn(&u8, &u8) -> bool,
@@ -30,4 +40,10 @@ pub(crate) fn matches(
         }
     }
     pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
+}
+
+/// How many bytes the first character of a text has, for a `?` that stands for one.
+#[must_use]
+pub fn character(text: &[u8]) -> usize {
+    1 + text.iter().skip(1).take_while(|&&byte| byte & 0xc0 == 0x80).count()
 }

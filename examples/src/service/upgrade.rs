@@ -9,12 +9,15 @@
 //!        take back: it cannot be let go of, the successor ends, or says nothing
 //! ```
 //!
-//! Both accept while the successor begins, so at no moment is there nobody who would.
+//! Both accept while the successor begins, so at no moment is there nobody who would. A successor that has not taken
+//! over ends with this process: nobody else knows of it. It is asked by a timer, and not by a connection of the loop's,
+//! for which a server that is full would have no room.
 
 use std::cell::Cell;
 use std::env;
+use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -24,8 +27,7 @@ use std::time::{Duration, Instant};
 
 use command_fds::{CommandFdExt, FdMapping};
 use reactor::{
-    Closed, Input, ListenerId, LoopGroup, Protocol, Registry, Signal, SocketId, StdDatagram,
-    StdListener, StreamLimits, StreamOptions, TimerId, Transport,
+    ListenerId, LoopGroup, Registry, Signal, SocketId, StdDatagram, StdListener, TimerId,
 };
 
 use super::estate::Estate;
@@ -38,7 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long after it could not be taken back something is tried to be taken back again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// How often one that leaves looks whether everybody has gone.
+/// How often it looks whether the successor is ready, and then whether everybody has gone.
 const LOOK: Duration = Duration::from_millis(50);
 
 /// The first descriptor that is handed over (`sd_listen_fds(3)`).
@@ -101,33 +103,65 @@ fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>,
     if upgrade.state.get() != State::Serving {
         return output::complain("a successor has been started already (SIGUSR2)");
     }
+    if registry.is_shutting_down() {
+        return output::complain("no successor is started: this process is ending (SIGUSR2)");
+    }
     upgrade.state.set(State::LettingGo);
     let starting = Rc::clone(upgrade);
     let then = move |registry: &mut Registry<App>, app: &mut App, free: Result<(), String>| {
         let started = free.map_err(Into::into).and_then(|()| starting.start(registry));
-        if let Err(error) = started {
-            output::complain(format_args!("a successor cannot be started: {error}; serving on"));
-            starting.serve_on(registry, app);
+        match started {
+            Ok(successor) => starting.look_at(registry, app, successor),
+            Err(error) => {
+                output::complain(format_args!(
+                    "a successor cannot be started: {error}; serving on"
+                ));
+                starting.serve_on(registry, app);
+            }
         }
     };
     (upgrade.estate.let_go)(registry, app, Box::new(then));
 }
 
 impl<App: 'static> Upgrade<App> {
-    fn start(
-        self: &Rc<Self>,
-        registry: &mut Registry<App>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    fn start(&self, registry: &Registry<App>) -> Result<Successor, Box<dyn Error>> {
         let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
         let mut descriptors = self.duplicates(registry)?;
         descriptors.push(theirs.into());
         let child = self.spawn(descriptors)?;
         output::complain(format_args!("started process {} as successor (SIGUSR2)", child.id()));
         self.state.set(State::Waiting);
-        let limits = StreamLimits { idle_timeout: Some(PATIENCE), ..StreamLimits::default() };
-        let successor = Successor { upgrade: Rc::clone(self), child: Some(child) };
-        registry.adopt(ours, &StreamOptions::default(), &limits, successor)?;
-        Ok(())
+        let deadline = registry.now().checked_add(PATIENCE);
+        Ok(Successor { child: Some(child), line: ours, deadline })
+    }
+
+    /// Looks whether the successor is ready, and later again if it has said nothing yet.
+    fn look_at(
+        self: &Rc<Self>,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        mut successor: Successor,
+    ) {
+        if registry.is_shutting_down() {
+            return;
+        }
+        match successor.heard(registry.now()) {
+            Heard::Ready => self.hand_over(registry, app, successor.leave_alone()),
+            Heard::Failed(why) => {
+                self.has_failed(registry, app, &why);
+                successor.reap(registry);
+            }
+            Heard::Nothing => {
+                let again = Rc::clone(self);
+                let look = move |registry: &mut Registry<App>, app: &mut App| {
+                    again.look_at(registry, app, successor);
+                };
+                if let Err(error) = registry.after(LOOK, look) {
+                    self.has_failed(registry, app, &error.to_string());
+                }
+            }
+        }
     }
 
     /// Those of the sockets that are still there.
@@ -205,19 +239,8 @@ impl<App: 'static> Upgrade<App> {
         self.state.set(State::Serving);
     }
 
-    fn has_failed(
-        self: &Rc<Self>,
-        registry: &mut Registry<App>,
-        app: &mut App,
-        child: Child,
-        why: &Closed,
-    ) {
-        let reason = match why.reason {
-            reactor::CloseReason::IdleTimeout => format!("it was not ready within {PATIENCE:?}"),
-            _ => "it ended before it was ready".to_owned(),
-        };
-        output::complain(format_args!("the successor has failed: {reason}; serving on"));
-        reap(registry, child);
+    fn has_failed(self: &Rc<Self>, registry: &mut Registry<App>, app: &mut App, why: &str) {
+        output::complain(format_args!("the successor has failed: {why}; serving on"));
         self.serve_on(registry, app);
     }
 }
@@ -240,48 +263,65 @@ fn leave<App: 'static>(
     }
 }
 
-/// Ends a successor that is of no use, away from the loop.
-fn reap<App: 'static>(registry: &mut Registry<App>, mut child: Child) {
-    let _ = child.kill();
-    // What cannot be waited for now is waited for by the system, when this process ends.
-    let _ = registry.offload(
-        move || child.wait(),
-        |_, _, ended| {
-            if let Ok(Ok(status)) = ended {
-                output::complain(format_args!("the successor that has failed is gone: {status}"));
-            }
-        },
-    );
-}
-
-/// The connection to a successor that has yet to say that it is ready.
-struct Successor<App> {
-    upgrade: Rc<Upgrade<App>>,
-    /// `None` once it has.
+/// A successor that has yet to say that it is ready. Whoever drops it ends it.
+struct Successor {
+    /// `None` once it is left alone.
     child: Option<Child>,
+    line: UnixStream,
+    /// When it is to be ready.
+    deadline: Option<Instant>,
 }
 
-impl<App: 'static> Protocol<App> for Successor<App> {
-    fn on_data(
-        &mut self,
-        transport: &mut Transport<'_, App>,
-        input: &mut Input<'_>,
-        app: &mut App,
-    ) {
-        if input.len() < READY.len() {
-            return;
+enum Heard {
+    Nothing,
+    Ready,
+    Failed(String),
+}
+
+impl Successor {
+    fn heard(&mut self, now: Instant) -> Heard {
+        let mut said = [0; READY.len()];
+        match self.line.read(&mut said) {
+            Ok(_) if said == READY => Heard::Ready,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if self.deadline.is_some_and(|deadline| now >= deadline) {
+                    return Heard::Failed(format!("it was not ready within {PATIENCE:?}"));
+                }
+                Heard::Nothing
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Heard::Nothing,
+            _ => Heard::Failed("it ended before it was ready".to_owned()),
         }
-        if input.take_all() == READY
-            && let Some(child) = self.child.take()
-        {
-            self.upgrade.hand_over(transport.registry(), app, child.id());
-        }
-        transport.close();
     }
 
-    fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        if let Some(child) = self.child.take() {
-            self.upgrade.has_failed(registry, app, child, closed);
+    /// It is on its own from now on; its process.
+    fn leave_alone(mut self) -> u32 {
+        self.child.take().map_or(0, |child| child.id())
+    }
+
+    /// Ends it, and waits for that away from the loop.
+    fn reap<App: 'static>(mut self, registry: &mut Registry<App>) {
+        let Some(mut child) = self.child.take() else { return };
+        let _ = child.kill();
+        // What cannot be waited for now is waited for by the system, when this process ends.
+        let _ = registry.offload(
+            move || child.wait(),
+            |_, _, ended| {
+                if let Ok(Ok(status)) = ended {
+                    output::complain(format_args!(
+                        "the successor that has failed is gone: {status}"
+                    ));
+                }
+            },
+        );
+    }
+}
+
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
         }
     }
 }

@@ -25,11 +25,13 @@ mod key_value;
 #[cfg(target_os = "linux")]
 mod logins;
 mod nats;
+mod network;
 mod pages;
 mod playground;
 mod proxy;
 mod real_peers;
 mod rpc;
+mod services;
 mod tls;
 mod torrent;
 mod transfer;

@@ -364,6 +364,16 @@ fn tls_begins_behind_the_header() {
     let ended = support::echo(&["send", &address, "--tls-pin", pin, "hello"], b"");
     assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
     outer.stop();
+    // Or between the proxy and the server, of which the first here speaks none, and is as good as not reached.
+    let (plain, places) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let words = ["--send-proxy", "v2", "--backend-pin", pin, &places[0], &within];
+    let (outer, address) = proxy(&words);
+    for _ in 0..2 {
+        let ended = support::echo(&["send", &address, "hello"], b"");
+        assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    }
+    outer.stop();
+    plain.stop();
     server.stop();
 }
 

@@ -142,6 +142,16 @@ impl Program {
         (now, most)
     }
 
+    /// Asks this one, or one that has taken over from it, for a successor, and waits until that has taken over; its
+    /// process.
+    #[track_caller]
+    pub(crate) fn upgrade(&self, process: Pid) -> Pid {
+        kill_process(process, Signal::USR2).expect("it runs");
+        let line = self.error_with("has taken over");
+        let number = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+        number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"))
+    }
+
     /// Waits for its end, and reads what it has left to say.
     #[track_caller]
     pub(crate) fn ended(self) -> Ended {

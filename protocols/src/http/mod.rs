@@ -6,7 +6,7 @@
 //!        ┌──────────┴───────────┐
 //!  ┌───────────┐          ┌───────────┐
 //!  │  server   │ ◀──TCP── │  client   │              one connection each, request after request
-//!  │  Session  │ ──────▶  │  Line     │
+//!  │  Session  │ ──────▶  │ Connection│
 //!  └─────┬─────┘          └─────┬─────┘
 //!     Exchange               Exchange                 one request, and its answer
 //!        │

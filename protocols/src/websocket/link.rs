@@ -195,7 +195,10 @@ impl Link {
         }
         let length = payload.len() as u64;
         let header = Header { fin: true, rsv1, opcode, mask: None, length };
-        transport.write(&header.encode());
+        match header.encode_short() {
+            Some(two) => transport.write(&two),
+            None => transport.write(&header.encode()),
+        }
         transport.write(payload);
     }
 

@@ -512,20 +512,25 @@ fn an_application_gets_the_paths_that_it_looks_at_itself() {
     assert_eq!(ask(&stage, "GET", "/ten.txt", "").body, "0123456789");
 }
 
-/// Whoever asks would choose what is kept.
+/// Whoever asks would choose what is kept; and to compress it for each of them would take long.
 #[cfg(target_os = "linux")]
 #[test]
-fn paths_that_are_not_there_are_not_kept() {
+fn a_fallback_is_kept_once_however_many_paths_it_is_sent_for() {
+    const GZIP: &str = "Accept-Encoding: gzip\r\n";
     let tree = tree();
     if !keeps(&tree) {
         return crate::outside::left_out("this file system is one of memory");
     }
-    let fallback = VirtualPath::root().join(b"dir/index.html").expect("a path");
-    let options = FilesOptions { fallback: Some(fallback), ..FilesOptions::default() };
+    fs::write(tree.path().join("app.html"), "<p>".repeat(1_000)).expect("it is written");
+    let fallback = VirtualPath::root().join(b"app.html").expect("a path");
+    let options =
+        FilesOptions { fallback: Some(fallback), compress: true, ..FilesOptions::default() };
     let stage = serve(tree.path(), options);
-    keep(&stage, &["/dir/index.html"], "");
+    keep(&stage, &["/users/me"], GZIP);
     for user in 0..100 {
-        assert_eq!(ask(&stage, "GET", &format!("/users/{user}"), "").body, "<p>index");
+        let answer = ask(&stage, "GET", &format!("/users/{user}"), GZIP);
+        assert_eq!((answer.status, answer.field("Content-Encoding")), (200, Some("gzip")));
+        assert_eq!(ask(&stage, "GET", &format!("/.users/{user}"), GZIP).status, 404);
     }
     assert_eq!(ask(&stage, "GET", "/how-many-are-kept", "").body, "1");
 }

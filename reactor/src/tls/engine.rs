@@ -77,6 +77,10 @@ impl Engine {
             let processed = self.connection.process_new_packets();
             // After an error too: the alert is in there.
             self.drain_wire(wire);
+            if processed.is_err() {
+                // What came before that was whole. It says that there is no more by an error.
+                let _ = self.drain_plain(usize::MAX, plain);
+            }
             let state = processed?;
             self.drain_plain(state.plaintext_bytes_to_read(), plain).map_err(unexpected)?;
             self.has_ended = state.peer_has_closed();

@@ -12,6 +12,9 @@ use super::TlsError;
 /// More than any chain needs; a system's bundle of roots has a quarter of it.
 const LONGEST: u64 = 1 << 20;
 
+/// In the label of a key (RFC 7468, 11), or in a header of what was before that (RFC 1421, 4.6.1.1).
+const ENCRYPTED: &[u8] = b"ENCRYPTED";
+
 /// A text of PEM, and what it is called in an error.
 pub(super) struct Pem {
     name: String,
@@ -50,6 +53,10 @@ impl Pem {
     /// The first private key.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         use rustls::pki_types::pem::Error;
+        if self.text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) {
+            let why = format!("the key in {} is encrypted; openssl pkey takes that off", self.name);
+            return Err(TlsError::Identity(why));
+        }
         PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
             Error::NoItemsFound => TlsError::NoKey(self.name.clone()),
             error => TlsError::Pem(self.name.clone(), error.to_string()),

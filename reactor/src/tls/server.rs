@@ -54,6 +54,19 @@ pub struct ServerTls {
 struct Loaded {
     config: Arc<ServerConfig>,
     identities: Vec<Identity>,
+    asks_clients: bool,
+}
+
+impl Loaded {
+    /// The same, by which sessions go on that were begun with that one. A session goes on with the client's certificate
+    /// as it was verified then, so none does where one of the two asks for them.
+    fn after(&self, other: &Self) -> Self {
+        let mut config = ServerConfig::clone(&self.config);
+        if !self.asks_clients && !other.asks_clients {
+            config.ticketer = Arc::clone(&other.config.ticketer);
+        }
+        Self { config: Arc::new(config), identities: self.identities.clone(), ..*self }
+    }
 }
 
 /// What [`ServerTls::builder`] makes a configuration of.
@@ -112,10 +125,11 @@ impl ServerTls {
     }
 
     /// Puts another configuration in the place of this one, here and in all clones. Connections that are
-    /// there go on as they are; sessions of the old configuration cannot be resumed.
+    /// there go on as they are. Sessions can be resumed as before, unless one of the two asks clients for certificates.
     pub fn replace(&self, with: &Self) {
         let new = with.loaded();
-        *self.shared.write().unwrap_or_else(PoisonError::into_inner) = new;
+        let mut shared = self.shared.write().unwrap_or_else(PoisonError::into_inner);
+        *shared = Arc::new(new.after(&shared));
     }
 
     /// As this one, and always with its replacements, but with so many tickets after each handshake of TLS 1.3
@@ -204,6 +218,7 @@ impl ServerTlsBuilder {
         let failed = |error: rustls::Error| TlsError::Configuration(error.to_string());
         let builder = ServerConfig::builder_with_provider(provider());
         let builder = builder.with_safe_default_protocol_versions().map_err(failed)?;
+        let asks_clients = !matches!(self.clients, ClientCertificates::None);
         let builder = match client_verifier(self.clients)? {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
@@ -216,7 +231,7 @@ impl ServerTlsBuilder {
         // The client keeps its session itself, sealed: there is no table here that it could fill.
         config.ticketer = Ticketer::new().map_err(failed)?;
         config.session_storage = Arc::new(NoServerSessionStorage {});
-        let loaded = Loaded { config: Arc::new(config), identities };
+        let loaded = Loaded { config: Arc::new(config), identities, asks_clients };
         Ok(ServerTls {
             shared: Arc::new(RwLock::new(Arc::new(loaded))),
             tickets: None,

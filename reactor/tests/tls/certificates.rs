@@ -217,6 +217,48 @@ fn a_session_that_goes_on_brings_its_token() {
     assert_eq!(told, ["false None", "true Some([55])", "false None"]);
 }
 
+/// FTP's data connections do, of those who are in while a certificate is replaced.
+#[test]
+fn a_session_goes_on_after_the_certificate_was_replaced_unless_clients_show_theirs() {
+    let keys = Keys::new();
+    let asking = || {
+        let builder = ServerTls::builder(keys.identity("a.example"));
+        let clients = ClientCertificates::Optional(keys.roots());
+        builder.client_certificates(clients).build().expect("it is fine")
+    };
+    let plain = || keys.server("a.example");
+    for (old, new, goes_on) in [
+        (plain(), plain(), true),
+        (asking(), plain(), false),
+        (plain(), asking(), false),
+        (asking(), asking(), false),
+    ] {
+        let mut stage = Stage::new();
+        let server = stage.listen_with(&with_tls(&old), || {
+            Probe::new("server").on_open(|transport, log| {
+                let tls = transport.tls().expect("it is there");
+                log.note("server", format!("resumed {}", tls.was_resumed()));
+                transport.write(b"!");
+            })
+        });
+        let client = keys.client();
+        for round in 1..=2 {
+            let probe = Probe::new("client").on_data(|transport, input, _| {
+                input.take_all();
+                transport.close();
+            });
+            let options = to_tls(client.clone());
+            stage.registry().connect_with(server.into(), &options, probe).expect("it begins");
+            stage.until(|log| log.ends.len() == 2 * round);
+            old.replace(&new);
+        }
+        let told = stage.log.of("server").into_iter().filter(|line| line.starts_with("resumed "));
+        let told: Vec<_> = told.map(|line| line == "resumed true").collect();
+        assert_eq!(told, [false, goes_on]);
+        drop(stage);
+    }
+}
+
 /// However many there are: each asks for a ticket for the next (RFC 9149), though nobody gets one who does not.
 #[test]
 fn connections_of_one_conversation_go_on_with_its_session() {
@@ -279,7 +321,15 @@ fn what_cannot_be_used_is_refused_when_it_is_loaded() {
     };
     assert!(matches!(load("", &pem.key), TlsError::NoCertificate(_)));
     assert!(matches!(load(&pem.certificate, &pem.certificate), TlsError::NoKey(_)));
-    assert!(matches!(load(&pem.certificate, &other.key), TlsError::Identity(_)));
+    let error = load(&pem.certificate, &other.key).to_string();
+    assert_eq!(error, "the certificate and its key cannot be used: they do not go together");
+    for sealed in [
+        "BEGIN ENCRYPTED PRIVATE KEY-----\n",
+        "BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n",
+    ] {
+        let error = load(&pem.certificate, &format!("-----{sealed}MAA=\n")).to_string();
+        assert!(error.contains("the key in the text is encrypted"), "{error}");
+    }
     let cut = &pem.certificate[..200];
     assert!(matches!(load(cut, &pem.key), TlsError::Pem(..) | TlsError::NoCertificate(_)));
     let missing = ServerTls::from_files("/nowhere/a.pem", "/nowhere/b.pem");

@@ -86,6 +86,75 @@ fn what_comes_with_the_end_comes_before_it() {
     assert_eq!(stage.log.of("server"), ["open", "data 40000", "end", PEER_CLOSED]);
 }
 
+/// However the network has cut it: what was said before is as good as if it had come alone.
+#[test]
+fn what_comes_with_something_broken_comes_before_it() {
+    for cut in [false, true] {
+        let keys = Keys::new();
+        let mut stage = Stage::new();
+        let address = echo_server(&mut stage, &keys);
+        let peer = caller(&stage, &keys, address, move |mut peer| {
+            while peer.conn.is_handshaking() {
+                peer.conn.complete_io(&mut peer.sock).expect("it shakes hands");
+            }
+            let mut wire = Vec::new();
+            peer.conn.writer().write_all(&pattern(40_000)).expect("it is kept");
+            while peer.conn.wants_write() {
+                peer.conn.write_tls(&mut wire).expect("it is a Vec");
+            }
+            if cut {
+                peer.sock.write_all(&wire).expect("it has room");
+                peer.read_exact(&mut [0; 40_000]).expect("it comes back");
+                wire.clear();
+            }
+            wire.extend_from_slice(b"\x17\x03\x03\x00\x20 is no record of these keys at all");
+            peer.sock.write_all(&wire).expect("it has room");
+            // The answer, and then the alert.
+            peer.read_to_end(&mut Vec::new()).expect_err("it says what is wrong").to_string()
+        });
+        let told = stage.join(peer);
+        assert_eq!(told, "received fatal alert: BadRecordMac");
+        stage.until_closed("server");
+        let told = stage.log.of("server").join(" · ");
+        assert!(
+            told.starts_with("open · data 40000 · close the peer does not speak TLS as it should"),
+            "{told}"
+        );
+        drop(stage);
+    }
+}
+
+/// The last of the handshake comes with the last words, and the tickets, which answer it, meet the reset.
+#[test]
+fn what_came_before_a_reset_is_delivered_though_it_cannot_be_answered() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let tls = with_tls(&keys.server("a.example"));
+    let address = stage.listen_with(&tls, || Probe::new("server"));
+    let mut peer = rustls(address, &keys.rustls());
+    peer.sock.set_nonblocking(true).expect("it is a socket");
+    peer.conn.write_tls(&mut peer.sock).expect("it has room");
+    stage.until_outside(|_| {
+        // There may be nothing yet.
+        let _ = peer.conn.read_tls(&mut peer.sock);
+        peer.conn.process_new_packets().expect("it is TLS");
+        !peer.conn.is_handshaking()
+    });
+    let mut wire = Vec::new();
+    peer.conn.writer().write_all(&pattern(4_000)).expect("it is kept");
+    while peer.conn.wants_write() {
+        peer.conn.write_tls(&mut wire).expect("it is a Vec");
+    }
+    peer.sock.write_all(&wire).expect("it has room");
+    socket2::SockRef::from(&peer.sock).set_linger(Some(Duration::ZERO)).expect("it is a socket");
+    drop(peer);
+    stage.until_closed("server");
+    assert_eq!(
+        stage.log.of("server"),
+        ["open", "data 4000", "close the peer reset the connection"]
+    );
+}
+
 #[test]
 fn after_the_peers_goodbye_this_side_goes_on() {
     for versions in [&[&rustls::version::TLS13][..], &[&rustls::version::TLS12]] {

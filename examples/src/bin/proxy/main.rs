@@ -98,8 +98,9 @@ struct Cli {
     max_connections: usize,
 
     /// Tell backends who the client is, by the PROXY protocol; only those that expect it
-    #[arg(long, value_enum, value_name = "VERSION",
-          conflicts_with_all = ["backend_tls", "backend_ca", "backend_pin", "backend_name"])]
+    ///
+    /// It comes before everything else, and before TLS with the backend.
+    #[arg(long, value_enum, value_name = "VERSION")]
     send_proxy: Option<Version>,
 
     #[command(flatten)]

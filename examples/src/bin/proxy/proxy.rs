@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   accepted ──▶ Front: paused ──▶ connect ──▶ Back ── open ──▶ coupled ──▶ ended, counted
-//!                                    ▲          │ could not be reached
+//!                                    ▲          │        └─ header, TLS behind it ─▲
+//!                                    │          │ could not be reached
 //!                                    └── next ◀─┤
 //!                                               └── all were tried ──▶ the client is reset
 //! ```
@@ -11,6 +12,7 @@ use std::fmt;
 use std::iter::Sum;
 
 use bytes::Bytes;
+use reactor::tls::ClientTls;
 use reactor::{
     CloseReason, Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry,
     Side, Transport,
@@ -24,6 +26,8 @@ pub(crate) struct Proxy {
     options: ConnectOptions,
     /// What backends are told of clients, if anything.
     header: Option<ProxyVersion>,
+    /// TLS that begins behind that.
+    tls: Option<ClientTls>,
     clients: u64,
     refused: u64,
 }
@@ -31,10 +35,11 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(
         backends: Backends,
-        options: ConnectOptions,
+        mut options: ConnectOptions,
         header: Option<ProxyVersion>,
     ) -> Self {
-        Self { backends, options, header, clients: 0, refused: 0 }
+        let tls = header.and_then(|_| options.tls.take());
+        Self { backends, options, header, tls, clients: 0, refused: 0 }
     }
 
     pub(crate) fn note_client(&mut self) {
@@ -59,7 +64,10 @@ impl Proxy {
             let Some((place, address)) = self.backends.take_turn(registry.now()) else {
                 break;
             };
-            let back = Back { client, header: header.clone(), place, tried: tried + 1 };
+            let (header, tls) = (header.clone(), self.tls.as_ref());
+            let tls = tls.map(|tls| tls.for_address(&address));
+            let stage = Stage::Reaching;
+            let back = Back { client, header, tls, place, tried: tried + 1, stage };
             match registry.connect_with(address, &self.options, back) {
                 Ok(_) => return,
                 // It is this side that takes nobody any more.
@@ -92,16 +100,22 @@ struct Back {
     client: ConnectionId,
     /// What the backend is told of the client, before anything else; nothing, if it is empty.
     header: Bytes,
+    /// TLS that begins behind the header.
+    tls: Option<ClientTls>,
     place: Place,
     /// So many have been tried for this client, this one among them.
     tried: usize,
+    stage: Stage,
 }
 
-impl Protocol<Proxy> for Back {
-    fn on_open(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
-        if !self.header.is_empty() {
-            backend.send(std::mem::take(&mut self.header));
-        }
+enum Stage {
+    Reaching,
+    Reached,
+}
+
+impl Back {
+    fn couple(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        self.stage = Stage::Reached;
         let (place, id) = (self.place, backend.id());
         let coupled = backend.registry().couple(self.client, id, move |_, proxy, ended| {
             proxy.backends.note_end(place, &ended);
@@ -112,9 +126,29 @@ impl Protocol<Proxy> for Back {
             Err(_) => backend.close(),
         }
     }
+}
+
+impl Protocol<Proxy> for Back {
+    fn on_open(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        if !self.header.is_empty() {
+            backend.send(self.header.clone());
+        }
+        match &self.tls {
+            None => self.couple(backend, proxy),
+            Some(tls) => {
+                if backend.start_tls(tls).is_err() {
+                    backend.close();
+                }
+            }
+        }
+    }
+
+    fn on_secure(&mut self, backend: &mut Transport<'_, Proxy>, proxy: &mut Proxy) {
+        self.couple(backend, proxy);
+    }
 
     fn on_close(&mut self, registry: &mut Registry<Proxy>, closed: &Closed, proxy: &mut Proxy) {
-        if closed.opened {
+        if let Stage::Reached = self.stage {
             return;
         }
         if is_ours(&closed.reason) {

@@ -2,6 +2,7 @@
 
 use protocols::torrent::machine::Bitfield;
 use protocols::torrent::wire::Info;
+use protocols::wildcard;
 use thiserror::Error;
 
 /// No file has such a name.
@@ -44,29 +45,9 @@ pub(crate) fn pieces(info: &Info, files: &[usize]) -> Bitfield {
     wanted
 }
 
-/// Whether a name is of a pattern: `*` is any characters, slashes too, and `?` any one.
+/// Whether a name is of a pattern: `*` is any characters, slashes too, and `?` any one character.
 fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut star) = ((0, 0), None);
-    while at.1 < name.len() {
-        match pattern.get(at.0) {
-            Some(b'*') => {
-                star = Some(at);
-                at.0 += 1;
-            }
-            Some(letter) if *letter == b'?' || Some(letter) == name.get(at.1) => {
-                at = (at.0 + 1, at.1 + 1);
-            }
-            // The last star takes one more.
-            _ => match &mut star {
-                Some((pattern_at, name_at)) => {
-                    *name_at += 1;
-                    at = (*pattern_at + 1, *name_at);
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.iter().skip(at.0).all(|letter| *letter == b'*')
+    wildcard::matches(pattern, name, u8::eq, wildcard::character)
 }
 
 #[cfg(test)]
@@ -82,6 +63,7 @@ mod tests {
             ("a/*", "a/b/c", true),
             ("?.t*t", "b.tt", true),
             ("?", "", false),
+            ("?.txt", "ä.txt", true),
             ("a*b*c", "aXbXbXc", true),
             ("a*b*c", "aXbX", false),
             ("abc", "abc", true),

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use protocols::transfer::ftp::client::{self, Done, Entry, Failure, Features, Operation};
-use protocols::transfer::ftp::command::{Command, Opts};
+use protocols::transfer::ftp::command::Command;
 use protocols::transfer::ftp::time::Timestamp;
 
 use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
-use crate::hash;
+use crate::hash::Check;
 use crate::local::Part;
 use crate::task::{How, Next, Remarks, Report, Task};
 use crate::tree::Walk;
@@ -38,9 +38,7 @@ pub(crate) struct Download {
     modified: Option<SystemTime>,
     offset: u64,
     moved: u64,
-    algorithm: Option<&'static str>,
-    /// The hash that the server says the file has.
-    theirs: Option<String>,
+    check: Check,
     /// What it may be if it is no file.
     otherwise: Option<Box<Walk>>,
     /// Why the server has refused it, by the name that it has in the list.
@@ -101,8 +99,7 @@ impl Download {
             modified: None,
             offset: 0,
             moved: 0,
-            algorithm: None,
-            theirs: None,
+            check: Check::default(),
             otherwise: None,
             refusal: None,
             guesses: None,
@@ -166,7 +163,10 @@ impl Download {
                 Next::Do(Operation::Command(Command::Mdtm(remote)))
             }
             Stage::Modified => self.enter(Stage::Algorithm, features),
-            Stage::Algorithm => self.choose_algorithm(features),
+            Stage::Algorithm => match self.check.choose(self.how, features) {
+                Some(choice) => Next::Do(choice),
+                None => self.enter(Stage::Transfer, features),
+            },
             Stage::Transfer => self.transfer(features),
             Stage::Guess => self.guess(features),
             Stage::Recheck if self.is_of_another_size() && features.size => {
@@ -176,10 +176,10 @@ impl Download {
                 Ok(()) => self.enter(Stage::Hash, features),
                 Err(wrong) => Next::Failed(wrong),
             },
-            Stage::Hash if self.algorithm.is_some() => {
-                Next::Do(Operation::Command(Command::Hash(remote)))
-            }
-            Stage::Hash => self.enter(Stage::Finish, features),
+            Stage::Hash => match self.check.question(remote) {
+                Some(question) => Next::Do(question),
+                None => self.enter(Stage::Finish, features),
+            },
             Stage::Compare => self.compare(features),
             Stage::Finish => self.finish("the size is right"),
         }
@@ -196,11 +196,10 @@ impl Download {
                 self.modified = time.map(Timestamp::to_system_time);
                 Stage::Algorithm
             }
-            (Stage::Algorithm, Err(_)) => {
-                self.algorithm = None;
+            (Stage::Algorithm, outcome) => {
+                self.check.handle_choice(&outcome);
                 Stage::Transfer
             }
-            (Stage::Algorithm, Ok(_)) => Stage::Transfer,
             (Stage::Transfer, Ok(Done::Received(bytes))) => {
                 self.moved = bytes;
                 Stage::Recheck
@@ -237,27 +236,12 @@ impl Download {
                 }
             }
             (Stage::Hash, outcome) => {
-                let hash = reply(outcome).and_then(|reply| client::hash(&reply));
-                let hash = hash.filter(|hash| Some(&*hash.algorithm) == self.algorithm);
-                self.theirs = hash.map(|hash| hash.digits);
+                self.check.handle_answer(outcome);
                 Stage::Compare
             }
             (stage, _) => stage,
         };
         self.enter(next, features)
-    }
-
-    fn choose_algorithm(&mut self, features: &Features) -> Next {
-        let offered = if self.how.hash { &features.hashes[..] } else { &[] };
-        let choice = hash::choose(offered);
-        self.algorithm = choice.map(|(algorithm, _)| algorithm);
-        match choice {
-            Some((algorithm, true)) => {
-                let wanted = Opts::Hash(Some(algorithm.as_bytes().to_vec()));
-                Next::Do(Operation::Command(Command::Opts(wanted)))
-            }
-            _ => self.enter(Stage::Transfer, features),
-        }
     }
 
     fn transfer(&mut self, features: &Features) -> Next {
@@ -345,29 +329,20 @@ impl Download {
     }
 
     fn compare(&mut self, features: &Features) -> Next {
-        let (Some(algorithm), Some(_)) = (self.algorithm, &self.theirs) else {
-            return self.enter(Stage::Finish, features);
-        };
-        let path = self.part.path().to_owned();
-        if self.offset + self.moved <= SMALL {
-            let ours = hash::of_file(&path, algorithm);
-            return self.handle_hash(ours.map_err(|error| format!("{}: {error}", path.display())));
+        match self.check.ours(self.part.path().to_owned()) {
+            None => self.enter(Stage::Finish, features),
+            Some(ours) if self.offset + self.moved <= SMALL => self.handle_hash(ours()),
+            Some(ours) => Next::Think(ours),
         }
-        Next::Think(Box::new(move || {
-            hash::of_file(&path, algorithm).map_err(|error| format!("{}: {error}", path.display()))
-        }))
     }
 
     /// What the hash is of what has arrived.
     pub(crate) fn handle_hash(&mut self, ours: Result<String, String>) -> Next {
-        let algorithm = self.algorithm.unwrap_or_default();
-        match ours {
-            Ok(ours) if Some(&ours) == self.theirs.as_ref() => {
-                self.finish(&format!("{algorithm} is the same"))
-            }
-            Ok(_) => {
+        match ours.map(|ours| self.check.judge(&ours)) {
+            Ok(Ok(same)) => self.finish(&same),
+            Ok(Err(differs)) => {
                 self.part.discard();
-                Next::Failed(format!("what has come is not what was sent: {algorithm} differs"))
+                Next::Failed(format!("what has come is not what was sent: {differs}"))
             }
             Err(why) => Next::Failed(why),
         }

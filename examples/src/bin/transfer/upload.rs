@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use protocols::transfer::ftp::client::{self, Done, Failure, Features, Operation, Put};
-use protocols::transfer::ftp::command::{Command, Opts};
+use protocols::transfer::ftp::command::Command;
 
 use crate::guess::reply;
-use crate::hash;
+use crate::hash::Check;
 use crate::task::{How, Next, Report};
 use crate::url::shown;
 
@@ -28,8 +28,7 @@ pub(crate) struct Upload {
     modified: Option<SystemTime>,
     offset: u64,
     moved: u64,
-    algorithm: Option<&'static str>,
-    theirs: Option<String>,
+    check: Check,
     checked: String,
     stage: Stage,
 }
@@ -58,8 +57,7 @@ impl Upload {
             how,
             offset: 0,
             moved: 0,
-            algorithm: None,
-            theirs: None,
+            check: Check::default(),
             checked: String::new(),
             stage: Stage::Resume,
         }
@@ -90,17 +88,20 @@ impl Upload {
             Stage::Transfer => self.transfer(features),
             Stage::Size if features.size => Next::Do(Operation::Command(Command::Size(remote))),
             Stage::Size => self.enter(Stage::Algorithm, features),
-            Stage::Algorithm => self.choose_algorithm(features),
-            Stage::Hash if self.algorithm.is_some() => {
-                Next::Do(Operation::Command(Command::Hash(remote)))
-            }
-            Stage::Hash => self.enter(Stage::Modified, features),
-            Stage::Compare => self.compare(features),
-            Stage::Modified => self.set_modified(features),
-            Stage::Finish => {
-                let (bytes, remark) = (self.moved, std::mem::take(&mut self.checked));
-                Next::Done(Report::Moved { bytes, remark, told: None }, Vec::new())
-            }
+            Stage::Algorithm => match self.check.choose(self.how, features) {
+                Some(choice) => Next::Do(choice),
+                None => self.enter(Stage::Hash, features),
+            },
+            Stage::Hash => match self.check.question(remote) {
+                Some(question) => Next::Do(question),
+                None => self.enter(Stage::Modified, features),
+            },
+            Stage::Compare => match self.check.ours(self.local.clone()) {
+                Some(ours) => Next::Think(ours),
+                None => self.enter(Stage::Modified, features),
+            },
+            Stage::Modified if features.set_modified => self.set_modified(),
+            Stage::Modified | Stage::Finish => self.finish(),
         }
     }
 
@@ -127,15 +128,12 @@ impl Upload {
                 }
                 Stage::Algorithm
             }
-            (Stage::Algorithm, Err(_)) => {
-                self.algorithm = None;
+            (Stage::Algorithm, outcome) => {
+                self.check.handle_choice(&outcome);
                 Stage::Hash
             }
-            (Stage::Algorithm, Ok(_)) => Stage::Hash,
             (Stage::Hash, outcome) => {
-                let hash = reply(outcome).and_then(|reply| client::hash(&reply));
-                let hash = hash.filter(|hash| Some(&*hash.algorithm) == self.algorithm);
-                self.theirs = hash.map(|hash| hash.digits);
+                self.check.handle_answer(outcome);
                 Stage::Compare
             }
             // That its time is another is no harm.
@@ -162,63 +160,34 @@ impl Upload {
         }
     }
 
-    fn choose_algorithm(&mut self, features: &Features) -> Next {
-        let offered = if self.how.hash { &features.hashes[..] } else { &[] };
-        let choice = hash::choose(offered);
-        self.algorithm = choice.map(|(algorithm, _)| algorithm);
-        match choice {
-            Some((algorithm, true)) => {
-                let wanted = Opts::Hash(Some(algorithm.as_bytes().to_vec()));
-                Next::Do(Operation::Command(Command::Opts(wanted)))
-            }
-            _ => self.enter(Stage::Hash, features),
-        }
-    }
-
-    fn compare(&mut self, features: &Features) -> Next {
-        let (Some(algorithm), Some(_)) = (self.algorithm, &self.theirs) else {
-            return self.enter(Stage::Modified, features);
-        };
-        let path = self.local.clone();
-        Next::Think(Box::new(move || {
-            hash::of_file(&path, algorithm).map_err(|error| format!("{}: {error}", path.display()))
-        }))
-    }
-
     /// What the hash is of the file here.
     pub(crate) fn handle_hash(&mut self, ours: Result<String, String>) -> Next {
-        let algorithm = self.algorithm.unwrap_or_default();
-        match ours {
-            Ok(ours) if Some(&ours) == self.theirs.as_ref() => {
-                self.checked = format!("{algorithm} is the same");
+        match ours.map(|ours| self.check.judge(&ours)) {
+            Ok(Ok(same)) => {
+                self.checked = same;
                 self.stage = Stage::Modified;
-                self.set_modified_if_offered()
+                self.set_modified()
             }
-            Ok(_) => {
-                Next::Failed(format!("what is there is not what was sent: {algorithm} differs"))
+            Ok(Err(differs)) => {
+                Next::Failed(format!("what is there is not what was sent: {differs}"))
             }
             Err(why) => Next::Failed(why),
         }
     }
 
-    fn set_modified(&mut self, features: &Features) -> Next {
-        if features.set_modified {
-            return self.set_modified_if_offered();
-        }
-        self.enter(Stage::Finish, features)
-    }
-
     /// A server that does not know how says so, and nothing has happened.
-    fn set_modified_if_offered(&mut self) -> Next {
+    fn set_modified(&mut self) -> Next {
         match self.modified {
             Some(modified) => {
                 let command = Command::Mfmt(modified.into(), self.remote.clone());
                 Next::Do(Operation::Command(command))
             }
-            None => {
-                let (bytes, remark) = (self.moved, std::mem::take(&mut self.checked));
-                Next::Done(Report::Moved { bytes, remark, told: None }, Vec::new())
-            }
+            None => self.finish(),
         }
+    }
+
+    fn finish(&mut self) -> Next {
+        let (bytes, remark) = (self.moved, std::mem::take(&mut self.checked));
+        Next::Done(Report::Moved { bytes, remark, told: None }, Vec::new())
     }
 }

@@ -1,4 +1,4 @@
-# Shares a torrent with libtorrent: TORRENT|MAGNET FOLDER PORT [PEER]. It prints where it listens, until it is killed.
+# Shares a torrent with libtorrent: TORRENT|MAGNET FOLDER ADDRESS [PEER]. It prints its port, until it is killed.
 # The variable ENCRYPTION is a policy and a level. Without it connections are plain. With LAN it looks on the network, with
 # DHT it is a node that knows this one, or none if that is empty.
 import os
@@ -7,10 +7,11 @@ import time
 
 import libtorrent
 
-torrent, folder, port = sys.argv[1:4]
+torrent, folder, place = sys.argv[1:4]
 policy, level = os.environ.get("ENCRYPTION", "disabled pe_both").split()
 session = libtorrent.session({
-    "listen_interfaces": "127.0.0.1:" + port,
+    "listen_interfaces": place,
+    "outgoing_interfaces": place.rsplit(":", 1)[0],
     "enable_dht": "DHT" in os.environ,
     "dht_bootstrap_nodes": os.environ.get("DHT", ""),
     # All nodes of the tests have one address.

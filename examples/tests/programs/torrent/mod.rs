@@ -4,9 +4,11 @@ mod trackers;
 
 use std::fs;
 use std::io::{Read, Write};
+use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::network::Network;
 use crate::outside;
 use crate::support::{PATIENCE, Program, TORRENT, connect, noise, run};
 use tempfile::TempDir;
@@ -119,14 +121,15 @@ fn aria2_reads_our_torrents_and_finds_their_files_right() {
     assert!(!verify());
 }
 
-/// A port of this machine that is free now, for programs that take no zero.
-fn free_port() -> String {
-    outside::free_port().to_string()
+/// A place of this machine that is free now, for programs that take no port of zero.
+fn free_place() -> SocketAddr {
+    ([127, 0, 0, 1], outside::free_port()).into()
 }
 
 #[test]
 fn two_of_aria2_find_each_other_by_our_tracker() {
     let Some(aria2) = outside::program("aria2c") else { return };
+    let _network = Network::enter();
     let tracker =
         Program::start(TORRENT, &["tracker", "--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
     let (http, udp) = (tracker.line(), tracker.line());
@@ -134,7 +137,7 @@ fn two_of_aria2_find_each_other_by_our_tracker() {
     let (here, file, link) = made(&["--tracker", &http]);
     let hash = link.split([':', '&']).nth(3).expect("it has one").to_owned();
     let start = |folder: &str, more: &[&str]| {
-        let port = free_port();
+        let port = outside::free_port().to_string();
         let words =
             ["--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false", "--no-conf"];
         let place = ["--listen-port", &port, "--interface=127.0.0.1", "--dir", folder, &file];

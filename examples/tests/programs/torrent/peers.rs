@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use protocols::torrent::{InfoHash, PeerId};
 use rustix::process::Signal;
 
 use super::trackers::finds_ours_by_our_tracker;
-use super::{TORRENT, free_port, made, outside};
+use super::{Network, TORRENT, free_place, made, outside};
 use crate::support::{PATIENCE, Program, connect, listener, noise, run};
 use tempfile::TempDir;
 
@@ -53,12 +53,17 @@ fn is_same(here: &TempDir, there: &TempDir, name: &str) -> bool {
     file.is_some() && file == read(there)
 }
 
-/// Waits until what another program fetches there is what is here. Transmission makes no empty files.
+/// Transmission makes no empty files.
+pub(super) fn is_filled(here: &TempDir, there: &TempDir) -> bool {
+    FILLED.iter().all(|name| is_same(here, there, name))
+}
+
+/// Waits until what another program fetches there is what is here.
 #[track_caller]
 pub(super) fn wait_for(here: &TempDir, there: &TempDir) {
     let deadline = Instant::now() + 2 * PATIENCE;
-    while !FILLED.iter().all(|name| is_same(here, there, name)) {
-        assert!(Instant::now() < deadline, "it has not got everything");
+    while !is_filled(here, there) {
+        assert!(Instant::now() < deadline, "{there:?} has not got everything");
         thread::sleep(Duration::from_millis(20));
     }
 }
@@ -79,11 +84,10 @@ fn what_is_seeded_is_got_by_the_torrent_and_by_its_link() {
 
 #[test]
 fn our_web_server_has_it_where_no_peer_is() {
-    let port = free_port();
-    let (here, file, _) = made(&["--web-seed", &format!("http://127.0.0.1:{port}/")]);
+    let at = free_place().to_string();
+    let (here, file, _) = made(&["--web-seed", &format!("http://{at}/")]);
     let server = env!("CARGO_BIN_EXE_web");
-    let server =
-        Program::start(server, &["serve", &text(&here), "--listen", &format!("127.0.0.1:{port}")]);
+    let server = Program::start(server, &["serve", &text(&here), "--listen", &at]);
     let _ = server.line();
     let (code, there) = get(&file, &[]);
     assert_eq!(code, Some(0));
@@ -101,6 +105,7 @@ fn our_web_server_has_it_where_no_peer_is() {
 
 #[test]
 fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
+    let _network = Network::enter();
     let (here, file, link) = made(&[]);
     let (_seed, _) = seed(&file, &here, &["--lan"]);
     for torrent in [&file, &link] {
@@ -110,7 +115,7 @@ fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
     }
     let Some(python) = libtorrent() else { return };
     let there = tempfile::tempdir().expect("a folder");
-    let words = ["-c", LIBTORRENT, &file, &text(&there), "0"];
+    let words = ["-c", LIBTORRENT, &file, &text(&there), ANYWHERE];
     let _theirs = Program::start_with(python, &words, &[("LAN", "")]);
     wait_for(&here, &there);
 }
@@ -159,8 +164,9 @@ fn what_a_node_has_known_is_a_way_in_the_next_time() {
 #[test]
 fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     let Some(python) = libtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, link) = made(&[]);
-    let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+    let words = ["-c", LIBTORRENT, &file, &text(&here), ANYWHERE];
     let theirs = Program::start_with(python, &words, &[("DHT", "")]);
     let node = format!("127.0.0.1:{}", theirs.line());
     let (code, there) = get(&link, &["--dht-node", &node]);
@@ -176,7 +182,7 @@ fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     drop(theirs);
     let (_seed, node) = seed(&file, &here, &["--dht"]);
     let there = tempfile::tempdir().expect("a folder");
-    let words = ["-c", LIBTORRENT, &link, &text(&there), "0"];
+    let words = ["-c", LIBTORRENT, &link, &text(&there), ANYWHERE];
     let _theirs = Program::start_with(python, &words, &[("DHT", &*node)]);
     wait_for(&here, &there);
 }
@@ -214,7 +220,7 @@ fn who_listens_everywhere_at_one_port_takes_part_in_both_dhts() {
         return outside::left_out("this machine has no ::1");
     }
     let (here, file, _) = made(&[]);
-    let port = free_port();
+    let port = outside::free_port();
     let [v4, v6] = ["0.0.0.0", "[::]"].map(|ip| format!("{ip}:{port}"));
     let (_seed, _) = seed(&file, &here, &["--listen", &v4, "--listen", &v6, "--dht"]);
     for ip in ["127.0.0.1", "[::1]"] {
@@ -451,79 +457,104 @@ pub(super) fn start(program: &str, words: Vec<String>, home: &TempDir, torrent: 
     Program::start_with(program, &words, &variables)
 }
 
-/// Another program fetches from ours, which connects to it.
-fn is_fetched_from_ours(program: &str, words: &[&str], port: &str, there: &TempDir) {
-    is_fetched_from(program, words, port, there, &[]);
+/// Another program fetches from ours, which connects to it. It is told where to put it, and where to listen.
+fn is_fetched_from_ours(program: &str, words: impl Fn(&str, SocketAddr) -> Vec<String>) {
+    is_fetched_from(program, words, &[]);
 }
 
 /// The same, and what ours is told besides.
-fn is_fetched_from(program: &str, words: &[&str], port: &str, there: &TempDir, ours: &[&str]) {
+fn is_fetched_from(program: &str, words: impl Fn(&str, SocketAddr) -> Vec<String>, ours: &[&str]) {
+    let _network = Network::enter();
     // Some will not have a torrent without a tracker.
     let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
     // One of the first days knows no links.
     let torrent = if program.ends_with("ctorrent") { &file } else { &link };
-    let words = words.iter().map(ToString::to_string).collect();
-    let _theirs = start(program, words, there, torrent);
-    let at = format!("127.0.0.1:{port}");
-    let (_seed, _) = seed(&file, &here, &[&["--peer", &at], ours].concat());
-    wait_for(&here, there);
+    let (at, there) = (free_place(), tempfile::tempdir().expect("a folder"));
+    let _theirs = start(program, words(&text(&there), at), &there, torrent);
+    let (_seed, _) = seed(&file, &here, &[&["--peer", &at.to_string()], ours].concat());
+    wait_for(&here, &there);
+}
+
+/// How ours is told what to fetch.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    Torrent,
+    Link,
 }
 
 /// Ours fetches from another program, by the torrent and by its link. It is started anew for each: one that knows peers by
 /// their address alone takes the second for the first, which has everything.
-fn is_seeded_to_ours(program: &str, words: impl Fn(&str, &str) -> Vec<String>) {
-    let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
-    for torrent in [&file, &link] {
-        let port = free_port();
-        let _theirs = start(program, words(&text(&here), &port), &here, &file);
-        let (code, there) = get(torrent, &["--peer", &format!("127.0.0.1:{port}")]);
-        assert_eq!(code, Some(0), "{torrent}");
-        assert!(are_same(&here, &there));
+fn is_seeded_to_ours(program: &str, words: impl Fn(&str, SocketAddr) -> Vec<String>) {
+    for by in [By::Torrent, By::Link] {
+        is_seeded(program, &words, by, &[]);
     }
 }
 
-const ARIA2: [&str; 5] =
-    ["--no-conf", "--quiet", "--enable-dht=false", "--enable-dht6=false", "--bt-enable-lpd=false"];
+/// One of them, and what ours is told besides.
+fn is_seeded(
+    program: &str,
+    words: impl Fn(&str, SocketAddr) -> Vec<String>,
+    by: By,
+    ours: &[&str],
+) {
+    let _network = Network::enter();
+    let (here, file, link) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
+    let at = free_place();
+    let _theirs = start(program, words(&text(&here), at), &here, &file);
+    let torrent = match by {
+        By::Torrent => &file,
+        By::Link => &link,
+    };
+    let (code, there) = get(torrent, &[ours, &["--peer", &at.to_string()]].concat());
+    assert_eq!(code, Some(0), "{by:?}");
+    assert!(are_same(&here, &there));
+}
+
+/// It asks nobody but those that are named.
+pub(super) fn aria2(folder: &str, at: SocketAddr, more: &[&str]) -> Vec<String> {
+    let place = [("--interface", at.ip().to_string()), ("--listen-port", at.port().to_string())];
+    let place = place.map(|(name, value)| format!("{name}={value}"));
+    let quiet = ["--no-conf", "--quiet", "--enable-dht6=false", "--bt-enable-lpd=false"];
+    let folder = ["--dir", folder];
+    let words = quiet.iter().chain(more).chain(&folder);
+    words.map(ToString::to_string).chain(place).collect()
+}
+
+/// It has what it gives.
+const ARIA2_SEEDS: [&str; 3] = ["--enable-dht=false", "--check-integrity", "--seed-ratio=0.0"];
 
 #[test]
 fn aria2_fetches_from_ours() {
-    let Some(aria2) = outside::program("aria2c") else { return };
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let place = ["--interface=127.0.0.1", "--listen-port", &port, "--dir", &text(&there)];
-    is_fetched_from_ours(aria2, &[&ARIA2[..], &place].concat(), &port, &there);
+    let Some(program) = outside::program("aria2c") else { return };
+    is_fetched_from_ours(program, |there, at| aria2(there, at, &["--enable-dht=false"]));
 }
 
 #[test]
 fn aria2_seeds_to_ours() {
-    let Some(aria2) = outside::program("aria2c") else { return };
-    is_seeded_to_ours(aria2, |here, port| {
-        let more =
-            ["--check-integrity", "--seed-ratio=0.0", "--interface=127.0.0.1", "--dir", here];
-        let place = ["--listen-port", port];
-        ARIA2.iter().chain(&more).chain(&place).map(ToString::to_string).collect()
-    });
+    let Some(program) = outside::program("aria2c") else { return };
+    is_seeded_to_ours(program, |here, at| aria2(here, at, &ARIA2_SEEDS));
 }
 
 /// It greets nobody in plain, and enciphers everything: once without being asked to, and once since ours does.
 #[test]
 fn aria2_that_wants_everything_enciphered_fetches_from_ours_and_seeds_to_it() {
-    let Some(aria2) = outside::program("aria2c") else { return };
-    let wants = ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4", "--interface=127.0.0.1"];
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let place = ["--listen-port", &port, "--dir", &text(&there)];
-    is_fetched_from_ours(aria2, &[&ARIA2[..], &wants, &place].concat(), &port, &there);
-    is_seeded_to_ours(aria2, |here, port| {
-        let more = ["--check-integrity", "--seed-ratio=0.0", "--dir", here, "--listen-port", port];
-        ARIA2.iter().chain(&wants).chain(&more).map(ToString::to_string).collect()
+    let Some(program) = outside::program("aria2c") else { return };
+    let wants = ["--bt-require-crypto=true", "--bt-min-crypto-level=arc4"];
+    is_fetched_from_ours(program, |there, at| {
+        aria2(there, at, &[&["--enable-dht=false"], &wants[..]].concat())
     });
+    is_seeded_to_ours(program, |here, at| aria2(here, at, &[&ARIA2_SEEDS[..], &wants].concat()));
 }
 
 /// It asks nobody but those that are named, and remembers nobody from the last time.
-pub(super) fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<String> {
+pub(super) fn transmission(folder: &str, at: SocketAddr, encryption: &str) -> Vec<String> {
+    let (ip, port) = (at.ip(), &*at.port().to_string());
     let config = format!("{folder}/.config-{port}");
     fs::create_dir_all(&config).expect("a folder");
-    let settings = r#"{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "127.0.0.1",
-        "port-forwarding-enabled": false, "utp-enabled": false}"#;
+    let settings = format!(
+        r#"{{"dht-enabled": false, "lpd-enabled": false, "bind-address-ipv4": "{ip}",
+        "port-forwarding-enabled": false, "utp-enabled": false}}"#
+    );
     fs::write(format!("{config}/settings.json"), settings).expect("a file");
     ["-w", folder, "-p", port, "-g", &config, encryption].map(str::to_owned).to_vec()
 }
@@ -532,26 +563,29 @@ pub(super) fn transmission(folder: &str, port: &str, encryption: &str) -> Vec<St
 #[test]
 fn transmission_that_wants_everything_encrypted_fetches_from_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = transmission(&text(&there), &port, "-er");
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    is_fetched_from_ours(program, &words, &port, &there);
+    is_fetched_from_ours(program, |there, at| transmission(there, at, "-er"));
 }
 
+/// It takes its time, so both ways at once.
 #[test]
 fn transmission_seeds_to_ours() {
     let Some(program) = outside::program("transmission-cli") else { return };
-    is_seeded_to_ours(program, |folder, port| transmission(folder, port, "-et"));
+    let seeds = |by| is_seeded(program, |here, at| transmission(here, at, "-et"), by, &[]);
+    thread::scope(|scope| {
+        scope.spawn(|| seeds(By::Torrent));
+        seeds(By::Link);
+    });
 }
 
 /// rtorrent wants a terminal, which `script` lends it; and that wants its command in one word.
-pub(super) fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String> {
+pub(super) fn rtorrent(folder: &str, at: SocketAddr, encryption: &str) -> Vec<String> {
     let session = format!("{folder}/.session");
     fs::create_dir_all(&session).expect("a folder");
+    let (ip, port) = (at.ip(), at.port());
     let options = [
         format!("network.port_range.set={port}-{port}"),
         "network.port_random.set=no".to_owned(),
-        "network.bind_address.set=127.0.0.1".to_owned(),
+        format!("network.bind_address.set={ip}"),
         "dht.mode.set=disable".to_owned(),
         format!("protocol.encryption.set={encryption}"),
         format!("session.path.set={session}"),
@@ -565,27 +599,27 @@ pub(super) fn rtorrent(folder: &str, port: &str, encryption: &str) -> Vec<String
 #[test]
 fn rtorrent_that_wants_everything_enciphered_fetches_from_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = rtorrent(&text(&there), &port, "allow_incoming,require,require_RC4");
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    is_fetched_from_ours("sh", &words, &port, &there);
+    is_fetched_from_ours("sh", |there, at| {
+        rtorrent(there, at, "allow_incoming,require,require_RC4")
+    });
 }
 
 #[test]
 fn rtorrent_seeds_to_ours() {
     let Some(_) = outside::program("rtorrent") else { return };
-    is_seeded_to_ours("sh", |folder, port| rtorrent(folder, port, "none"));
+    is_seeded_to_ours("sh", |here, at| rtorrent(here, at, "none"));
 }
 
 /// It asks nobody but those that are named.
-fn qbittorrent(folder: &str, port: &str) -> Vec<String> {
+pub(super) fn qbittorrent(folder: &str, at: SocketAddr) -> Vec<String> {
+    let (ip, port) = (at.ip(), at.port());
     let profile = format!("{folder}/.profile-{port}");
     let config = format!("{profile}/qBittorrent/config");
     fs::create_dir_all(&config).expect("a folder");
     let session = [
         &*format!("Port={port}"),
-        &*format!("DefaultSavePath={folder}"),
-        "InterfaceAddress=127.0.0.1",
+        &format!("DefaultSavePath={folder}"),
+        &format!("InterfaceAddress={ip}"),
         "BTProtocol=TCP",
         "DHTEnabled=false",
         "LSDEnabled=false",
@@ -603,9 +637,7 @@ fn qbittorrent(folder: &str, port: &str) -> Vec<String> {
 #[test]
 fn qbittorrent_fetches_from_ours_and_seeds_to_it() {
     let Some(program) = outside::program("qbittorrent-nox") else { return };
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = qbittorrent(&text(&there), &port);
-    is_fetched_from_ours(program, &[&words[0]], &port, &there);
+    is_fetched_from_ours(program, qbittorrent);
     is_seeded_to_ours(program, qbittorrent);
     finds_ours_by_our_tracker(program, &["http", "udp"], &[], qbittorrent);
 }
@@ -613,28 +645,19 @@ fn qbittorrent_fetches_from_ours_and_seeds_to_it() {
 /// Its ways are those of 2008: BEP 3 and nothing else. Who comes from its own address is itself to it, so ours has
 /// another one, as only Linux gives it without being asked.
 #[cfg(target_os = "linux")]
-pub(super) fn ctorrent(folder: &str, port: &str) -> Vec<String> {
+pub(super) fn ctorrent(folder: &str, at: SocketAddr) -> Vec<String> {
+    let (ip, port) = (&*at.ip().to_string(), &*at.port().to_string());
     let (data, bits) = (format!("{folder}/data"), format!("{folder}/.bits-{port}"));
-    ["-i", "127.0.0.1", "-p", port, "-s", &data, "-b", &bits].map(str::to_owned).to_vec()
+    ["-i", ip, "-p", port, "-s", &data, "-b", &bits].map(str::to_owned).to_vec()
 }
 
 #[cfg(target_os = "linux")]
 #[test]
 fn ctorrent_fetches_from_ours_and_seeds_to_it() {
     let Some(program) = outside::program("ctorrent") else { return };
-    let (port, there) = (free_port(), tempfile::tempdir().expect("a folder"));
-    let words = ctorrent(&text(&there), &port);
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    is_fetched_from(program, &words, &port, &there, &["--listen", "127.0.0.2:0"]);
-    let (here, file, _) = made(&["--tracker", "http://127.0.0.1:9/announce"]);
-    let port = free_port();
-    let words = [ctorrent(&text(&here), &port), vec![file.clone()]].concat();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let _theirs = Program::start(program, &words);
-    let at = format!("127.0.0.1:{port}");
-    let (code, there) = get(&file, &["--listen", "127.0.0.2:0", "--peer", &at]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
+    let ours = ["--listen", "127.0.0.2:0"];
+    is_fetched_from(program, ctorrent, &ours);
+    is_seeded(program, ctorrent, By::Torrent, &ours);
 }
 
 /// libtorrent has no program of its own: Python lends it one.
@@ -649,15 +672,22 @@ pub(super) fn libtorrent() -> Option<&'static str> {
 }
 
 pub(super) const LIBTORRENT: &str = include_str!("libtorrent.py");
+/// Any port that is free.
+const ANYWHERE: &str = "127.0.0.1:0";
+
+pub(super) fn shared_by_libtorrent(folder: &str, at: SocketAddr) -> Vec<String> {
+    ["-c", LIBTORRENT, TORRENT_HERE, folder, &at.to_string()].map(str::to_owned).to_vec()
+}
 
 #[test]
 fn libtorrent_fetches_from_ours() {
     let Some(python) = libtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, link) = made(&[]);
     let (_seed, address) = seed(&file, &here, &[]);
     for torrent in [&file, &link] {
         let there = tempfile::tempdir().expect("a folder");
-        let words = ["-c", LIBTORRENT, torrent, &text(&there), "0", &address];
+        let words = ["-c", LIBTORRENT, torrent, &text(&there), ANYWHERE, &address];
         let _theirs = Program::start(python, &words);
         wait_for(&here, &there);
     }
@@ -675,6 +705,7 @@ pub(super) const WEBTORRENT: &str = include_str!("webtorrent.js");
 #[test]
 fn webtorrent_fetches_from_ours_and_seeds_to_it() {
     let Some(node) = webtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, link) = made(&[]);
     let words = |folder: &TempDir, peer: &str| {
         ["-e", WEBTORRENT, TORRENT_HERE, &text(folder), peer].map(str::to_owned).to_vec()
@@ -700,13 +731,14 @@ const ENCRYPTED: [&str; 2] = ["forced pe_plaintext", "forced pe_rc4"];
 #[test]
 fn libtorrent_that_wants_everything_encrypted_fetches_from_ours() {
     let Some(python) = libtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, _) = made(&[]);
     for (ours, theirs) in
         [("allow", ENCRYPTED[0]), ("allow", ENCRYPTED[1]), ("require", ENCRYPTED[1])]
     {
         let (_seed, address) = seed(&file, &here, &["--encryption", ours]);
         let there = tempfile::tempdir().expect("a folder");
-        let words = ["-c", LIBTORRENT, &file, &text(&there), "0", &address];
+        let words = ["-c", LIBTORRENT, &file, &text(&there), ANYWHERE, &address];
         let _theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
         wait_for(&here, &there);
     }
@@ -715,6 +747,7 @@ fn libtorrent_that_wants_everything_encrypted_fetches_from_ours() {
 #[test]
 fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
     let Some(python) = libtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, _) = made(&[]);
     for (ours, theirs) in [
         ("allow", ENCRYPTED[0]),
@@ -723,7 +756,7 @@ fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
         // Nothing is encrypted there, so that ours has to greet again.
         ("prefer", "disabled pe_both"),
     ] {
-        let words = ["-c", LIBTORRENT, &file, &text(&here), "0"];
+        let words = ["-c", LIBTORRENT, &file, &text(&here), ANYWHERE];
         let theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
         let address = format!("127.0.0.1:{}", theirs.line());
         let (code, there) = get(&file, &["--peer", &address, "--encryption", ours]);
@@ -735,8 +768,9 @@ fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
 #[test]
 fn libtorrent_seeds_to_ours() {
     let Some(python) = libtorrent() else { return };
+    let _network = Network::enter();
     let (here, file, link) = made(&[]);
-    let _theirs = Program::start(python, &["-c", LIBTORRENT, &file, &text(&here), "0"]);
+    let _theirs = Program::start(python, &["-c", LIBTORRENT, &file, &text(&here), ANYWHERE]);
     let address = format!("127.0.0.1:{}", _theirs.line());
     for torrent in [&file, &link] {
         let (code, there) = get(torrent, &["--peer", &address]);

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::scene::{Scene, are_same, directory, odd_files, write};
+use crate::network::Network;
 use crate::support::{Program, TRANSFER, listener, noise, run};
 
 // ── the command line ────────────────────────────────────────────────────────────────────────────
@@ -476,31 +477,27 @@ fn everything_goes_over_ipv6_as_well() {
 /// it, or the client would not know who speaks.
 #[test]
 fn a_server_on_all_addresses_answers_from_the_one_that_was_asked() {
-    const SCRIPT: &str = r#"
-        ip link set lo up || exit 9
-        "$0" serve --root "$1" --ftp 0.0.0.0:2121 --tftp 0.0.0.0:6969 > "$1/log" &
-        server=$!
-        until grep -q "tftp listening" "$1/log"; do :; done
-        "$0" get tftp://127.0.0.5:6969/file -o "$1/copy" --timeout 9 && cat "$1/copy"
-        "$0" get tftp://127.0.0.5:6969/missing -o "$1/copy" --timeout 9 2>&1
-        "$0" put "$1/file" tftp://127.0.0.5:6969/new --timeout 9 2>&1
-        kill -INT $server; wait $server
-    "#;
-    let alone = run("sh", &["-c", "unshare -n ip link set lo up"], b"");
-    if alone.code != Some(0) {
-        return crate::outside::left_out(format_args!(
-            "no network of its own to be had: {}",
-            alone.errors
-        ));
-    }
+    let Some(_network) = Network::enter() else { return };
     let place = directory();
     write(&place.path().join("file"), b"bytes\n");
     let root = place.path().to_str().expect("it is text");
-    let ended = run("unshare", &["-n", "sh", "-c", SCRIPT, TRANSFER, root], b"");
-    let said = ended.text();
-    for part in ["\nbytes\n", "no such file or directory", "this server is for reading only"] {
-        assert!(said.contains(part), "{part} is missing:\n{said}\n{}", ended.errors);
+    let words = ["serve", "--root", root, "--ftp", "0.0.0.0:2121", "--tftp", "0.0.0.0:6969"];
+    let server = Program::start(TRANSFER, &words);
+    while !server.line().contains("tftp listening") {}
+    let copy = format!("{root}/copy");
+    let transfer = |words: &[&str]| run(TRANSFER, &[words, &["--timeout", "9"]].concat(), b"");
+    let got = transfer(&["get", "tftp://127.0.0.5:6969/file", "-o", &copy]);
+    assert_eq!(got.code, Some(0), "{got:?}");
+    assert_eq!(fs::read(&copy).expect("it is there"), b"bytes\n");
+    let file = format!("{root}/file");
+    for (words, says) in [
+        (&["get", "tftp://127.0.0.5:6969/missing", "-o", &copy][..], "no such file or directory"),
+        (&["put", &file, "tftp://127.0.0.5:6969/new"], "this server is for reading only"),
+    ] {
+        let ended = transfer(words);
+        assert!(ended.errors.contains(says), "{words:?}: {ended:?}");
     }
+    server.stop();
 }
 
 #[test]

@@ -16,12 +16,7 @@ use crate::wildcard;
 #[must_use]
 pub fn matches(mask: &str, text: &str) -> bool {
     let (mask, text) = (mask.as_bytes(), text.as_bytes());
-    wildcard::matches(mask, text, u8::eq_ignore_ascii_case, character)
-}
-
-/// How many bytes the first character has.
-fn character(text: &[u8]) -> usize {
-    1 + text.iter().skip(1).take_while(|&&byte| byte & 0xc0 == 0x80).count()
+    wildcard::matches(mask, text, u8::eq_ignore_ascii_case, wildcard::character)
 }
 
 /// A mask that is about something else than `nick!user@host` (ISUPPORT `EXTBAN=,am`).

@@ -26,11 +26,11 @@ pub use failure::{Failure, NotSent};
 /// One conversation with an echo server, over a stream or over datagrams.
 ///
 /// ```text
-///   Talking ──end()──▶ Ending ──everything back, peer's FIN──▶ Ok
+///   Talking ──end()──▶ Ending ──everything back, peer's FIN──▶ Over, Ok
 ///      │                  │
-///      │ close()          │ FIN too early, RST, silence, a wrong byte
-///      ▼                  ▼
-///   Closing ──▶ Ok     Failed ──▶ Err
+///      ├──────────────────┤ close() ───────────────────────────▶ Over, Ok
+///      └──────────────────┘ FIN too early, RST, silence,
+///                           a wrong byte ──────────────────────▶ Over, Err
 /// ```
 ///
 /// ```
@@ -95,9 +95,8 @@ enum State {
     Ending {
         since: Instant,
     },
-    /// This side has had enough.
-    Closing,
-    Failed(Failure),
+    /// This side cares for nothing more; how it went.
+    Over(Result<(), Failure>),
 }
 
 /// A program that talks to echo servers: where it keeps its clients, and what it is told of them.
@@ -276,7 +275,7 @@ impl Client {
     /// Ends the conversation, without a care for what is on its way.
     pub fn close<App: Caller>(&mut self, registry: &mut Registry<App>) {
         if self.is_listening() {
-            self.state = State::Closing;
+            self.state = State::Over(Ok(()));
         }
         // Both fail if it has ended: `on_finish` comes anyhow.
         let _ = match self.id {
@@ -311,7 +310,7 @@ impl Client {
 
     /// Whether it still cares for what comes back.
     fn is_listening(&self) -> bool {
-        matches!(self.state, State::Talking | State::Ending { .. })
+        !matches!(self.state, State::Over(_))
     }
 
     /// The connection has ended; how the conversation went.
@@ -324,13 +323,13 @@ impl Client {
             registry.cancel(timer);
         }
         let missing = self.exchange.missing();
-        match std::mem::replace(&mut self.state, State::Closing) {
-            State::Failed(failure) => Err(failure),
-            // However it ended then, it was not cared for.
-            State::Closing => Ok(()),
+        let outcome = match &self.state {
+            State::Over(outcome) => outcome.clone(),
             State::Ending { .. } if reason.is_clean() && missing == 0 => Ok(()),
             State::Talking | State::Ending { .. } => Err(Failure::new(reason, missing)),
-        }
+        };
+        self.state = State::Over(outcome.clone());
+        outcome
     }
 
     /// Time has passed: a stream may have failed, or a datagram may be lost. To be called until there
@@ -339,15 +338,14 @@ impl Client {
         &mut self,
         registry: &mut Registry<App>,
     ) -> Option<(u64, Bytes)> {
-        let (now, since) = (registry.now(), self.waiting_since()?);
-        if now.saturating_duration_since(since) < self.timeout {
+        if registry.now() < self.deadline()? {
             self.arm(registry);
             return None;
         }
         match self.id {
             ClientId::Datagrams(_) => self.exchange.lose(),
             ClientId::Stream(id) => {
-                self.state = State::Failed(Failure::Timeout(self.timeout));
+                self.state = State::Over(Err(Failure::Timeout(self.timeout)));
                 // It fails if the connection has ended: `on_finish` comes anyhow.
                 let _ = registry.abort(id);
                 None
@@ -369,20 +367,21 @@ impl Client {
     fn arm<App: Caller>(&mut self, registry: &mut Registry<App>) -> bool {
         if self.timer.is_none() {
             let now = registry.now();
-            let waited = now.saturating_duration_since(self.waiting_since().unwrap_or(now));
-            let (id, rest) = (self.id, self.timeout.saturating_sub(waited));
+            let rest = self.deadline().map_or(self.timeout, |at| at.saturating_duration_since(now));
+            let id = self.id;
             let timer = registry.after(rest, move |registry, app| on_time(registry, app, id));
             self.timer = timer.ok();
         }
         self.timer.is_some()
     }
 
-    /// Since when something is waited for: the oldest payload, or the peer's end.
-    fn waiting_since(&self) -> Option<Instant> {
-        self.exchange.waiting_since(match self.state {
+    /// When what is waited for is late: the oldest payload, or the peer's end.
+    fn deadline(&self) -> Option<Instant> {
+        let end = match self.state {
             State::Ending { since } => Some(since),
-            State::Talking | State::Closing | State::Failed(_) => None,
-        })
+            State::Talking | State::Over(_) => None,
+        };
+        self.exchange.waiting_since(end)?.checked_add(self.timeout)
     }
 }
 

@@ -34,7 +34,7 @@ impl<App: Caller> Protocol<App> for Socket {
             let (before, now) = (rest, transport.registry().now());
             let result = client.exchange.handle_bytes(&mut rest, now);
             if let Err(mismatch) = result {
-                client.state = State::Failed(Failure::Mismatch(mismatch));
+                client.state = State::Over(Err(Failure::Mismatch(mismatch)));
                 transport.abort();
             }
             let right = &before[..before.len() - rest.len()];

@@ -7,9 +7,8 @@ use bytes::Bytes;
 use http::Method;
 
 use super::{Scheme, Url};
-use crate::decimal::write_number;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, write_field};
+use crate::http::wire::{Length, write_field, write_length};
 
 /// A request.
 #[derive(Debug)]
@@ -198,11 +197,7 @@ impl Ask {
             Payload::Open(length) => Some(*length),
         };
         match length {
-            Some(Length::Exact(length)) => {
-                head.extend_from_slice(b"Content-Length: ");
-                write_number(&mut head, length);
-                head.extend_from_slice(b"\r\n");
-            }
+            Some(Length::Exact(length)) => write_length(&mut head, length),
             Some(Length::Open) => write_field(&mut head, "Transfer-Encoding", b"chunked"),
             None => {}
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use reactor::{ConnectionId, ReachError, Registry, Transport};
 
-use super::Line;
+use super::Connection;
 use super::ask::Upload;
 use crate::http::outgoing::{TURN, end_body, has_room, send_piece};
 
@@ -55,8 +55,8 @@ pub fn with<App: 'static>(
     id: CallId,
     act: impl FnOnce(&mut Call<'_, '_, App>, &mut App) + 'static,
 ) -> Result<(), ReachError> {
-    registry.with(id.connection, move |line: &mut Line<App>, transport, app| {
-        line.enter(transport, app, id.number, act);
+    registry.with(id.connection, move |connection: &mut Connection<App>, transport, app| {
+        connection.enter(transport, app, id.number, act);
     })
 }
 

@@ -1,7 +1,7 @@
 //! The client's side: requests to servers, over connections that are kept.
 //!
 //! ```text
-//!  request ──▶ queue of the address ──▶ Line (one connection) ──▶ Reader: head, pieces, end
+//!  request ──▶ queue of the address ──▶ Connection ──▶ Reader: head, pieces, end
 //!                     ▲                  │ answered: the next one, or idle
 //!                     └── lost unanswered, and may be sent again ──┘
 //! ```
@@ -49,15 +49,15 @@
 //! | `late` | a deadline for the whole of a request |
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `pool` | what waits for which server, and which connections are idle |
-//! | `line` | one connection |
+//! | `connection` | one connection: one request after the other |
 
 mod ask;
 mod call;
+mod connection;
 mod decoded;
 mod failure;
 mod late;
 mod limits;
-mod line;
 mod pool;
 mod redirect;
 mod route;
@@ -66,10 +66,10 @@ mod url;
 
 pub use ask::{Ask, Payload};
 pub use call::{Call, CallId, with};
+pub use connection::{Connection, Reader};
 pub use decoded::Decoded;
 pub use failure::Failure;
 pub use limits::ClientLimits;
-pub use line::{Line, Reader};
 pub use pool::{Client, ClientOptions};
 pub use redirect::{Redirect, redirect};
 pub use route::Route;

@@ -9,8 +9,8 @@ use std::time::Instant;
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
+use super::connection::{Connection, Job};
 use super::late::Timed;
-use super::line::{Job, Line};
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
@@ -128,8 +128,8 @@ impl<App: 'static> Pool<App> {
     /// Sees to it that what waits for a server is sent.
     fn hurry(pool: &Rc<Self>, registry: &mut Registry<App>, route: &Route) {
         while let Some(id) = pool.with_place(route, |place| place.idle.pop()) {
-            let told = registry.with(id, |line: &mut Line<App>, transport, app| {
-                line.take_next(transport, app);
+            let told = registry.with(id, |connection: &mut Connection<App>, transport, app| {
+                connection.take_next(transport, app);
             });
             // One that has just ended is told of by its end.
             if told.is_ok() {
@@ -143,10 +143,10 @@ impl<App: 'static> Pool<App> {
         if pool.with_place(route, |place| place.open >= most) {
             return pool.tell_asking(registry, route);
         }
-        let line = Line::new(Rc::clone(pool), route.clone());
+        let connection = Connection::new(Rc::clone(pool), route.clone());
         let connected = match pool.connect_options(route) {
-            Some(options) => registry.connect_with(route.first().clone(), &options, line),
-            None => registry.connect_with(route.first().clone(), &pool.options.connect, line),
+            Some(options) => registry.connect_with(route.first().clone(), &options, connection),
+            None => registry.connect_with(route.first().clone(), &pool.options.connect, connection),
         };
         match connected {
             Ok(_) => pool.with_place(route, |place| place.open += 1),
@@ -167,7 +167,7 @@ impl<App: 'static> Pool<App> {
         });
         for id in asking {
             // One that has just ended is told of by its end.
-            let _ = registry.with(id, |line: &mut Line<App>, transport, _| line.wait(transport));
+            let _ = registry.with(id, |it: &mut Connection<App>, transport, _| it.wait(transport));
         }
     }
 

@@ -11,9 +11,8 @@ use http::StatusCode;
 use super::Exchange;
 use super::sending::{Flow, Slices, Source};
 use super::session::{Manner, Writing};
-use crate::decimal::write_number;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, has_no_body, write_field, write_status};
+use crate::http::wire::{Length, has_no_body, write_field, write_length, write_status};
 
 /// An answer of which the status is said, and its fields are being said. It is written when its body is
 /// given; dropped before, it was none.
@@ -207,9 +206,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             Length::Exact(length) => {
                 // Of what is not sent, in a 304, the length is not known here.
                 if self.status != StatusCode::NOT_MODIFIED {
-                    head.extend_from_slice(b"Content-Length: ");
-                    write_number(head, length);
-                    head.extend_from_slice(b"\r\n");
+                    write_length(head, length);
                 }
             }
             Length::Open if manner.is_old => manner.is_persistent = false,

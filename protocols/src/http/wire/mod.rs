@@ -62,3 +62,4 @@ pub(in crate::http) use fields::Field;
 pub(crate) use fields::is_name;
 pub(in crate::http) use request::as_known_version;
 pub(crate) use response::has_no_body;
+pub(in crate::http) use write::write_length;

@@ -2,6 +2,8 @@
 
 use http::StatusCode;
 
+use crate::decimal::write_number;
+
 /// How long the body of a message is that goes out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Length {
@@ -36,6 +38,14 @@ pub fn write_field(out: &mut Vec<u8>, name: &str, value: &[u8]) {
     } else {
         out.extend_from_slice(value);
     }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Writes Content-Length.
+#[inline]
+pub(in crate::http) fn write_length(out: &mut Vec<u8>, length: u64) {
+    out.extend_from_slice(b"Content-Length: ");
+    write_number(out, length);
     out.extend_from_slice(b"\r\n");
 }
 

@@ -16,7 +16,7 @@
 //! | `geometry`, `bitfield` | pieces and blocks; a set of pieces |
 //! | `pieces`, `rarity` | what has become of each piece; which can be begun, the rarest first |
 //! | `peer`, `rate` | what is known of one peer; bytes a second |
-//! | `requesting` | what is asked of whom |
+//! | `requesting` | what is asked of whom; at the end of several peers, which is called the end game |
 //! | `choking` | who is sent something |
 //! | `blame` | who sent what was wrong |
 //! | `fetch` | the info dictionary, for those who come with a magnet link |

@@ -93,11 +93,6 @@ impl Decoder {
         scratch: &'a mut Scratch,
         inflater: &mut Inflater,
     ) -> Result<Option<Event<'a>>, Violation> {
-        if rules.sender == Role::Client
-            && let Some(opcode) = self.unmask_short(input, rules.limits, scratch)
-        {
-            return scratch.message(opcode).map(|message| Some(Event::Message(message)));
-        }
         loop {
             let (header, length) = match &mut self.reading {
                 Reading::Header => match Header::parse(input)? {
@@ -140,24 +135,13 @@ impl Decoder {
         limits: &Limits,
         scratch: &'a mut Scratch,
     ) -> Option<Result<Message<'a>, Violation>> {
-        let opcode = self.unmask_short(input, limits, scratch)?;
-        Some(scratch.message(opcode))
-    }
-
-    #[inline]
-    fn unmask_short(
-        &self,
-        input: &mut Input<'_>,
-        limits: &Limits,
-        scratch: &mut Scratch,
-    ) -> Option<Opcode> {
         if !matches!((&self.reading, &self.message), (Reading::Header, None)) {
             return None;
         }
         let (opcode, key, payload) = Header::short(input, limits.frame.min(limits.message))?;
         scratch.unmask(payload, key);
         input.advance(6 + payload.len());
-        Some(opcode)
+        Some(scratch.message(opcode))
     }
 
     /// What is wrong about a frame that can be told by its header, and by what came before.

@@ -137,21 +137,9 @@ impl Header {
 
     /// Writes it, as short as it can be.
     #[must_use]
-    #[inline]
     pub fn encode(&self) -> EncodedHeader {
-        let first = self.opcode as u8 | if self.fin { FIN } else { 0 };
-        let first = first | if self.rsv1 { RSV1 } else { 0 };
         let mut header = EncodedHeader { bytes: [0; 14], length: 2 };
-        header.bytes[0] = first;
-        if let (length @ 0..=SHORT, None) = (self.length, self.mask) {
-            header.bytes[1] = length as u8;
-            return header;
-        }
-        self.encode_rest(&mut header);
-        header
-    }
-
-    fn encode_rest(&self, header: &mut EncodedHeader) {
+        header.bytes[0] = self.first_byte();
         let masked = if self.mask.is_some() { MASKED } else { 0 };
         match self.length {
             length @ 0..=SHORT => header.bytes[1] = masked | length as u8,
@@ -167,6 +155,22 @@ impl Header {
         if let Some(key) = self.mask {
             header.push(&key);
         }
+        header
+    }
+
+    /// The same of a server's short frame, which most are: two bytes.
+    #[inline]
+    pub(in crate::websocket) fn encode_short(&self) -> Option<[u8; 2]> {
+        match (self.length, self.mask) {
+            (length @ 0..=SHORT, None) => Some([self.first_byte(), length as u8]),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn first_byte(&self) -> u8 {
+        let bit = |is_set: bool, bit: u8| if is_set { bit } else { 0 };
+        self.opcode as u8 | bit(self.fin, FIN) | bit(self.rsv1, RSV1)
     }
 }
 
@@ -335,6 +339,9 @@ mod tests {
             let header = Header { fin, rsv1, opcode, mask, length: length >> bits };
             let encoded = header.encode();
             prop_assert_eq!(Header::parse(&encoded), Ok(Some((header, encoded.len()))));
+            let short = header.encode_short();
+            prop_assert_eq!(short.is_some(), encoded.len() == 2);
+            prop_assert!(short.is_none_or(|two| *encoded == two));
             for cut in 0..encoded.len() {
                 prop_assert_eq!(Header::parse(&encoded[..cut]), Ok(None));
             }

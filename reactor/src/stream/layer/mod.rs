@@ -110,10 +110,11 @@ enum Ours {
 }
 
 /// What the peer has said of its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
 enum Theirs {
     Open,
-    /// It has said goodbye, and that was told: what still comes is the end of the socket itself.
+    /// What it has sent cannot be read, or not be answered. That is told once all has been taken that came before.
+    Failed(io::Error),
+    /// Its end was told: what still comes is the end of the socket itself.
     Told,
 }
 
@@ -196,8 +197,10 @@ impl Layered {
                 // A goodbye may have come with it, and is for whoever has been told that it is open.
                 return Err(io::ErrorKind::Interrupted.into());
             }
-            if self.layer.has_ended() && self.theirs == Theirs::Open {
-                return Ok(0);
+            match &self.theirs {
+                Theirs::Open if self.layer.has_ended() => return Ok(0),
+                Theirs::Failed(_) => return self.fail(),
+                _ => {}
             }
             if was_short {
                 self.layer.rest();
@@ -216,7 +219,7 @@ impl Layered {
                 return self.socket_ended();
             }
             was_short = believes && length < buffer.len();
-            if self.theirs == Theirs::Told {
+            if matches!(self.theirs, Theirs::Told) {
                 // Behind its goodbye there is nothing to be heard.
                 continue;
             }
@@ -241,7 +244,19 @@ impl Layered {
 
     /// Whether there is something to be read that has come already: plain bytes, or the peer's goodbye.
     fn holds_something(&self) -> bool {
-        !self.plain.is_empty() || (self.layer.has_ended() && self.theirs == Theirs::Open)
+        let has_end = match self.theirs {
+            Theirs::Open => self.layer.has_ended(),
+            Theirs::Failed(_) => true,
+            Theirs::Told => false,
+        };
+        has_end || !self.plain.is_empty()
+    }
+
+    fn fail(&mut self) -> io::Result<usize> {
+        match mem::replace(&mut self.theirs, Theirs::Told) {
+            Theirs::Failed(error) => Err(error),
+            Theirs::Open | Theirs::Told => Ok(0),
+        }
     }
 
     /// Takes in bytes that have been read, and answers what has to be answered.
@@ -258,8 +273,19 @@ impl Layered {
         }
         // The answer first, also to what is wrong: it may say why.
         let pushed = self.push_pending(socket);
-        received?;
-        pushed?;
+        if pushed.is_err() {
+            // Nobody is to meet the same before what has come is delivered.
+            self.pending.clear();
+            self.sent = 0;
+        }
+        if let Err(error) = received.and(pushed) {
+            if self.plain.is_empty() {
+                return Err(error);
+            }
+            // How the network has cut it is no reason to lose what came before.
+            self.theirs = Theirs::Failed(error);
+            return Ok(());
+        }
         if self.pending.len() - self.sent > ANSWERS {
             return Err(CloseReason::OutboxFull.into_io());
         }

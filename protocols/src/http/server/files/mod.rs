@@ -82,8 +82,8 @@ pub struct FilesOptions {
     pub cache_control: Option<String>,
     /// Bytes of memory, of each loop, for answers that may be asked for again: files of up to 16 KiB, and what
     /// compressing made. One that is asked for again is looked at, not opened: what was changed meanwhile is sent as it
-    /// is now. What is sent as the [fallback](Self::fallback) is kept only for those who ask for it by its own path. Only on
-    /// Linux, where that can be told without waiting; zero for none.
+    /// is now. The [fallback](Self::fallback) is kept once, however many paths it is sent for. Only on Linux, where that
+    /// can be told without waiting; zero for none.
     ///
     /// Default 16 MiB: what most sites have of pages, scripts and icons.
     pub memory: usize,
@@ -151,21 +151,29 @@ impl Files {
         let Some(question) = self.question(path, request) else {
             return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
         };
+        self.find(exchange, &Asked::of(request), question);
+    }
+
+    /// Answers with what was found before, or looks.
+    fn find<App: 'static>(
+        &self,
+        exchange: &mut Exchange<'_, '_, App>,
+        asked: &Asked<'_>,
+        question: Question,
+    ) {
         let now = exchange.registry().now();
         let cached = self.cache.borrow_mut().get(&question, &self.store, now);
         if let Some(cached) = cached {
             let content = Content::Memory(cached.memory.clone());
-            return reply::send(exchange, &Asked::of(request), &cached.facts, content);
+            return reply::send(exchange, asked, &cached.facts, content);
         }
-        let Some(wanted) = self.wanted(question, request) else {
-            return exchange.answer(StatusCode::BAD_REQUEST).text("The path is malformed.\n");
-        };
+        let wanted = self.wanted(question, asked);
         // What is found may change once more right behind this, however late it is answered.
         let looked = exchange.registry().wall_clock();
         if let Some(opened) = open_ready(&self.store, &wanted) {
-            return self.reply(exchange, &Asked::of(request), wanted.question, looked, Ok(opened));
+            return self.reply(exchange, asked, wanted.question, looked, Ok(opened));
         }
-        let (store, asked, files) = (self.store.clone(), AskedBefore::of(request), self.clone());
+        let (store, asked, files) = (self.store.clone(), AskedBefore::of(asked), self.clone());
         exchange.offload(
             move || (open(&store, &wanted), wanted.question),
             move |exchange, _, (opened, question)| {
@@ -198,22 +206,34 @@ impl Files {
         })
     }
 
-    fn wanted(&self, question: Question, request: &Request<'_>) -> Option<Wanted> {
-        let has_range = request.fields().get("range").is_some();
-        Some(Wanted {
-            is_hidden: !self.options.dot_files && has_dot_name(&question.path),
-            reads_whole: !has_range && request.method() == "GET",
-            fallback: self.options.fallback.clone(),
+    fn wanted(&self, question: Question, asked: &Asked<'_>) -> Wanted {
+        Wanted {
+            is_hidden: self.is_hidden(&question.path),
+            reads_whole: asked.wants_whole(),
             page: self.options.pages.then_some(self.options.page_entries),
-            order: Order::parse(request.target().query().unwrap_or_default()),
+            order: Order::parse(asked.query.unwrap_or_default()),
             // Only a page shows it.
             shown_as: match question.is_directory {
-                true => String::from_utf8_lossy(&decode_path(request.path()).ok()?).into_owned(),
+                true => asked.shown_path(),
                 false => String::new(),
             },
             dot_files: self.options.dot_files,
             question,
-        })
+        }
+    }
+
+    /// Whether nobody is told that it is there. The fallback is what all are to see.
+    fn is_hidden(&self, path: &VirtualPath) -> bool {
+        let is_shown = self.options.dot_files || self.options.fallback.as_ref() == Some(path);
+        !is_shown && has_dot_name(path)
+    }
+
+    /// What is asked for instead of what is not there. By its own path: whoever asks for what is not there is not to
+    /// choose what is kept.
+    fn fallback_of(&self, question: &Question) -> Option<Question> {
+        let path = self.options.fallback.as_ref()?;
+        let has_one = question.path != *path && !self.is_hidden(&question.path);
+        has_one.then(|| Question { path: path.clone(), is_directory: false, ..question.clone() })
     }
 
     fn reply<App: 'static>(
@@ -228,7 +248,13 @@ impl Files {
             Ok(Opened::File(opening)) => self.send(exchange, asked, question, looked, opening),
             Ok(Opened::Page(page)) => reply::show(exchange, asked, &self.options, page),
             Ok(Opened::Redirect(name)) => reply::redirect(exchange, asked, &name),
-            Err(error) => reply::refuse(exchange, &error),
+            Err(error) => {
+                let is_nothing = matches!(error, StoreError::NotFound | StoreError::NotADirectory);
+                match self.fallback_of(&question).filter(|_| is_nothing) {
+                    Some(fallback) => self.find(exchange, asked, fallback),
+                    None => reply::refuse(exchange, &error),
+                }
+            }
         }
     }
 

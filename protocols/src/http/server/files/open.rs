@@ -26,7 +26,6 @@ pub(super) struct Wanted {
     pub(super) is_hidden: bool,
     /// All of it will be sent, unless the client has it.
     pub(super) reads_whole: bool,
-    pub(super) fallback: Option<VirtualPath>,
     /// How many entries a page may have, if there may be one.
     pub(super) page: Option<usize>,
     pub(super) order: Order,
@@ -96,7 +95,7 @@ pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError>
     }
     let path = &wanted.question.path;
     let mut eyes = Eyes::new(store, Manner::Patient);
-    let found = match wanted.question.is_directory {
+    match wanted.question.is_directory {
         true => store.entry(path).and_then(|entry| match entry.kind {
             Kind::Directory => open_directory(&mut eyes, wanted),
             kind => Err(why_not(kind, StoreError::NotFound)),
@@ -108,14 +107,6 @@ pub(super) fn open(store: &Store, wanted: &Wanted) -> Result<Opened, StoreError>
                 kind => Err(why_not(kind, error)),
             }
         }),
-    };
-    match (found, &wanted.fallback) {
-        (Err(StoreError::NotFound | StoreError::NotADirectory), Some(fallback)) => {
-            // Not to be kept: whoever asks chooses the path.
-            let mut eyes = Eyes { seen: None, ..Eyes::new(store, Manner::Patient) };
-            open_surely(&mut eyes, wanted, fallback)
-        }
-        (found, _) => found,
     }
 }
 

@@ -11,7 +11,7 @@ use super::page::POLICY;
 use crate::http::server::Exchange;
 use crate::http::wire::{
     Coding, Conditions, ETag, Field, Fields, Length, RangeAnswer, Request, Validators, Verdict,
-    content_range, encode_path, ranges, resolve, write_field,
+    content_range, decode_path, encode_path, ranges, resolve, write_field,
 };
 use crate::store::StoreError;
 
@@ -19,14 +19,26 @@ use crate::store::StoreError;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     method: &'a str,
-    query: Option<&'a str>,
+    path: &'a str,
+    pub(super) query: Option<&'a str>,
     fields: Fields<'a>,
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn of(request: &Request<'a>) -> Self {
         let (method, target) = (request.method(), request.target());
-        Self { method, query: target.query(), fields: request.fields() }
+        Self { method, path: target.path(), query: target.query(), fields: request.fields() }
+    }
+
+    /// Whether all of a file is sent, unless the client has it.
+    pub(super) fn wants_whole(&self) -> bool {
+        self.method == "GET" && self.fields.get("range").is_none()
+    }
+
+    /// The path, as a reader sees it.
+    pub(super) fn shown_path(&self) -> String {
+        let path = decode_path(self.path).unwrap_or_default();
+        String::from_utf8_lossy(&path).into_owned()
     }
 
     fn judge(&self, has: &Validators) -> Verdict {
@@ -38,6 +50,7 @@ impl<'a> Asked<'a> {
 #[derive(Debug)]
 pub(super) struct AskedBefore {
     method: &'static str,
+    path: String,
     query: Option<String>,
     fields: Vec<(&'static str, Vec<u8>)>,
 }
@@ -47,13 +60,14 @@ const FIELDS: [&str; 6] =
     ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since", "if-range", "range"];
 
 impl AskedBefore {
-    pub(super) fn of(request: &Request<'_>) -> Self {
-        let all = FIELDS.into_iter().flat_map(|name| {
-            request.fields().get_all(name).map(move |value| (name, value.to_vec()))
-        });
+    pub(super) fn of(asked: &Asked<'_>) -> Self {
+        let all = FIELDS
+            .into_iter()
+            .flat_map(|name| asked.fields.get_all(name).map(move |value| (name, value.to_vec())));
         Self {
-            method: if request.method() == "HEAD" { "HEAD" } else { "GET" },
-            query: request.target().query().map(str::to_owned),
+            method: if asked.method == "HEAD" { "HEAD" } else { "GET" },
+            path: asked.path.to_owned(),
+            query: asked.query.map(str::to_owned),
             fields: all.collect(),
         }
     }
@@ -62,7 +76,8 @@ impl AskedBefore {
         let fields: Vec<_> =
             self.fields.iter().map(|(name, value)| Field::new(name, value)).collect();
         let fields = Fields::new(&fields);
-        act(&Asked { method: self.method, query: self.query.as_deref(), fields })
+        let (method, path, query) = (self.method, &*self.path, self.query.as_deref());
+        act(&Asked { method, path, query, fields })
     }
 }
 

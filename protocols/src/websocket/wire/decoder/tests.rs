@@ -332,6 +332,22 @@ proptest! {
         prop_assert_eq!(hear_pieces(pieces, true, &limits), whole);
     }
 
+    /// What is read by one look is what is read otherwise, and as much of the input.
+    #[test]
+    fn a_short_message_is_the_same_however_it_is_read(frame in any_frame(), cut in 0_usize..200) {
+        let limits = Limits { message: 60, ..Limits::default() };
+        let rules = Rules { sender: Role::Client, deflate: true, limits: &limits };
+        let bytes = &frame[..cut.min(frame.len())];
+        let (mut at_once, mut otherwise) = (Input::new(bytes), Input::new(bytes));
+        let (mut scratch, mut inflater) = (Scratch::default(), Inflater::new(Context::Fresh));
+        let read = Decoder::default().next_short(&mut at_once, &limits, &mut scratch);
+        if let Some(read) = read.map(|read| read.map(|it| Some(Heard::from(Event::Message(it))))) {
+            let next = Decoder::default().next(&mut otherwise, &rules, &mut scratch, &mut inflater);
+            prop_assert_eq!(read, next.map(|event| event.map(Heard::from)));
+            prop_assert_eq!(at_once.len(), otherwise.len());
+        }
+    }
+
     #[test]
     fn a_text_in_any_fragments_is_the_same_text(
         text in "[a-zü€𝄞]{0,40}",

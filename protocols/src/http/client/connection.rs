@@ -101,7 +101,7 @@ impl<App: 'static> Job<App> {
 }
 
 /// One connection of a client.
-pub struct Line<App> {
+pub struct Connection<App> {
     pool: Rc<Pool<App>>,
     route: Route,
     state: State<App>,
@@ -142,7 +142,7 @@ enum State<App> {
 
 const DEADLINE: TimerKey = TimerKey(0);
 
-impl<App: 'static> Line<App> {
+impl<App: 'static> Connection<App> {
     pub(super) fn new(pool: Rc<Pool<App>>, route: Route) -> Self {
         // Set anew when the connection opens.
         let since = Instant::now();
@@ -607,7 +607,7 @@ impl<App> State<App> {
     }
 }
 
-impl<App: 'static> Protocol<App> for Line<App> {
+impl<App: 'static> Protocol<App> for Connection<App> {
     fn on_open(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
         let asked = match (&self.state, self.route.socks()) {
             (State::Tunnelling { .. }, _) => self.route.connect(),
@@ -762,8 +762,8 @@ impl<App: 'static> Protocol<App> for Line<App> {
     }
 }
 
-impl<App> fmt::Debug for Line<App> {
+impl<App> fmt::Debug for Connection<App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Line").field("route", &self.route).finish_non_exhaustive()
+        f.debug_struct("Connection").field("route", &self.route).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,379 @@
+//! The servers as services: what they say to a supervisor, which sockets they take from it, and how a successor takes
+//! over.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{
+    CHAT, ECHO, PATIENCE, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, echo, listener,
+    retry,
+};
+use command_fds::{CommandFdExt, FdMapping};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// A supervisor's ear.
+struct Supervisor(UnixDatagram);
+
+impl Supervisor {
+    fn at(path: &Path) -> Self {
+        let socket = UnixDatagram::bind(path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        Self(socket)
+    }
+
+    /// Listens until it hears this; what stands behind it.
+    #[track_caller]
+    fn hears(&self, expected: &str) -> String {
+        let mut bytes = [0; 1024];
+        loop {
+            let length = retry(|| self.0.recv(&mut bytes)).expect("it is told");
+            if let Some(rest) = bytes[..length].strip_prefix(expected.as_bytes()) {
+                return String::from_utf8_lossy(rest).into_owned();
+            }
+        }
+    }
+}
+
+/// Each server, and the option by which it listens.
+const SERVERS: [(&str, &[&str], &str); 9] = [
+    (ECHO, &["serve"], "--listen"),
+    (ECHO, &["serve", "--loops", "2"], "--listen"),
+    (CHAT, &["serve"], "--listen"),
+    (TRANSFER, &["serve"], "--ftp"),
+    (PROXY, &["127.0.0.1:9"], "--listen"),
+    (WEB, &["serve", "."], "--listen"),
+    (WEB, &["proxy", "--to", "http://127.0.0.1:9"], "--listen"),
+    (RPC, &["serve"], "--listen"),
+    (TORRENT, &["tracker"], "--listen"),
+];
+
+#[test]
+fn every_server_takes_a_socket_tells_its_supervisor_and_is_replaced() {
+    for (program, words, option) in SERVERS {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("notify");
+        let supervisor = Supervisor::at(&path);
+        let (socket, address) = listener();
+        let mut server = activated(program, &socket, words)
+            .args([option, &address])
+            .envs([("NOTIFY_SOCKET", path.as_os_str()), ("WATCHDOG_USEC", "20000".as_ref())])
+            .spawn()
+            .expect("it starts");
+        drop(socket);
+        supervisor.hears("READY=1\n");
+        supervisor.hears("WATCHDOG=1\n");
+        let first = Pid::from_child(&server);
+        kill_process(first, Signal::USR2).expect("it runs");
+        let told = supervisor.hears("MAINPID=");
+        let number = told.split('\n').next().and_then(|number| number.parse().ok());
+        let successor = number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("{told}"));
+        assert!(server.wait().expect("it is ours").success(), "{program} {words:?}");
+        let _ = connect(&address);
+        supervisor.hears("WATCHDOG=1\n");
+        kill_process(successor, Signal::TERM).expect("it runs");
+        supervisor.hears("STOPPING=1\n");
+    }
+}
+
+#[test]
+fn a_supervisor_hears_that_it_is_ready_alive_and_stopping() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("notify");
+    let supervisor = Supervisor::at(&path);
+    let path = path.to_str().expect("it is a word");
+    let variables = [("NOTIFY_SOCKET", path), ("WATCHDOG_USEC", "20000")];
+    let server = Program::start_with(
+        ECHO,
+        &["serve", "--listen", "127.0.0.1:0", "--tls-self-signed"],
+        &variables,
+    );
+    supervisor.hears("READY=1\n");
+    supervisor.hears("WATCHDOG=1\n");
+    supervisor.hears("WATCHDOG=1\n");
+    server.signal(Signal::INT);
+    supervisor.hears("STOPPING=1\n");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+/// A program with a socket as its descriptor 3.
+fn activated(program: &str, listener: &TcpListener, arguments: &[&str]) -> Command {
+    let parent_fd = listener.try_clone().expect("a descriptor").into();
+    let mut command = Command::new(program);
+    command.args(arguments).env("LISTEN_FDS", "1").stdout(Stdio::piped());
+    let mapping = vec![FdMapping { parent_fd, child_fd: 3 }];
+    command.fd_mappings(mapping).expect("they do not collide").stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_socket_from_outside_is_taken_by_who_listens_at_its_address() {
+    let (listener, address) = listener();
+    // Whoever comes before the server is there waits for it.
+    let mut early = connect(&address);
+    early.write_all(b"early").expect("it waits");
+    let mut server =
+        activated(ECHO, &listener, &["serve", "--listen", &address]).spawn().expect("it starts");
+    drop(listener);
+    let mut back = [0; 5];
+    retry(|| early.read_exact(&mut back)).expect("it is answered");
+    assert_eq!(&back, b"early");
+    kill_process(Pid::from_child(&server), Signal::INT).expect("it runs");
+    assert!(server.wait().expect("it is ours").success());
+}
+
+#[test]
+fn a_socket_from_outside_that_nobody_wants_is_an_error() {
+    let (listener, address) = listener();
+    let ended =
+        activated(ECHO, &listener, &["serve", "--udp", "127.0.0.1:0"]).output().expect("it starts");
+    assert_eq!(ended.status.code(), Some(1));
+    let expected =
+        format!("started with a socket at {address}, and no option says to listen there");
+    assert!(String::from_utf8_lossy(&ended.stderr).contains(&expected), "{ended:?}");
+}
+
+#[test]
+fn a_user_that_is_not_there_is_named() {
+    let ended = echo(&["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("there is no user 'nobody-of-that-name'"), "{ended:?}");
+}
+
+#[test]
+fn root_becomes_another_user_with_its_groups_when_the_sockets_are_open() {
+    if !rustix::process::getuid().is_root() {
+        return eprintln!("LEFT OUT: only root can become another user");
+    }
+    let server = Program::start(
+        ECHO,
+        &["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody", "--drain", "1"],
+    );
+    let address = server.line();
+    let address = address.strip_prefix("listening on tcp ").expect("it listens");
+    let mut peer = connect(address);
+    peer.write_all(b"x").expect("it reads");
+    // It serves, so it has become nobody.
+    retry(|| peer.read_exact(&mut [0])).expect("it answers");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
+    let ids = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
+        line.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(ids("Uid:").iter().all(|id| id != "0"), "{status}");
+    assert!(ids("Gid:").iter().all(|id| id != "0"), "{status}");
+    assert!(!ids("Groups:").contains(&"0".to_owned()), "{status}");
+    drop(peer);
+    server.stop();
+}
+
+/// Connects and is answered, once and until told to stop; how often.
+fn hammer(address: &str, stop: &AtomicBool) -> std::io::Result<u64> {
+    let mut served = 0;
+    loop {
+        let mut stream = retry(|| TcpStream::connect(address))?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.write_all(b"here")?;
+        let mut back = [0; 4];
+        retry(|| stream.read_exact(&mut back))?;
+        // It ends by a reset, so that its port is free at once: there are 28,000 of them.
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO))?;
+        served += 1;
+        if stop.load(Ordering::Relaxed) {
+            return Ok(served);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_refused_or_lost_while_successors_take_over() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let stop = AtomicBool::new(false);
+    let mut process = server.id();
+    thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+        for _ in 0..5 {
+            process = server.upgrade(process);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("no panic").expect("nobody is refused or lost");
+        }
+    });
+    // The last one has the socket of datagrams, too.
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+    socket.send_to(b"datagram", &addresses[1]).expect("it is sent");
+    let length = retry(|| socket.recv(&mut [0; 16])).expect("it comes back");
+    assert_eq!(length, 8);
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+/// As behind `serve | head -1`: nobody reads what it and its successors print.
+#[test]
+fn a_successor_serves_though_nobody_reads_its_standard_output() {
+    let (listener, address) = listener();
+    let mut server =
+        activated(ECHO, &listener, &["serve", "--listen", &address]).spawn().expect("it starts");
+    drop(listener);
+    let mut lines = BufReader::new(server.stdout.take().expect("a pipe"));
+    lines.read_line(&mut String::new()).expect("it listens");
+    drop(lines);
+    let mut errors = BufReader::new(server.stderr.take().expect("a pipe")).lines();
+    let mut process = Pid::from_child(&server);
+    for _ in 0..2 {
+        kill_process(process, Signal::USR2).expect("it runs");
+        let over = errors.find_map(|line| {
+            let line = line.expect("it is text");
+            line.strip_suffix("; leaving when all have finished, in 30s at most").map(str::to_owned)
+        });
+        let over = over.expect("somebody takes over");
+        let number = over.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
+        process = number.and_then(Pid::from_raw).expect("a process");
+        let mut peer = connect(&address);
+        peer.write_all(b"here").expect("it is open");
+        retry(|| peer.read_exact(&mut [0; 4])).expect("it is answered");
+    }
+    kill_process(process, Signal::INT).expect("it runs");
+    let _ = server.wait().expect("it is ours");
+}
+
+/// `cargo test --release -p examples --test programs -- --ignored --nocapture ten_upgrades`, by hand: it prints how many a
+/// second there were. What `docs/restarts.md` has is from here.
+#[test]
+#[ignore = "a measurement, of some seconds"]
+fn ten_upgrades_under_as_many_connects_as_there_can_be_lose_nobody() {
+    for loops in ["1", "2"] {
+        let words = ["--listen", "127.0.0.1:0", "--loops", loops];
+        let (server, addresses) = Program::serve(&words);
+        let (stop, begun) = (AtomicBool::new(false), Instant::now());
+        let mut process = server.id();
+        let served: u64 = thread::scope(|scope| {
+            let clients = [(); 24].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+            for round in 1..=10 {
+                process = server.upgrade(process);
+                while begun.elapsed() < round * Duration::from_secs(1) {
+                    thread::sleep(Duration::from_millis(10));
+                }
+            }
+            stop.store(true, Ordering::Relaxed);
+            let clients = clients.map(|client| client.join().expect("no panic"));
+            clients.into_iter().map(|it| it.expect("nobody is refused or lost")).sum()
+        });
+        let rate = served as f64 / begun.elapsed().as_secs_f64();
+        println!("loops: {loops}: {served} served, {rate:.0} a second, none refused or lost");
+        kill_process(process, Signal::INT).expect("it runs");
+        assert_eq!(server.ended().code, Some(0));
+    }
+}
+
+/// Who has been accepted, and is on the way to another loop, is one of those who are waited for.
+#[test]
+fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "2"]);
+    let stop = AtomicBool::new(false);
+    let mut process = server.id();
+    thread::scope(|scope| {
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
+        for _ in 0..3 {
+            process = server.upgrade(process);
+        }
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            client.join().expect("no panic").expect("nobody is refused or lost");
+        }
+    });
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+#[test]
+fn a_successor_that_fails_leaves_the_server_serving() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("echo");
+    std::fs::copy(ECHO, &program).expect("a copy");
+    let name = program.to_str().expect("it is a word");
+    let server = Program::start(name, &["serve", "--listen", "127.0.0.1:0"]);
+    let line = server.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens");
+    std::fs::remove_file(&program).expect("it can be replaced while it runs");
+    server.signal(Signal::USR2);
+    server.error_with("a successor cannot be started");
+    std::os::unix::fs::symlink("/bin/false", &program).expect("another program");
+    server.signal(Signal::USR2);
+    server.error_with("it ended before it was ready; serving on");
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let client = scope.spawn(|| hammer(address, &stop));
+        server.error_with("is gone: exit status: 1");
+        stop.store(true, Ordering::Relaxed);
+        client.join().expect("no panic").expect("it serves on");
+    });
+    server.stop();
+}
+
+/// It needs no place among the connections, all of which are taken.
+#[test]
+fn a_server_that_is_full_is_replaced_like_another() {
+    let (server, addresses) =
+        Program::serve(&["--listen", "127.0.0.1:0", "--max-connections", "1"]);
+    let mut peer = connect(&addresses[0]);
+    peer.write_all(b"x").expect("it reads");
+    retry(|| peer.read_exact(&mut [0])).expect("it is in");
+    let process = server.upgrade(server.id());
+    let mut newcomer = connect(&addresses[0]);
+    newcomer.write_all(b"y").expect("it reads");
+    retry(|| newcomer.read_exact(&mut [0])).expect("the successor has room");
+    drop((peer, newcomer));
+    kill_process(process, Signal::INT).expect("it runs");
+    assert_eq!(server.ended().code, Some(0));
+}
+
+/// It would outlive the server, with its sockets.
+#[test]
+fn a_server_that_ends_starts_no_successor() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let mut peer = connect(&addresses[0]);
+    peer.write_all(b"x").expect("it reads");
+    retry(|| peer.read_exact(&mut [0])).expect("it is in");
+    server.signal(Signal::TERM);
+    server.error_with("waiting up to");
+    server.signal(Signal::USR2);
+    server.error_with("no successor is started: this process is ending");
+    let refused = retry(|| TcpStream::connect(&addresses[0])).expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    drop(peer);
+    assert_eq!(server.ended().code, Some(0));
+}
+
+/// One that is told to end while its successor begins takes that along.
+#[test]
+fn a_successor_that_is_not_ready_ends_with_the_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let program = directory.path().join("echo");
+    std::fs::copy(ECHO, &program).expect("a copy");
+    let name = program.to_str().expect("it is a word");
+    let server = Program::start(name, &["serve", "--listen", "127.0.0.1:0"]);
+    let line = server.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens");
+    std::fs::remove_file(&program).expect("it can be replaced while it runs");
+    // It is never ready, and has the sockets as long as it is there.
+    std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").expect("another program");
+    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("it is ours");
+    server.signal(Signal::USR2);
+    let line = server.error_with("as successor");
+    let number = line.split_ascii_whitespace().nth(2).and_then(|word| word.parse().ok());
+    let successor = number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"));
+    server.signal(Signal::TERM);
+    assert_eq!(server.ended().code, Some(0));
+    let refused = retry(|| TcpStream::connect(address)).expect_err("nobody listens");
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    assert!(kill_process(successor, Signal::KILL).is_err(), "it has ended");
+}
