@@ -580,6 +580,22 @@ fn get_takes_what_comes_compressed_and_no_bomb() {
 }
 
 #[test]
+fn get_waits_no_longer_than_it_is_told_to_for_a_body_that_drips() {
+    let (server, heard) = answers_once(|mut stream, _| {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n").expect("it reads");
+        // Until it has been given up.
+        while stream.write_all(b".").is_ok() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+    });
+    let words = ["get", "-o", "-", "--max-time", "0.2", &format!("http://{server}/x")];
+    let ended = run(WEB, &words, b"");
+    assert_eq!(ended.code, Some(28), "{ended:?}");
+    assert!(ended.errors.contains("it was not answered in time"), "{ended:?}");
+    heard.join().expect("it ends");
+}
+
+#[test]
 fn a_long_body_is_only_sent_to_who_wants_it() {
     let scratch = tempfile::tempdir().expect("a directory");
     let file = scratch.path().join("long");

@@ -16,7 +16,7 @@ use protocols::http::proxy::{Backend, Proxy, ProxyOptions};
 use protocols::http::server::{self, Site, with};
 use protocols::http::wire::{Length, Response};
 use reactor::sim::{Network, Outcome, Simulation};
-use reactor::{Address, Input, ListenOptions, Protocol, Registry, Transport};
+use reactor::{Address, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
 
 const PORT: u16 = 80;
 const REQUESTS: usize = 12;
@@ -139,6 +139,7 @@ fn search(set_up: &dyn Fn(&mut Network) -> Address) {
                 let ask = match number % 4 {
                     0 => Ask::new(Method::PUT, &url)
                         .with_payload(Payload::Bytes(body(number).into())),
+                    1 => Ask::get(&url).with_deadline(Duration::from_secs(2)),
                     _ => Ask::get(&url),
                 };
                 let ends = Rc::clone(&shared);
@@ -279,7 +280,7 @@ impl Protocol<()> for Mute {
 }
 
 /// When requests ended after they were sent, by their names, and why.
-type Waits = Rc<RefCell<Vec<(&'static str, Duration, Failure)>>>;
+type Waits = Rc<RefCell<Vec<(&'static str, Duration, Result<(), Failure>)>>>;
 
 struct Wait {
     name: &'static str,
@@ -298,9 +299,78 @@ impl Reader<()> for Wait {
         registry: &mut Registry<()>,
         (): &mut (),
     ) {
-        let why = outcome.expect_err("nobody answers");
-        self.waits.borrow_mut().push((self.name, registry.now() - self.sent, why));
+        self.waits.borrow_mut().push((self.name, registry.now() - self.sent, outcome));
     }
+}
+
+/// Answers, and sends the body of its answer a byte a second, without an end.
+struct Drip;
+
+impl Protocol<()> for Drip {
+    fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        input.take_all();
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+        transport.set_timer(TimerKey(0), Duration::ZERO);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, ()>, key: TimerKey, (): &mut ()) {
+        transport.write(b".");
+        transport.set_timer(key, Duration::from_secs(1));
+    }
+}
+
+/// Whether it waits for a connection, for one to be made, for a head or for the rest of a body.
+#[test]
+fn a_deadline_is_for_all_of_a_request_wherever_it_is_by_then() {
+    const MOST: Duration = Duration::from_secs(5);
+    let mut network = Network::from_seed(0);
+    let server = network.host("server", |registry| {
+        registry.listen("0.0.0.0:1".parse()?, |_, ()| Mute)?;
+        registry.listen("0.0.0.0:2".parse()?, |_, ()| Drip)?;
+        serve(registry, site())
+    });
+    let at = |port| network.address(server, port);
+    let (mute, drip, site) = (at(1), at(2), at(PORT));
+    let waits = Waits::default();
+    let shared = Rc::clone(&waits);
+    let client = network.host("client", move |registry| {
+        let limits = ClientLimits { connections: 1, ..ClientLimits::default() };
+        let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
+        let waits = Rc::clone(&shared);
+        let send = move |registry: &mut Registry<()>, name, address: &Address, most| {
+            let ask = Ask::get(&"http://h/0".parse().expect("a URL"));
+            let waits = Rc::clone(&waits);
+            let wait = Wait { name, sent: registry.now(), waits };
+            client.send(registry, address, ask.with_deadline(most), wait);
+        };
+        send(registry, "the first on its connection", &mute, 2 * MOST);
+        send(registry, "one that waits for it", &mute, MOST);
+        send(registry, "one whose body drips", &drip, MOST);
+        send(registry, "one that nobody answers", &"10.9.9.9:80".parse()?, MOST / 5);
+        // Its timer is gone with its answer.
+        send(registry, "one that is answered", &site, Duration::from_secs(3_600));
+        Ok(())
+    });
+    network.run_for(Duration::from_secs(60)).expect("nothing breaks");
+    let mut waits = waits.take();
+    waits.sort_by_key(|(name, ..)| *name);
+    let late = |name, waited| (name, waited, Err(Failure::Late));
+    let expected = [
+        ("one that is answered", Duration::ZERO, Ok(())),
+        late("one that nobody answers", MOST / 5),
+        late("one that waits for it", MOST),
+        late("one whose body drips", MOST),
+        late("the first on its connection", 2 * MOST),
+    ];
+    for ((name, waited, outcome), (expected, at_least, as_expected)) in waits.iter().zip(&expected)
+    {
+        assert_eq!((name, outcome), (expected, as_expected), "{waits:?}");
+        let at_most = *at_least + Duration::from_millis(500);
+        assert!((*at_least..at_most).contains(waited), "{name} has waited {waited:?}");
+    }
+    assert_eq!(waits.len(), expected.len(), "each ends once: {waits:?}");
+    let stats = network.stats(client).expect("it is up");
+    assert_eq!((stats.connections, stats.timers), (0, 0), "nothing is left of them");
 }
 
 #[test]
@@ -345,6 +415,6 @@ fn nobody_waits_longer_for_a_proxy_than_he_would_for_a_server() {
         let patience = Duration::from_millis(if *name == "patient" { 60_000 } else { 100 });
         let late = patience + Duration::from_millis(900);
         assert!((patience..late).contains(waited), "{name} has waited {waited:?}");
-        assert_eq!(*why, Failure::Socks(SocksRefusal::Silent));
+        assert_eq!(*why, Err(Failure::Socks(SocksRefusal::Silent)));
     }
 }

@@ -1,5 +1,6 @@
 //! What a program can tell a listener by its id, and how it hears of its end.
 
+use std::borrow::Borrow;
 use std::rc::Rc;
 
 use super::{Drained, State};
@@ -142,11 +143,11 @@ impl<App> Registry<App> {
     pub fn set_listener_limits(
         &mut self,
         id: ListenerId,
-        limits: StreamLimits,
+        limits: impl Borrow<StreamLimits>,
     ) -> Result<(), Stale> {
         match self.slots.find(id.0) {
             Found::Here(Source::Listener(listener)) => {
-                listener.entrance.limits = Rc::new(limits);
+                listener.entrance.limits = Rc::new(limits.borrow().clone());
                 Ok(())
             }
             _ => Err(Stale),

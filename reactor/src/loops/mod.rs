@@ -15,6 +15,7 @@ mod group;
 mod report;
 mod start;
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -92,8 +93,8 @@ impl Loops {
 
     /// The limits of each loop. They are not for all together.
     #[must_use]
-    pub fn limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
+    pub fn limits(self, limits: impl Borrow<Limits>) -> Self {
+        Self { limits: limits.borrow().clone(), ..self }
     }
 
     /// How long the others may take to shut down when one has ended by itself: it has failed, or panicked, or was

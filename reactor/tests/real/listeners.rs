@@ -105,7 +105,7 @@ fn new_limits_of_a_listener_are_for_those_who_come_later() {
     let read_timeout = Some(Duration::from_secs(77));
     let limits = stage.registry().listener_limits(id).expect("it listens").clone();
     let limits = StreamLimits { read_timeout, ..limits };
-    stage.registry().set_listener_limits(id, limits).expect("it listens");
+    stage.registry().set_listener_limits(id, &limits).expect("it listens");
     let second = client(address);
     stage.until(|log| log.count("server", "open") == 2);
     assert_eq!(stage.log.of("limits"), ["None", "Some(77s)"]);

@@ -21,6 +21,8 @@ pub struct Ask {
     pub(super) payload: Payload,
     /// How long the head of its answer may take, if not as long as all others.
     pub(super) patience: Option<Duration>,
+    /// How long all of it may take, if that has a bound.
+    pub(super) deadline: Option<Duration>,
     expects_continue: bool,
     /// The protocol that the connection may change to.
     pub(super) upgrade: Option<Vec<u8>>,
@@ -83,6 +85,7 @@ impl Ask {
             fields: Vec::new(),
             payload: Payload::None,
             patience: None,
+            deadline: None,
             expects_continue: false,
             upgrade: None,
         }
@@ -112,10 +115,22 @@ impl Ask {
 
     /// The same with another time for the head of the answer than
     /// [`ClientLimits::head_time`](super::ClientLimits::head_time). While a proxy is asked for a way, no longer is waited
-    /// for that either.
+    /// for that either. For the whole answer there is [`with_deadline`](Self::with_deadline).
     #[must_use]
     pub fn within(mut self, patience: Duration) -> Self {
         self.patience = Some(patience);
+        self
+    }
+
+    /// The same with a deadline for all of it, from [`send`](super::Client::send) to the last byte of the answer: for
+    /// waiting for a connection and for making one as well. Then it ends with [`Failure::Late`](super::Failure::Late), at
+    /// once; a connection that is just being made for it goes on, up to its
+    /// [`connect_timeout`](reactor::StreamLimits::connect_timeout).
+    ///
+    /// Where no [timer](reactor::Limits::timers) is left it is late at once.
+    #[must_use]
+    pub fn with_deadline(mut self, most: Duration) -> Self {
+        self.deadline = Some(most);
         self
     }
 

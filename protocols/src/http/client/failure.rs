@@ -64,6 +64,9 @@ pub enum Failure {
     /// Nothing came for too long.
     #[error("the server has fallen silent")]
     Silent,
+    /// All of it was not over by its [deadline](super::Ask::with_deadline).
+    #[error("it was not answered in time")]
+    Late,
     /// What the server sends is not HTTP, or could be read in two ways.
     #[error("the server's answer makes no sense: {0}")]
     Malformed(Refusal),

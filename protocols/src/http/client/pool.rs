@@ -10,6 +10,7 @@ use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
 use super::connection::{Connection, Job};
+use super::late::Timed;
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
@@ -88,7 +89,10 @@ impl<App: 'static> Client<App> {
         ask: Ask,
         reader: impl Reader<App>,
     ) {
-        let reader = Box::new(reader);
+        let reader: Box<dyn Reader<App>> = match ask.deadline {
+            Some(most) => Box::new(Timed::new(Box::new(reader), most, registry)),
+            None => Box::new(reader),
+        };
         let since = registry.now();
         let job = Job { ask, reader, since, is_second: false, upload: Upload::Done };
         let refused = route.socks().and_then(|_| socks::check(&route.server).err());

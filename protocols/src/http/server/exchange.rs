@@ -439,7 +439,8 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         self.session.site.limits().request_body
     }
 
-    /// Takes no more of the body until [`resume`](Self::resume): it waits at the client.
+    /// Takes no more of the body until [`resume`](Self::resume): it waits at the client. Its end is told right behind its
+    /// last piece, held or not, since nothing has to come for it.
     pub fn hold(&mut self) {
         if let Reading::Body(intake) = &mut self.session.reading {
             intake.taker = match std::mem::replace(&mut intake.taker, Taker::Nobody) {

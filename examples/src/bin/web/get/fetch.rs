@@ -120,6 +120,9 @@ impl Fetch {
                 ask = ask.field(name, value);
             }
         }
+        if let Some(most) = self.asking.max_time {
+            ask = ask.with_deadline(most);
+        }
         for (name, value) in [("User-Agent", "web/0.1"), ("Accept", "*/*")] {
             if !given(name) {
                 ask = ask.field(name, value);

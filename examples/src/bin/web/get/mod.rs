@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::bars::{self, Bars};
+use examples::endpoint::some_seconds;
 use examples::output;
 use examples::tls::Trust;
 use http::Method;
@@ -68,6 +69,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10)]
     redirects: u32,
 
+    /// Give a request up that has no whole answer after so long, whatever it waits for
+    #[arg(long, short, value_name = "SECONDS", value_parser = some_seconds)]
+    max_time: Option<Duration>,
+
     /// Ask through this proxy: [http://][USER:PASSWORD@]HOST[:PORT], port 1080 if none is given; what is asked over TLS
     /// goes through it by CONNECT. socks5h:// is a SOCKS proxy, and so is socks5://; names are looked up there. Empty
     /// is none [default: $http_proxy, $https_proxy, or $all_proxy]
@@ -92,7 +97,7 @@ const AFTER_HELP: &str = "\
 Exit code: that of the first failure, as curl has it: 1 for a URL of another scheme, 3 for none, 5 for a \
 proxy that is not found, 6 for a host that is not, 7 for no connection, 8 for an answer that makes no sense, 18 for one that was cut \
 off, 22 for a status of 400 or more, 23 for a file that cannot be written, 26 for one that cannot be read, \
-28 for a server that has fallen silent, 33 for what cannot be gone on with, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
+28 for a server that has fallen silent or was not done in time, 33 for what cannot be gone on with, 35 for TLS that cannot be begun, 47 for too many redirects, 52 for no \
 answer, 56 for a connection that failed, or a \
 proxy that lets nobody through, 60 for a certificate that is not accepted, 61 for what cannot be decompressed, 77 for roots that cannot be \
 read, 97 for a SOCKS proxy that leads nowhere; 2 if the command line makes no sense.";
@@ -177,6 +182,7 @@ pub(crate) struct Asking {
     body: Option<bytes::Bytes>,
     resume: bool,
     redirects: u32,
+    max_time: Option<Duration>,
     compressed: bool,
     verbose: bool,
 }
@@ -198,6 +204,7 @@ fn asking(options: &Options) -> Result<Asking, (Code, String)> {
         body: body.map(Into::into),
         resume: options.resume,
         redirects: options.redirects,
+        max_time: options.max_time,
         compressed: options.compressed,
         verbose: options.verbose,
     })
