@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::iter::Peekable;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -295,7 +296,8 @@ impl<E: Carried> Cluster<E> {
 
     /// A message has come under one of the subjects.
     pub fn handle_message(&mut self, now: Instant, payload: &[u8]) {
-        let Some(envelope) = Envelope::read(payload) else {
+        let known = |name: &str| self.peers.get_key_value(name).map(|(name, _)| name.clone());
+        let Some(envelope) = Envelope::read(payload, known) else {
             return self.handle_unreadable(now, payload);
         };
         if envelope.from == self.name {
@@ -330,10 +332,24 @@ impl<E: Carried> Cluster<E> {
     where
         E: 'a,
     {
-        for piece in self.pieces(effects) {
+        let mut pieces = self.writing(effects);
+        while !pieces.is_done() {
+            // If nothing more can be written, it is taken back.
             self.sequence += 1;
-            self.say_to_all(Body::Effects, &piece);
+            let envelope = self.envelope(Body::Effects, BTreeMap::new(), &[]);
+            let payload = envelope
+                .write(USUAL)
+                .and_then(|mut payload| pieces.write_next(&mut payload).then_some(payload));
+            match (payload, self.link) {
+                (None, _) => self.sequence -= 1,
+                (Some(payload), Link::Up(_)) => {
+                    let subject = self.subjects.to_all();
+                    self.outputs.push_back(Output::Publish { subject, payload });
+                }
+                (Some(_), _) => {}
+            }
         }
+        self.counters.unwritten += pieces.unwritten;
     }
 
     /// Says what users of this node have done to one node alone. It is applied there behind all that was published
@@ -651,13 +667,24 @@ impl<E: Carried> Cluster<E> {
             Body::Who => return,
             _ => {}
         }
-        if !self.has_place(&from) {
+        let shown = self.peers.get(&from).map(Peer::is_shown);
+        if shown.is_none() && !self.has_place(&from) {
             self.counters.crowded += 1;
             return;
         }
-        let (clocks, is_shown) = (clock.zip(self.clock), self.is_shown(&from));
+        let (clocks, is_shown) = (clock.zip(self.clock), shown.unwrap_or_default());
         let said = Said { now, epoch, beat, clocks, is_shown };
-        if !self.may_be_heard(&from, &said) || !self.meet(now, &from, epoch, body) {
+        if !self.may_be_heard(&from, &said) {
+            return;
+        }
+        if shown.is_none() {
+            // Nobody has asked for that.
+            if let Body::Part { .. } = body {
+                return;
+            }
+            self.peers.insert(from.clone(), Peer::new(epoch, now));
+        }
+        if !self.is_present(now, &from, epoch) {
             return;
         }
         let Some(peer) = self.peers.get_mut(&from) else { return };
@@ -680,7 +707,8 @@ impl<E: Carried> Cluster<E> {
             _ => peer.handle_mark(now, sequence),
         };
         match (body, verdict) {
-            (Body::Effects, Verdict::Take) => self.apply(&from, effects, |_| true),
+            // It is said most, and nothing else comes of it.
+            (Body::Effects, Verdict::Take) => return self.apply(&from, effects, |_| true),
             (Body::Direct { number, nth }, Verdict::Take) => {
                 if let Some(missing) = peer.handle_direct(now, number, nth) {
                     self.counters.missed += missing;
@@ -719,15 +747,8 @@ impl<E: Carried> Cluster<E> {
         is_heard
     }
 
-    /// A node says something, which may be its first; whether it counts.
-    fn meet(&mut self, now: Instant, node: &NodeName, epoch: u64, body: Body) -> bool {
-        if !self.peers.contains_key(node) {
-            // Nobody has asked for that.
-            if let Body::Part { .. } = body {
-                return false;
-            }
-            self.peers.insert(node.clone(), Peer::new(epoch, now));
-        }
+    /// A node that is known says something; whether it counts.
+    fn is_present(&mut self, now: Instant, node: &NodeName, epoch: u64) -> bool {
         let Some(peer) = self.peers.get_mut(node) else { return false };
         let life = peer.live(now, epoch, &self.limits);
         if life == (Life::Next { was_shown: true }) {
@@ -761,7 +782,8 @@ impl<E: Carried> Cluster<E> {
         let is_first = complete.shown.is_none();
         self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
         let mut passed = complete.shown.unwrap_or_default();
-        let read = |payload| Some((Envelope::read(payload)?, payload));
+        let known = |_: &str| Some(node.clone());
+        let read = |payload| Some((Envelope::read(payload, known)?, payload));
         let mut held: Vec<_> = complete.held.iter().map(Vec::as_slice).filter_map(read).collect();
         // What was said over a new connection may have come before the rest of what was said over the one before.
         held.sort_by_key(|(envelope, _)| envelope.sequence);
@@ -800,25 +822,26 @@ impl<E: Carried> Cluster<E> {
     where
         E: 'a,
     {
-        let longest = self.payload.saturating_sub(AROUND);
-        let most = self.limits.message.min(longest);
-        let (mut pieces, mut piece) = (Vec::new(), Vec::with_capacity(USUAL));
-        for effect in effects {
-            let before = piece.len();
-            piece.push(b'\n');
-            let is_written = effect.write(&mut piece);
-            if !is_written || piece.len() - before > longest {
-                piece.truncate(before);
-                self.counters.unwritten += 1;
-            } else if piece.len() > most && before > 0 {
-                let next = piece.split_off(before);
-                pieces.push(std::mem::replace(&mut piece, next));
+        let (mut pieces, mut all) = (self.writing(effects), Vec::new());
+        while !pieces.is_done() {
+            let mut piece = Vec::with_capacity(USUAL);
+            if pieces.write_next(&mut piece) {
+                all.push(piece);
             }
         }
-        if !piece.is_empty() {
-            pieces.push(piece);
-        }
-        pieces
+        self.counters.unwritten += pieces.unwritten;
+        all
+    }
+
+    /// The same, to be written behind what stands in front of each.
+    fn writing<'a, I: IntoIterator<Item = &'a E>>(&self, effects: I) -> Pieces<I::IntoIter>
+    where
+        E: 'a,
+    {
+        let longest = self.payload.saturating_sub(AROUND);
+        let most = self.limits.message.min(longest);
+        let effects = effects.into_iter().peekable();
+        Pieces { effects, spilled: Vec::new(), longest, most, unwritten: 0 }
     }
 
     fn say_to_all(&mut self, body: Body, effects: &[u8]) {
@@ -859,16 +882,60 @@ impl<E: Carried> Cluster<E> {
         told: BTreeMap<NodeName, u64>,
         effects: &[u8],
     ) {
-        let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
-        let is_short = matches!(body, Body::Effects | Body::Direct { .. });
-        let beat = u64::try_from(self.limits.heartbeat.as_millis()).ok().filter(|_| !is_short);
-        let clock = self.clock.filter(|_| !is_short);
-        let v = Format;
-        let envelope = Envelope { v, from, epoch, sequence, beat, clock, told, body, effects };
-        match envelope.write() {
+        match self.envelope(body, told, effects).write(0) {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
             None => self.counters.unwritten += 1,
         }
+    }
+
+    fn envelope<'a>(
+        &self,
+        body: Body,
+        told: BTreeMap<NodeName, u64>,
+        effects: &'a [u8],
+    ) -> Envelope<'a> {
+        let (from, epoch, sequence) = (self.name.clone(), self.epoch, self.sequence);
+        let is_short = matches!(body, Body::Effects | Body::Direct { .. });
+        let beat = || u64::try_from(self.limits.heartbeat.as_millis()).ok();
+        let beat = if is_short { None } else { beat() };
+        let clock = self.clock.filter(|_| !is_short);
+        Envelope { v: Format, from, epoch, sequence, beat, clock, told, body, effects }
+    }
+}
+
+/// Effects, while they are written into messages.
+struct Pieces<I: Iterator> {
+    effects: Peekable<I>,
+    /// One that is written, and did not fit into the message before.
+    spilled: Vec<u8>,
+    /// Bytes of an effect, at most, and of those of a message if there are several.
+    longest: usize,
+    most: usize,
+    /// How many could not be written, or are too long.
+    unwritten: u64,
+}
+
+impl<'a, E: Carried + 'a, I: Iterator<Item = &'a E>> Pieces<I> {
+    fn is_done(&mut self) -> bool {
+        self.spilled.is_empty() && self.effects.peek().is_none()
+    }
+
+    /// Appends as many as fit into one message; whether there are any.
+    fn write_next(&mut self, out: &mut Vec<u8>) -> bool {
+        let begin = out.len();
+        out.append(&mut self.spilled);
+        for effect in &mut self.effects {
+            let before = out.len();
+            out.push(b'\n');
+            if !effect.write(out) || out.len() - before > self.longest {
+                out.truncate(before);
+                self.unwritten += 1;
+            } else if out.len() - begin > self.most && before > begin {
+                self.spilled = out.split_off(before);
+                break;
+            }
+        }
+        out.len() > begin
     }
 }
 

@@ -79,18 +79,22 @@ pub(super) enum Body {
 }
 
 impl<'a> Envelope<'a> {
-    pub(super) fn read(payload: &'a [u8]) -> Option<Self> {
+    /// Who says most is known already, so that its name need not be looked at and put anywhere again.
+    pub(super) fn read(
+        payload: &'a [u8],
+        known: impl Fn(&str) -> Option<NodeName>,
+    ) -> Option<Self> {
         let end = memchr(b'\n', payload).unwrap_or(payload.len());
         let (head, effects) = payload.split_at_checked(end)?;
         let read = || serde_json::from_slice(head).ok();
-        Some(Self { effects, ..Self::read_short(head).or_else(read)? })
+        Some(Self { effects, ..Self::read_short(head, known).or_else(read)? })
     }
 
     /// Reads one around effects for all, as [`write_short`](Self::write_short) writes it. `None` if it is another one.
-    fn read_short(head: &[u8]) -> Option<Self> {
+    fn read_short(head: &[u8], known: impl Fn(&str) -> Option<NodeName>) -> Option<Self> {
         let mut json = Reader::new(head)?;
         json.skip(r#"{"v":2,"from":""#)?;
-        let from = json.name()?;
+        let from = json.word()?;
         json.skip(r#","epoch":"#)?;
         let epoch = json.number()?;
         json.skip(r#","sequence":"#)?;
@@ -99,15 +103,15 @@ impl<'a> Envelope<'a> {
         if !json.is_at_end() {
             return None;
         }
-        let from = NodeName::new(from).ok()?;
+        let from = known(from).or_else(|| NodeName::new(from).ok())?;
         let (body, told) = (Body::Effects, BTreeMap::new());
         let (beat, clock, effects) = (None, None, &[][..]);
         Some(Self { v: Format, from, epoch, sequence, beat, clock, told, body, effects })
     }
 
-    /// `None` if it cannot be written, which is so of no type there is.
-    pub(super) fn write(&self) -> Option<Vec<u8>> {
-        let mut payload = Vec::with_capacity(HEAD + self.effects.len());
+    /// The message, with room for so many bytes more. `None` if it cannot be written, which is so of no type there is.
+    pub(super) fn write(&self, room: usize) -> Option<Vec<u8>> {
+        let mut payload = Vec::with_capacity(HEAD + self.effects.len() + room);
         if !self.write_short(&mut payload) {
             serde_json::to_writer(&mut payload, self).ok()?;
         }
@@ -238,14 +242,19 @@ impl Subjects {
 mod tests {
     use super::*;
 
+    /// Of those that are known.
+    fn nobody(_: &str) -> Option<NodeName> {
+        None
+    }
+
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         let text = concat!(
             r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
             "\n{\"a\":1}\n\"b\""
         );
-        let envelope = Envelope::read(text.as_bytes()).expect("it is one");
-        assert_eq!(envelope.write().as_deref(), Some(text.as_bytes()));
+        let envelope = Envelope::read(text.as_bytes(), nobody).expect("it is one");
+        assert_eq!(envelope.write(0).as_deref(), Some(text.as_bytes()));
         assert_eq!(envelope.body, Body::Part { index: 0, count: 1 });
         let effects: Vec<_> = each(envelope.effects).collect();
         assert_eq!(effects, [&br#"{"a":1}"#[..], br#""b""#]);
@@ -256,11 +265,11 @@ mod tests {
             r#"{"v":2,"from":"a","epoch":-1,"sequence":1,"body":"here"}"#,
             r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"sing"}"#,
         ] {
-            assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
+            assert!(Envelope::read(text.as_bytes(), nobody).is_none(), "{text}");
             assert!(Foreign::read(text.as_bytes()).is_none(), "{text}");
         }
         let later = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
-        assert!(Envelope::read(later.as_bytes()).is_some(), "a later version says more");
+        assert!(Envelope::read(later.as_bytes(), nobody).is_some(), "a later version says more");
     }
 
     /// Those around what is said most take a shorter way.
@@ -279,10 +288,10 @@ mod tests {
                 effects: b"",
             };
             let json = serde_json::to_vec(&envelope).expect("it can be written");
-            assert_eq!(envelope.write().as_ref(), Some(&json));
-            let short = Envelope::read_short(&json);
+            assert_eq!(envelope.write(0).as_ref(), Some(&json));
+            let short = Envelope::read_short(&json, nobody);
             assert_eq!(short.is_some(), epoch < u64::MAX, "of 20 digits it is serde's");
-            let read = Envelope::read(&json).expect("it can be read");
+            let read = Envelope::read(&json, nobody).expect("it can be read");
             let told = (read.from.as_str(), read.epoch, read.sequence, read.body);
             assert_eq!(told, ("fra", epoch, 17, Body::Effects));
         }
@@ -292,7 +301,7 @@ mod tests {
             r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"effects"} "#,
             r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"here"}"#,
         ] {
-            assert!(Envelope::read_short(other.as_bytes()).is_none(), "{other}");
+            assert!(Envelope::read_short(other.as_bytes(), nobody).is_none(), "{other}");
         }
     }
 
@@ -304,7 +313,7 @@ mod tests {
             (r#"{"from":"a","epoch":1,"sequence":1,"body":"gone"}"#, true),
             ("{\"v\":3,\"from\":\"a\",\"epoch\":1,\"mood\":1,\"body\":\"gone\"}\n1", true),
         ] {
-            assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
+            assert!(Envelope::read(text.as_bytes(), nobody).is_none(), "{text}");
             let foreign = Foreign::read(text.as_bytes()).expect(text);
             assert_eq!((foreign.from.as_str(), foreign.epoch), ("a", 1));
             assert_eq!(matches!(foreign.body, Body::Gone), is_gone, "{text}");

@@ -68,11 +68,13 @@ impl Spelt {
 
     /// Puts a number in front, in hexadecimal, of at least so many digits.
     fn number(&mut self, mut number: u64, least: usize) {
-        let mut digits = 0;
-        while number > 0 || digits < least {
-            self.put(b"0123456789abcdef"[(number & 0xf) as usize]);
-            (number, digits) = (number >> 4, digits + 1);
+        let digits = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
+        let begin = self.at.saturating_sub(digits.max(least));
+        for place in self.room.get_mut(begin..self.at).into_iter().flatten().rev() {
+            *place = b"0123456789abcdef"[(number & 0xf) as usize];
+            number >>= 4;
         }
+        self.at = begin;
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -101,16 +103,25 @@ fn number(text: &[u8]) -> Result<u64, NotAMessageId> {
     if text.is_empty() || text.len() > 16 {
         return Err(NotAMessageId);
     }
-    text.iter().try_fold(0, |sum: u64, &digit| {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            b'A'..=b'F' => digit - b'A' + 10,
-            _ => return Err(NotAMessageId),
-        };
-        Ok((sum << 4) | u64::from(value))
-    })
+    let (number, seen) = text.iter().fold((0, 0), |(number, seen), &digit| {
+        let value = DIGITS[usize::from(digit)];
+        ((number << 4) | u64::from(value & 0xf), seen | value)
+    });
+    if seen > 0xf { Err(NotAMessageId) } else { Ok(number) }
 }
+
+/// What a byte is worth as a digit in hexadecimal; more than that, if it is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [0xff; 256];
+    let mut value = 0;
+    while value < 16 {
+        let digit = b"0123456789abcdef"[value];
+        digits[digit as usize] = value as u8;
+        digits[digit.to_ascii_uppercase() as usize] = value as u8;
+        value += 1;
+    }
+    digits
+};
 
 as_text!(MessageId);
 

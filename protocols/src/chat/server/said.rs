@@ -43,15 +43,15 @@ impl Effect {
     pub(in crate::chat) fn read_said(json: &[u8]) -> Option<Self> {
         let mut json = Reader::new(json)?;
         json.skip(r#"{"said":{"by":""#)?;
-        let by = json.name()?.parse().ok()?;
+        let by = json.word()?.parse().ok()?;
         json.skip(r#","channel":""#)?;
-        let channel = json.name()?;
+        let channel = json.text()?;
         json.skip(r#","words":{"command":""#)?;
-        let kind = Kind::of_command(json.name()?)?;
+        let kind = Kind::of_command(json.word()?)?;
         json.skip(r#","lines":[[""#)?;
         let text = json.text()?;
         json.skip(r#",false]]},"told":{"id":""#)?;
-        let id = json.name()?.parse().ok()?;
+        let id = json.word()?.parse().ok()?;
         json.skip(r#","at":"#)?;
         let at = Timestamp::of_millis(json.number()?);
         json.skip("}}}")?;

@@ -1,5 +1,6 @@
 //! What the servers of a network call each other.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -57,6 +58,12 @@ impl FromStr for NodeName {
 
     fn from_str(text: &str) -> Result<Self, InvalidNodeName> {
         Self::new(text)
+    }
+}
+
+impl Borrow<str> for NodeName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -106,8 +106,9 @@ impl Publication<'_> {
     pub fn write(&self, out: &mut Vec<u8>) {
         let Self { subject, reply, headers, payload } = *self;
         let verb: &[u8] = if headers.is_some() { b"HPUB " } else { b"PUB " };
-        // What it takes but for headers and a reply, so that a first one alone has its room at once.
-        out.reserve(verb.len() + subject.len() + payload.len() + 32);
+        // What it takes but for headers and a reply, so that one alone has its room at once, and no more: it is sent as it is.
+        let digits = payload.len().checked_ilog10().unwrap_or_default() as usize + 1;
+        out.reserve(verb.len() + subject.len() + digits + payload.len() + " \r\n\r\n".len());
         out.extend_from_slice(verb);
         out.extend_from_slice(subject);
         content(out, reply, headers, payload);
