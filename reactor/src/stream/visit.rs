@@ -420,11 +420,12 @@ impl<App> Visit<'_, App> {
         let predecessor = std::mem::replace(&mut self.connection.protocol, protocol);
         // Dropping it is a user's code as well, and may panic.
         self.registry.run_task(|_| drop(predecessor));
+        // Also of one that the predecessor has closed: the end has a deadline, which that visit sets.
+        self.come_again();
         if !self.connection.stream.can_be_called() {
             return self.settle();
         }
         self.connection.stream.offer_again();
-        self.come_again();
         // Its predecessor may have been told of the shutdown, and is gone.
         self.registry.tell_anew(self.key);
         self.announce()

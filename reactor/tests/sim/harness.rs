@@ -50,6 +50,10 @@ impl Protocol<Vec<String>> for Talker {
                 b"LATER" => transport.set_timer(TimerKey(1), HALF_A_MINUTE),
                 b"MUCH" => transport.write(&[b'x'; 1 << 20]),
                 b"BUG" => panic!("a bug"),
+                b"OTHER" => {
+                    transport.replace(Talker::new());
+                    transport.close();
+                }
                 b"ABORT" => transport.abort(),
                 _ => transport.write(b"250 ok\r\n"),
             }
@@ -228,6 +232,17 @@ fn new_limits_leave_an_end_its_deadline() {
     let mut talker = idle_after(idle_timeout(), goodbye);
     talker.wait(HALF_A_MINUTE + StreamLimits::default().close_timeout + 2 * A_MILLISECOND);
     assert!(matches!(talker.reason(), Some(CloseReason::CloseTimeout)));
+}
+
+#[test]
+fn an_end_has_its_deadline_though_another_protocol_takes_over() {
+    for limits in [StreamLimits::default(), idle_timeout()] {
+        let mut talker = idle_after(limits, |_| Idle::End);
+        talker.receive(b"OTHER\r\n");
+        assert!(talker.has_sent_fin());
+        talker.wait(StreamLimits::default().close_timeout + A_MILLISECOND);
+        assert!(matches!(talker.reason(), Some(CloseReason::CloseTimeout)));
+    }
 }
 
 #[test]
