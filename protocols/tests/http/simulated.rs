@@ -453,7 +453,7 @@ fn nobody_waits_longer_for_a_proxy_than_he_would_for_a_server() {
         let send = move |registry: &mut Registry<()>, name, patience: Option<Duration>| {
             let ask = Ask::get(&"http://h/".parse().expect("a URL"));
             let ask = match patience {
-                Some(patience) => ask.within(patience),
+                Some(patience) => ask.with_head_timeout(patience),
                 None => ask,
             };
             let waits = Rc::clone(&waits);

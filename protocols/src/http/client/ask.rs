@@ -117,8 +117,8 @@ impl Ask {
     /// [`ClientLimits::head_time`](super::ClientLimits::head_time). While a proxy is asked for a way, no longer is waited
     /// for that either. For the whole answer there is [`with_timeout`](Self::with_timeout).
     #[must_use]
-    pub fn within(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
+    pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
+        self.patience = Some(timeout);
         self
     }
 
