@@ -595,6 +595,23 @@ fn get_waits_no_longer_than_it_is_told_to_for_a_body_that_drips() {
     heard.join().expect("it ends");
 }
 
+/// A hundred answers take two seconds, each of them far less than the time for all.
+#[test]
+fn the_time_for_what_is_got_is_one_for_all_redirects() {
+    let (server, heard) = answers_once(|mut stream, _| {
+        let answer = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n";
+        // One request after the other, until it has been given up.
+        while stream.write_all(answer).is_ok() && matches!(stream.read(&mut [0; 4096]), Ok(1..)) {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+    });
+    let url = format!("http://{server}/");
+    let words = ["get", "-o", "-", "--redirects", "100", "--max-time", "1", &url];
+    let ended = run(WEB, &words, b"");
+    assert_eq!(ended.code, Some(28), "{ended:?}");
+    heard.join().expect("it ends");
+}
+
 #[test]
 fn a_long_body_is_only_sent_to_who_wants_it() {
     let scratch = tempfile::tempdir().expect("a directory");

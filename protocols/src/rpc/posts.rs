@@ -77,7 +77,7 @@ impl<App: 'static> Posts<App> {
             .with_payload(Payload::Bytes(text.into()));
         if let Some(patience) = patience {
             // Whoever waits no more, and has been told so, gives the connection up, too.
-            ask = ask.within(patience.saturating_add(Duration::from_secs(1)));
+            ask = ask.with_head_timeout(patience.saturating_add(Duration::from_secs(1)));
         }
         self.under_way.set(self.under_way.get() + 1);
         let posted = Posted {

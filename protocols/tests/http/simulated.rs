@@ -139,7 +139,7 @@ fn search(set_up: &dyn Fn(&mut Network) -> Address) {
                 let ask = match number % 4 {
                     0 => Ask::new(Method::PUT, &url)
                         .with_payload(Payload::Bytes(body(number).into())),
-                    1 => Ask::get(&url).with_deadline(Duration::from_secs(2)),
+                    1 => Ask::get(&url).with_timeout(Duration::from_secs(2)),
                     _ => Ask::get(&url),
                 };
                 let ends = Rc::clone(&shared);
@@ -321,7 +321,7 @@ impl Protocol<()> for Drip {
 
 /// Whether it waits for a connection, for one to be made, for a head or for the rest of a body.
 #[test]
-fn a_deadline_is_for_all_of_a_request_wherever_it_is_by_then() {
+fn a_timeout_is_for_all_of_a_request_wherever_it_is_by_then() {
     const MOST: Duration = Duration::from_secs(5);
     let mut network = Network::from_seed(0);
     let server = network.host("server", |registry| {
@@ -341,7 +341,7 @@ fn a_deadline_is_for_all_of_a_request_wherever_it_is_by_then() {
             let ask = Ask::get(&"http://h/0".parse().expect("a URL"));
             let waits = Rc::clone(&waits);
             let wait = Wait { name, sent: registry.now(), waits };
-            client.send(registry, address, ask.with_deadline(most), wait);
+            client.send(registry, address, ask.with_timeout(most), wait);
         };
         send(registry, "the first on its connection", &mute, 2 * MOST);
         send(registry, "one that waits for it", &mute, MOST);
@@ -354,7 +354,7 @@ fn a_deadline_is_for_all_of_a_request_wherever_it_is_by_then() {
     network.run_for(Duration::from_secs(60)).expect("nothing breaks");
     let mut waits = waits.take();
     waits.sort_by_key(|(name, ..)| *name);
-    let late = |name, waited| (name, waited, Err(Failure::Late));
+    let late = |name, waited| (name, waited, Err(Failure::Timeout));
     let expected = [
         ("one that is answered", Duration::ZERO, Ok(())),
         late("one that nobody answers", MOST / 5),
@@ -369,6 +369,67 @@ fn a_deadline_is_for_all_of_a_request_wherever_it_is_by_then() {
         assert!((*at_least..at_most).contains(waited), "{name} has waited {waited:?}");
     }
     assert_eq!(waits.len(), expected.len(), "each ends once: {waits:?}");
+    let stats = network.stats(client).expect("it is up");
+    assert_eq!((stats.connections, stats.timers), (0, 0), "nothing is left of them");
+}
+
+/// Nobody waits for those whose time is over: they take no place, and nothing is tried for them.
+#[test]
+fn what_was_not_answered_in_time_waits_for_no_connection() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let mut network = Network::from_seed(0);
+    let server = network.host("server", |registry| {
+        registry.listen("0.0.0.0:1".parse()?, |_, ()| Mute)?;
+        Ok(())
+    });
+    let mute = network.address(server, 1);
+    let waits = Waits::default();
+    let shared = Rc::clone(&waits);
+    let client = network.host("client", move |registry| {
+        let client = |waiting| {
+            let limits = ClientLimits { connections: 1, waiting, ..ClientLimits::default() };
+            Client::new(ClientOptions { limits, ..ClientOptions::default() })
+        };
+        let waits = Rc::clone(&shared);
+        let send =
+            move |client: &Client<()>, registry: &mut Registry<()>, to: &Address, name, most| {
+                let ask = Ask::get(&"http://h/0".parse().expect("a URL")).with_timeout(most);
+                let wait = Wait { name, sent: registry.now(), waits: Rc::clone(&waits) };
+                client.send(registry, to, ask, wait);
+            };
+        // It cannot be reached, and all but the last do not wait until that is known.
+        let lost = "10.9.9.9:80".parse()?;
+        let patient = client(1_000);
+        for _ in 0..3 {
+            send(&patient, registry, &lost, "late", SECOND);
+        }
+        send(&patient, registry, &lost, "lives", 60 * SECOND);
+        // None of them waits, here.
+        let lost = "10.9.9.8:80".parse()?;
+        for _ in 0..3 {
+            send(&patient, registry, &lost, "late", SECOND);
+        }
+        // There is one place for who waits, and who has it is late before another comes.
+        let narrow = client(1);
+        send(&narrow, registry, &mute, "asked", 4 * SECOND);
+        for (name, after) in [("late", SECOND / 2), ("third", 2 * SECOND)] {
+            let (send, narrow, mute) = (send.clone(), narrow.clone(), mute.clone());
+            let then = move |registry: &mut Registry<()>, _: &mut ()| {
+                send(&narrow, registry, &mute, name, SECOND);
+            };
+            registry.after(after, then)?;
+        }
+        Ok(())
+    });
+    // The network says after three seconds that there is no such host.
+    network.run_for(5 * SECOND).expect("nothing breaks");
+    let mut waits = waits.take();
+    let at = waits.iter().position(|(name, ..)| *name == "lives");
+    let (_, waited, why) = waits.remove(at.expect("it has ended"));
+    assert!(waited < 4 * SECOND, "it hears of the first try, not of a fourth: {waited:?}");
+    assert!(matches!(why, Err(Failure::Unreachable { .. })), "{why:?}");
+    assert_eq!(waits.len(), 9, "{waits:?}");
+    assert!(waits.iter().all(|(.., why)| *why == Err(Failure::Timeout)), "{waits:?}");
     let stats = network.stats(client).expect("it is up");
     assert_eq!((stats.connections, stats.timers), (0, 0), "nothing is left of them");
 }
@@ -392,7 +453,7 @@ fn nobody_waits_longer_for_a_proxy_than_he_would_for_a_server() {
         let send = move |registry: &mut Registry<()>, name, patience: Option<Duration>| {
             let ask = Ask::get(&"http://h/".parse().expect("a URL"));
             let ask = match patience {
-                Some(patience) => ask.within(patience),
+                Some(patience) => ask.with_head_timeout(patience),
                 None => ask,
             };
             let waits = Rc::clone(&waits);

@@ -17,7 +17,9 @@ use protocols::torrent::tracker::{
 use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
 use reactor::sim::{Fault, Host, HostId, Network, Payload, Segment, Simulation, Verdict};
-use reactor::{DatagramOptions, ListenOptions, Protocol, Reach, Reactor, Registry};
+use reactor::{
+    DatagramOptions, Input, ListenOptions, Protocol, Reach, Reactor, Registry, TimerKey, Transport,
+};
 
 const HTTP: u16 = 80;
 const UDP: u16 = 6969;
@@ -278,10 +280,42 @@ fn who_is_there_by_one_family_and_says_nothing_is_not_said_to_have_no_address() 
         let failures = app(&network, peer).failures();
         let [AnnounceFailed::Http(why)] = failures[..] else { panic!("{failures:?}") };
         match is_silent {
-            true => assert_eq!(*why, Failure::Silent),
+            true => assert_eq!(*why, Failure::Timeout),
             false => assert!(matches!(why, Failure::NoAnswer | Failure::Lost(_)), "{why:?}"),
         }
     }
+}
+
+/// Sends the body of its answer a byte a second.
+struct Drip;
+
+impl Protocol<()> for Drip {
+    fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        input.take_all();
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n");
+        transport.set_timer(TimerKey(0), Duration::ZERO);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, ()>, key: TimerKey, (): &mut ()) {
+        transport.write(b"d");
+        transport.set_timer(key, Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn an_answer_that_drips_takes_no_longer_than_one_may() {
+    let mut network = Network::from_seed(8);
+    let drip = network.host("drip", |registry| {
+        registry.listen(format!("0.0.0.0:{HTTP}").parse()?, |_, ()| Drip)?;
+        Ok(())
+    });
+    let live = tracker(&mut network);
+    let tier = [http(&network, drip), http(&network, live)];
+    let peer = peer(&mut network, 10, &[&[&tier[0], &tier[1]]]);
+    run(&mut network, 45);
+    let peer = app(&network, peer);
+    assert_eq!(peer.failures(), [&AnnounceFailed::Http(Failure::Timeout)]);
+    assert_eq!(peer.peers(), Some(Vec::new()), "the next one of its tier is asked");
 }
 
 /// Who comes first is told of nobody; and where it cannot be reached, the next one cannot tell it.

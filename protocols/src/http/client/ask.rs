@@ -22,7 +22,7 @@ pub struct Ask {
     /// How long the head of its answer may take, if not as long as all others.
     pub(super) patience: Option<Duration>,
     /// How long all of it may take, if that has a bound.
-    pub(super) deadline: Option<Duration>,
+    pub(super) timeout: Option<Duration>,
     expects_continue: bool,
     /// The protocol that the connection may change to.
     pub(super) upgrade: Option<Vec<u8>>,
@@ -85,7 +85,7 @@ impl Ask {
             fields: Vec::new(),
             payload: Payload::None,
             patience: None,
-            deadline: None,
+            timeout: None,
             expects_continue: false,
             upgrade: None,
         }
@@ -115,22 +115,22 @@ impl Ask {
 
     /// The same with another time for the head of the answer than
     /// [`ClientLimits::head_time`](super::ClientLimits::head_time). While a proxy is asked for a way, no longer is waited
-    /// for that either. For the whole answer there is [`with_deadline`](Self::with_deadline).
+    /// for that either. For the whole answer there is [`with_timeout`](Self::with_timeout).
     #[must_use]
-    pub fn within(mut self, patience: Duration) -> Self {
-        self.patience = Some(patience);
+    pub fn with_head_timeout(mut self, timeout: Duration) -> Self {
+        self.patience = Some(timeout);
         self
     }
 
-    /// The same with a deadline for all of it, from [`send`](super::Client::send) to the last byte of the answer: for
-    /// waiting for a connection and for making one as well. Then it ends with [`Failure::Late`](super::Failure::Late), at
-    /// once; a connection that is just being made for it goes on, up to its
-    /// [`connect_timeout`](reactor::StreamLimits::connect_timeout).
+    /// The same with a time for all of it, from [`send`](super::Client::send) to the last byte of the answer: for
+    /// waiting for a connection and for making one as well. Then it ends with
+    /// [`Failure::Timeout`](super::Failure::Timeout), at once, and waits no more; a connection that is just being made
+    /// for it goes on, up to its [`connect_timeout`](reactor::StreamLimits::connect_timeout).
     ///
-    /// Where no [timer](reactor::Limits::timers) is left it is late at once.
+    /// Where no [timer](reactor::Limits::timers) is left its time is over at once.
     #[must_use]
-    pub fn with_deadline(mut self, most: Duration) -> Self {
-        self.deadline = Some(most);
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 

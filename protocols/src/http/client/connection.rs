@@ -23,6 +23,7 @@ use reactor::{
 use super::ask::Upload;
 use super::call::Wish;
 use super::pool::Pool;
+use super::timed::Timed;
 use super::{Ask, Call, Failure, Payload, Route, socks};
 use crate::http::outgoing::Framing;
 use crate::http::wire::{Body, Fields, Piece, Refusal, Response, Slots, parse_response};
@@ -85,6 +86,8 @@ pub trait Reader<App>: 'static {
 pub(super) struct Job<App> {
     pub(super) ask: Ask,
     pub(super) reader: Box<dyn Reader<App>>,
+    /// The reader, if all of it has a time.
+    pub(super) timed: Option<Timed<App>>,
     /// When it was handed over.
     pub(super) since: Instant,
     /// It has been sent once before, and nothing was heard of that.
@@ -97,6 +100,11 @@ impl<App: 'static> Job<App> {
     /// It has failed: its reader is told when nobody is being called.
     pub(super) fn fail_later(self, registry: &mut Registry<App>, why: Failure) {
         registry.defer(move |registry, app| self.reader.on_end(Err(why), registry, app));
+    }
+
+    /// Whether its time is over, so that nobody waits for it.
+    pub(super) fn is_over(&self) -> bool {
+        self.timed.as_ref().is_some_and(Timed::is_over)
     }
 }
 
@@ -731,6 +739,7 @@ impl<App: 'static> Protocol<App> for Connection<App> {
             State::Asked { mut job, seen: 0, .. }
                 if self.answered > 0
                     && !job.is_second
+                    && !job.is_over()
                     && self.failure.is_none()
                     && job.ask.is_repeatable() =>
             {

@@ -64,9 +64,9 @@ pub enum Failure {
     /// Nothing came for too long.
     #[error("the server has fallen silent")]
     Silent,
-    /// All of it was not over by its [deadline](super::Ask::with_deadline).
+    /// All of it was not over within [its time](super::Ask::with_timeout).
     #[error("it was not answered in time")]
-    Late,
+    Timeout,
     /// What the server sends is not HTTP, or could be read in two ways.
     #[error("the server's answer makes no sense: {0}")]
     Malformed(Refusal),

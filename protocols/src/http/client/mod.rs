@@ -46,7 +46,7 @@
 //! | `socks` | asking a SOCKS proxy for that |
 //! | `decoded` | answers that come compressed |
 //! | `failure` | how a request can fail |
-//! | `late` | a deadline for the whole of a request |
+//! | `timed` | a time for the whole of a request |
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `pool` | what waits for which server, and which connections are idle |
 //! | `connection` | one connection: one request after the other |
@@ -56,12 +56,12 @@ mod call;
 mod connection;
 mod decoded;
 mod failure;
-mod late;
 mod limits;
 mod pool;
 mod redirect;
 mod route;
 mod socks;
+mod timed;
 mod url;
 
 pub use ask::{Ask, Payload};

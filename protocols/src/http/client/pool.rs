@@ -10,7 +10,7 @@ use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
 use super::connection::{Connection, Job};
-use super::late::Timed;
+use super::timed::Timed;
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 
 /// A client: requests go out by it, over connections that it keeps. Clones are the same client.
@@ -89,12 +89,15 @@ impl<App: 'static> Client<App> {
         ask: Ask,
         reader: impl Reader<App>,
     ) {
-        let reader: Box<dyn Reader<App>> = match ask.deadline {
-            Some(most) => Box::new(Timed::new(Box::new(reader), most, registry)),
-            None => Box::new(reader),
-        };
+        let mut reader: Box<dyn Reader<App>> = Box::new(reader);
+        let mut timed = None;
+        if let Some(timeout) = ask.timeout {
+            let it = Timed::new(reader, timeout, registry, (&self.pool, route));
+            reader = Box::new(it.clone());
+            timed = Some(it);
+        }
         let since = registry.now();
-        let job = Job { ask, reader, since, is_second: false, upload: Upload::Done };
+        let job = Job { ask, reader, timed, since, is_second: false, upload: Upload::Done };
         let refused = route.socks().and_then(|_| socks::check(&route.server).err());
         if let Some(refused) = refused {
             return job.fail_later(registry, Failure::Socks(refused));
@@ -217,6 +220,16 @@ impl<App: 'static> Pool<App> {
             job.fail_later(registry, why.clone());
         }
         self.with_place(route, |place| place.waiting.iter().map(until).min())
+    }
+
+    /// The time of a request is over: if it waits, it takes no place any more, and no connection is made for it.
+    pub(super) fn drop_timed_out(&self, route: &Route) {
+        let job = self.sites.borrow_mut().get_mut(route).and_then(|place| {
+            let at = place.waiting.iter().position(Job::is_over)?;
+            place.waiting.remove(at)
+        });
+        // Its body is the caller's, and may do something when it goes: nothing is borrowed here.
+        drop(job);
     }
 
     pub(super) fn next(&self, route: &Route) -> Option<Job<App>> {

@@ -162,7 +162,8 @@ impl<App: 'static> Watched<App> {
     fn ask(&self, shared: &Rc<Shared<App>>, checks: &Rc<Checks>, registry: &mut Registry<App>) {
         let is_free = shared.backends.begin_check(self.at);
         if let (true, Some(address)) = (is_free, shared.backends.address(self.at)) {
-            let ask = Ask::get(&self.url).field("User-Agent", "check").within(checks.timeout);
+            let ask =
+                Ask::get(&self.url).field("User-Agent", "check").with_head_timeout(checks.timeout);
             let (shared, checks) = (Rc::downgrade(shared), Rc::clone(checks));
             let check = Check { shared, checks, at: self.at, heard: Heard::Nothing };
             self.client.send(registry, &address, ask, check);

@@ -190,7 +190,7 @@ impl Unanswered {
 
     fn of(failure: &Failure) -> Self {
         let (status, text) = match failure {
-            Failure::ConnectTimeout(_) | Failure::Silent | Failure::Late => (
+            Failure::ConnectTimeout(_) | Failure::Silent | Failure::Timeout => (
                 StatusCode::GATEWAY_TIMEOUT,
                 "The server behind this one does not answer in time.\n",
             ),

@@ -33,9 +33,10 @@ impl Code {
         match failure {
             Failure::NotFound { .. } => Self::NOT_FOUND,
             Failure::Unreachable { .. } => Self(7),
-            Failure::ConnectTimeout(_) | Failure::Silent | Failure::Late | Failure::ProxySilent => {
-                Self(28)
-            }
+            Failure::ConnectTimeout(_)
+            | Failure::Silent
+            | Failure::Timeout
+            | Failure::ProxySilent => Self(28),
             Failure::Tls(_) => Self(35),
             Failure::NotTrusted(_) => Self(60),
             Failure::NoAnswer => Self(52),

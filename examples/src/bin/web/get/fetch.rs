@@ -36,6 +36,8 @@ pub(crate) struct Fetch {
     /// What is secret does not go to other servers than the first.
     is_elsewhere: bool,
     redirects: u32,
+    /// When it was first asked for: the time it may take is one for all that is asked on the way.
+    begun: Option<Instant>,
     offset: u64,
     /// Whether a server is asked if it wants a body that is long.
     asks_first: bool,
@@ -82,6 +84,7 @@ impl Fetch {
             has_body,
             is_elsewhere: false,
             redirects: 0,
+            begun: None,
             offset: 0,
             asks_first: true,
             asks_size: false,
@@ -97,7 +100,12 @@ impl Fetch {
         };
         self.progress = Progress::new();
         self.offset = if self.asking.resume { self.target.here() } else { 0 };
-        let ask = self.request();
+        let mut ask = self.request();
+        if let Some(most) = self.asking.max_time {
+            let now = registry.now();
+            let spent = now.saturating_duration_since(*self.begun.get_or_insert(now));
+            ask = ask.with_timeout(most.saturating_sub(spent));
+        }
         let route = getter.proxies.route(&self.url, place);
         match getter.client_for(&self.url) {
             Ok(client) if self.takes_gzip() => {
@@ -119,9 +127,6 @@ impl Fetch {
             if !(self.is_elsewhere && is_secret) {
                 ask = ask.field(name, value);
             }
-        }
-        if let Some(most) = self.asking.max_time {
-            ask = ask.with_deadline(most);
         }
         for (name, value) in [("User-Agent", "web/0.1"), ("Accept", "*/*")] {
             if !given(name) {

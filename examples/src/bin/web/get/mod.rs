@@ -69,7 +69,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 10)]
     redirects: u32,
 
-    /// Give a request up that has no whole answer after so long, whatever it waits for
+    /// Give a URL up that is not here after so long, with all redirects, whatever it waits for
     #[arg(long, short, value_name = "SECONDS", value_parser = some_seconds)]
     max_time: Option<Duration>,
 

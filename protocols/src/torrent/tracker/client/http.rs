@@ -113,7 +113,7 @@ impl<App: 'static, Q: Question> Asking<App, Q> {
         let Ok(address) = Address::to_host(url.host(), url.port()) else {
             return self.fail(registry, AnnounceFailed::Url);
         };
-        let ask = Ask::get(&url).within(self.patience);
+        let ask = Ask::get(&url).with_timeout(self.patience);
         // One connection, which nobody needs again for half an hour.
         let client = Client::new(ClientOptions { connect, ..ClientOptions::default() });
         let ask = ask.field("Connection", "close").field("User-Agent", AGENT);

@@ -45,7 +45,7 @@ pub struct AnnounceOptions {
     pub connect: ConnectOptions,
     /// How those over TLS are made. Default `None`: https fails.
     pub secure: Option<ConnectOptions>,
-    /// How long an answer over HTTP may take. Default 30 s.
+    /// How long an answer over HTTP may take, from connecting to its last byte. Default 30 s.
     pub patience: Duration,
     /// How often a question is sent over UDP that is not answered: after 15 s, 30 s more, and so on. Default 3, which
     /// is given up after 105 s; somebody who is not there at all is known at once.

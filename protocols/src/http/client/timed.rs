@@ -1,4 +1,4 @@
-//! A deadline for the whole of a request: from when it is asked for to the last byte of its answer.
+//! A time for the whole of a request: from when it is asked for to the last byte of its answer.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use reactor::{ConnectionId, Registry, TimerId};
 
-use super::{Call, CallId, Failure, Reader, with};
+use super::pool::Pool;
+use super::{Call, CallId, Failure, Reader, Route, with};
 use crate::http::wire::{Fields, Response};
 
 /// Stands in the reader's place, which is told of the end when the time is over, wherever the request is then: what waits
@@ -14,7 +15,7 @@ use crate::http::wire::{Fields, Response};
 ///
 /// ```text
 ///   asked ──▶ the reader is called ──▶ its end ────▶ nobody is
-///                   └── the time is over: Late ──────▲
+///                   └── the time is over: Timeout ───▲
 /// ```
 pub(super) struct Timed<App>(Rc<Bounded<App>>);
 
@@ -30,20 +31,28 @@ impl<App: 'static> Timed<App> {
     /// Bounds a request that is asked for now. Where no timer can be set its time is over at once.
     pub(super) fn new(
         reader: Box<dyn Reader<App>>,
-        most: Duration,
+        timeout: Duration,
         registry: &mut Registry<App>,
+        (pool, route): (&Rc<Pool<App>>, &Route),
     ) -> Self {
         let (reader, call, timer) = (RefCell::new(Some(reader)), Cell::default(), Cell::default());
         let bounded = Rc::new(Bounded { reader, call, timer });
-        let late = Rc::clone(&bounded);
-        match registry.after(most, move |registry, app| late.end(registry, app)) {
-            Ok(timer) => bounded.timer.set(Some(timer)),
-            Err(_) => {
-                let late = Rc::clone(&bounded);
-                registry.defer(move |registry, app| late.end(registry, app));
+        let end = || {
+            let (late, pool, route) = (Rc::clone(&bounded), Rc::clone(pool), route.clone());
+            move |registry: &mut Registry<App>, app: &mut App| {
+                late.end(&pool, &route, registry, app);
             }
+        };
+        match registry.after(timeout, end()) {
+            Ok(timer) => bounded.timer.set(Some(timer)),
+            Err(_) => registry.defer(end()),
         }
         Self(bounded)
+    }
+
+    /// Whether its reader has been told of its end.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.reader.borrow().is_none()
     }
 
     /// Calls the reader, or gives up what nobody reads any more.
@@ -61,13 +70,14 @@ impl<App: 'static> Timed<App> {
 
 impl<App: 'static> Bounded<App> {
     /// The time is over.
-    fn end(&self, registry: &mut Registry<App>, app: &mut App) {
+    fn end(&self, pool: &Pool<App>, route: &Route, registry: &mut Registry<App>, app: &mut App) {
         let Some(reader) = self.take(registry) else { return };
+        pool.drop_timed_out(route);
         if let Some(call) = self.call.get() {
-            // If its connection has ended, it waits for another.
+            // Its connection may have ended.
             let _ = with(registry, call, |call, _| call.cancel());
         }
-        reader.on_end(Err(Failure::Late), registry, app);
+        reader.on_end(Err(Failure::Timeout), registry, app);
     }
 
     /// The reader, for its last call, if that has not come yet.
@@ -127,5 +137,11 @@ impl<App: 'static> Reader<App> for Timed<App> {
         if let Some(reader) = self.0.take(registry) {
             reader.on_end(outcome, registry, app);
         }
+    }
+}
+
+impl<App> Clone for Timed<App> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
     }
 }
