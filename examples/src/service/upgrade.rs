@@ -9,9 +9,9 @@
 //!        take back: it cannot be let go of, the successor ends, or says nothing
 //! ```
 //!
-//! Both accept while the successor begins, so at no moment is there nobody who would. A successor that has not taken
-//! over ends with this process: nobody else knows of it. It is asked by a timer, and not by a connection of the loop's,
-//! for which a server that is full would have no room.
+//! Both accept while the successor begins, so at no moment is there nobody who would. A successor that is not ready ends
+//! with this process: nobody else knows of it. It is asked by a timer, and not by a connection of the loop's, for which a
+//! server that is full would have no room.
 
 use std::cell::Cell;
 use std::env;
@@ -103,19 +103,14 @@ fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>,
     if upgrade.state.get() != State::Serving {
         return output::complain("a successor has been started already (SIGUSR2)");
     }
-    if registry.is_shutting_down() {
-        return output::complain("no successor is started: this process is ending (SIGUSR2)");
-    }
     upgrade.state.set(State::LettingGo);
     let starting = Rc::clone(upgrade);
     let then = move |registry: &mut Registry<App>, app: &mut App, free: Result<(), String>| {
         let started = free.map_err(Into::into).and_then(|()| starting.start(registry));
         match started {
-            Ok(successor) => starting.look_at(registry, app, successor),
+            Ok(successor) => starting.poll(registry, app, successor),
             Err(error) => {
-                output::complain(format_args!(
-                    "a successor cannot be started: {error}; serving on"
-                ));
+                output::complain(format_args!("a successor cannot be started: {error}"));
                 starting.serve_on(registry, app);
             }
         }
@@ -125,6 +120,10 @@ fn begin<App: 'static>(upgrade: &Rc<Upgrade<App>>, registry: &mut Registry<App>,
 
 impl<App: 'static> Upgrade<App> {
     fn start(&self, registry: &Registry<App>) -> Result<Successor, Box<dyn Error>> {
+        // Asked here, and not at the signal: letting go may have taken a while.
+        if registry.is_shutting_down() {
+            return Err("this process is ending".into());
+        }
         let (ours, theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let mut descriptors = self.duplicates(registry)?;
@@ -136,28 +135,24 @@ impl<App: 'static> Upgrade<App> {
         Ok(Successor { child: Some(child), line: ours, deadline })
     }
 
-    /// Looks whether the successor is ready, and later again if it has said nothing yet.
-    fn look_at(
+    /// Looks whether the successor is ready, and later again if it has said nothing yet. One that is ready serves
+    /// already, also if this process is ending by now; one that is not ends with it.
+    fn poll(
         self: &Rc<Self>,
         registry: &mut Registry<App>,
         app: &mut App,
         mut successor: Successor,
     ) {
-        if registry.is_shutting_down() {
-            return;
-        }
         match successor.heard(registry.now()) {
             Heard::Ready => self.hand_over(registry, app, successor.leave_alone()),
-            Heard::Failed(why) => {
-                self.has_failed(registry, app, &why);
-                successor.reap(registry);
-            }
+            _ if registry.is_shutting_down() => {}
+            Heard::Failed(why) => self.end(registry, app, successor, why),
             Heard::Nothing => {
                 let again = Rc::clone(self);
-                let look = move |registry: &mut Registry<App>, app: &mut App| {
-                    again.look_at(registry, app, successor);
+                let poll = move |registry: &mut Registry<App>, app: &mut App| {
+                    again.poll(registry, app, successor);
                 };
-                if let Err(error) = registry.after(LOOK, look) {
+                if let Err(error) = registry.after(LOOK, poll) {
                     self.has_failed(registry, app, &error.to_string());
                 }
             }
@@ -243,6 +238,32 @@ impl<App: 'static> Upgrade<App> {
         output::complain(format_args!("the successor has failed: {why}; serving on"));
         self.serve_on(registry, app);
     }
+
+    /// Ends a successor that has failed, and waits for that away from the loop: until then it may have what was let
+    /// go of.
+    fn end(
+        self: &Rc<Self>,
+        registry: &mut Registry<App>,
+        app: &mut App,
+        mut successor: Successor,
+        why: &'static str,
+    ) {
+        let Some(mut child) = successor.child.take() else { return };
+        let _ = child.kill();
+        let upgrade = Rc::clone(self);
+        let ended = registry.offload(
+            move || child.wait(),
+            move |registry, app, ended| {
+                let status = ended.ok().and_then(Result::ok).map(|status| format!(" ({status})"));
+                let why = format!("{why}{}", status.unwrap_or_default());
+                upgrade.has_failed(registry, app, &why);
+            },
+        );
+        // What cannot be waited for now is waited for by the system, when this process ends.
+        if ended.is_err() {
+            self.has_failed(registry, app, why);
+        }
+    }
 }
 
 /// Shuts down when nobody is left, or when the time is over. It is not done at once: who has just been accepted
@@ -263,7 +284,7 @@ fn leave<App: 'static>(
     }
 }
 
-/// A successor that has yet to say that it is ready. Whoever drops it ends it.
+/// A successor that has yet to say that it is ready. Whoever drops it ends it, unless it has said so meanwhile.
 struct Successor {
     /// `None` once it is left alone.
     child: Option<Child>,
@@ -275,7 +296,7 @@ struct Successor {
 enum Heard {
     Nothing,
     Ready,
-    Failed(String),
+    Failed(&'static str),
 }
 
 impl Successor {
@@ -285,12 +306,12 @@ impl Successor {
             Ok(_) if said == READY => Heard::Ready,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 if self.deadline.is_some_and(|deadline| now >= deadline) {
-                    return Heard::Failed(format!("it was not ready within {PATIENCE:?}"));
+                    return Heard::Failed("it was not ready within a minute");
                 }
                 Heard::Nothing
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Heard::Nothing,
-            _ => Heard::Failed("it ended before it was ready".to_owned()),
+            _ => Heard::Failed("it ended before it was ready"),
         }
     }
 
@@ -298,30 +319,17 @@ impl Successor {
     fn leave_alone(mut self) -> u32 {
         self.child.take().map_or(0, |child| child.id())
     }
-
-    /// Ends it, and waits for that away from the loop.
-    fn reap<App: 'static>(mut self, registry: &mut Registry<App>) {
-        let Some(mut child) = self.child.take() else { return };
-        let _ = child.kill();
-        // What cannot be waited for now is waited for by the system, when this process ends.
-        let _ = registry.offload(
-            move || child.wait(),
-            |_, _, ended| {
-                if let Ok(Ok(status)) = ended {
-                    output::complain(format_args!(
-                        "the successor that has failed is gone: {status}"
-                    ));
-                }
-            },
-        );
-    }
 }
 
 impl Drop for Successor {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
+        let is_ready = matches!(self.heard(Instant::now()), Heard::Ready);
+        let Some(mut child) = self.child.take() else { return };
+        if is_ready {
+            // It has said so since it was last looked at: it is what serves.
+            return notify::succeeded_by(child.id());
         }
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::nats_server::Store;
 use crate::outside::Process;
-use crate::support::{self, BOT, CHAT, Ended, Program, TORRENT, run};
+use crate::support::{self, BOT, CHAT, Ended, Program, TORRENT, copied, replace_by, run};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// `chat`, to its end.
@@ -600,7 +600,7 @@ fn a_server_with_accounts_is_replaced_in_place_and_its_successor_has_them() {
     // A successor that fails has the accounts as little as the sockets.
     fs::write(&config, "what is this?\n").expect("it can be written");
     server.signal(Signal::USR2);
-    server.error_with("it ended before it was ready; serving on");
+    server.error_with("it ended before it was ready (exit status: 1); serving on");
     assert_eq!(account(&["add", "bob"], "secret\n").text(), "added bob");
 
     let mut dora = BufReader::new(TcpStream::connect(&address).expect("it listens"));
@@ -634,6 +634,47 @@ fn a_server_with_accounts_is_replaced_in_place_and_its_successor_has_them() {
     while chat(&["account", "list", "--data", &data], "").text() != "Ann\nbob\ncarla" {
         assert!(Instant::now() < deadline, "the file stays in use");
     }
+}
+
+/// A server with accounts whose successors run this script, and the directory that both are in.
+fn with_accounts_and(script: &str) -> (tempfile::TempDir, Program) {
+    let (directory, program) = copied(CHAT);
+    let data = directory.path().join("data").to_str().expect("UTF-8").to_owned();
+    let words = ["serve", "--listen", "127.0.0.1:0", "--data", &data];
+    let server = Program::start(&program, &words);
+    server.line();
+    replace_by(script, &program);
+    (directory, server)
+}
+
+/// They are its own until it has ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn accounts_are_taken_back_from_a_successor_that_is_gone() {
+    // It has the file, and then closes the line to the server.
+    let script = "#!/bin/sh\nexec 9>>\"${0%/*}/data.lock\"\nflock 9 || exit\necho it has it >&2\nexec sleep 600 4>&-\n";
+    let (_directory, server) = with_accounts_and(script);
+    server.signal(Signal::USR2);
+    server.error_with("it has it");
+    server.error_with("it ended before it was ready (signal: 9 (SIGKILL)); serving on");
+    // It has them, or could not be asked for a successor again.
+    server.signal(Signal::USR2);
+    let next = server.error_line();
+    assert!(next.contains("as successor"), "{next}");
+    server.stop();
+}
+
+/// The signal finds it serving, and it is ending when the accounts are written.
+#[test]
+fn a_server_that_ends_while_it_lets_go_of_its_accounts_starts_no_successor() {
+    let (_directory, server) = with_accounts_and("#!/bin/sh\nexec sleep 600\n");
+    server.signal(Signal::STOP);
+    server.signal(Signal::USR2);
+    server.signal(Signal::TERM);
+    server.signal(Signal::CONT);
+    let next = server.error_line();
+    assert!(next.contains("a successor cannot be started: this process is ending"), "{next}");
+    assert_eq!(server.ended().code, Some(0));
 }
 
 #[test]

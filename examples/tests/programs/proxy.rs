@@ -377,6 +377,27 @@ fn tls_begins_behind_the_header() {
     server.stop();
 }
 
+/// It is as good as not reached, and would keep its client waiting.
+#[test]
+fn a_backend_that_no_certificate_can_be_for_is_skipped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (certificate, key) = support::write_certificate(&directory, &["127.0.0.1"]);
+    let words = ["--listen", "127.0.0.1:0", "--tls", &certificate, &key];
+    let (server, places) = Program::serve(&[&words[..], &["--accept-proxy", "127.0.0.1"]].concat());
+    let path = directory.path().join("back");
+    let _nameless = UnixListener::bind(&path).expect("the directory is ours");
+    let nameless = format!("unix:{}", path.to_str().expect("UTF-8"));
+    let words = ["--send-proxy", "v2", "--backend-ca", &certificate, &nameless, &places[0]];
+    let (proxy, address) = proxy(&words);
+    for _ in 0..2 {
+        let ended = support::echo(&["send", &address, "hello"], b"");
+        assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
+    }
+    proxy.error_with("cannot speak TLS: there is no name");
+    proxy.stop();
+    server.stop();
+}
+
 /// HAProxy wrote the protocol down; curl plays a proxy.
 #[test]
 fn the_headers_of_other_programs_are_understood() {

@@ -3,7 +3,6 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -12,11 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    CHAT, ECHO, PATIENCE, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, echo, listener,
-    retry,
+    CHAT, ECHO, PATIENCE, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, copied, echo,
+    listener, replace_by, retry,
 };
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use tempfile::TempDir;
 
 /// A supervisor's ear.
 struct Supervisor(UnixDatagram);
@@ -296,23 +296,19 @@ fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
 
 #[test]
 fn a_successor_that_fails_leaves_the_server_serving() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let program = directory.path().join("echo");
-    std::fs::copy(ECHO, &program).expect("a copy");
-    let name = program.to_str().expect("it is a word");
-    let server = Program::start(name, &["serve", "--listen", "127.0.0.1:0"]);
+    let (_directory, program) = copied(ECHO);
+    let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
     let line = server.line();
     let address = line.strip_prefix("listening on tcp ").expect("it listens");
     std::fs::remove_file(&program).expect("it can be replaced while it runs");
     server.signal(Signal::USR2);
     server.error_with("a successor cannot be started");
     std::os::unix::fs::symlink("/bin/false", &program).expect("another program");
-    server.signal(Signal::USR2);
-    server.error_with("it ended before it was ready; serving on");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
         let client = scope.spawn(|| hammer(address, &stop));
-        server.error_with("is gone: exit status: 1");
+        server.signal(Signal::USR2);
+        server.error_with("it ended before it was ready (exit status: 1); serving on");
         stop.store(true, Ordering::Relaxed);
         client.join().expect("no panic").expect("it serves on");
     });
@@ -339,41 +335,76 @@ fn a_server_that_is_full_is_replaced_like_another() {
 /// It would outlive the server, with its sockets.
 #[test]
 fn a_server_that_ends_starts_no_successor() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
-    let mut peer = connect(&addresses[0]);
-    peer.write_all(b"x").expect("it reads");
-    retry(|| peer.read_exact(&mut [0])).expect("it is in");
+    let (backend, to) = listener();
+    // It waits as long as its client is there.
+    let words = ["--listen", "127.0.0.1:0", "--grace", "600", &to];
+    let server = Program::start(PROXY, &words);
+    let line = server.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens");
+    let client = connect(address);
+    let (backend, _) = backend.accept().expect("it comes");
     server.signal(Signal::TERM);
     server.error_with("waiting up to");
     server.signal(Signal::USR2);
-    server.error_with("no successor is started: this process is ending");
-    let refused = retry(|| TcpStream::connect(&addresses[0])).expect_err("nobody listens");
+    server.error_with("a successor cannot be started: this process is ending");
+    let refused = retry(|| TcpStream::connect(address)).expect_err("nobody listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
-    drop(peer);
+    drop((client, backend));
     assert_eq!(server.ended().code, Some(0));
+}
+
+/// A server that has been asked for a successor, and has started this script as that; where it listens, and the
+/// script's process.
+fn replaced_by(script: &str) -> (TempDir, Program, String, Pid) {
+    let (directory, program) = copied(ECHO);
+    let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
+    let line = server.line();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens").to_owned();
+    replace_by(script, &program);
+    server.signal(Signal::USR2);
+    let line = server.error_with("as successor");
+    let number = line.split_ascii_whitespace().nth(2).and_then(|word| word.parse().ok());
+    let successor = number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"));
+    (directory, server, address, successor)
 }
 
 /// One that is told to end while its successor begins takes that along.
 #[test]
 fn a_successor_that_is_not_ready_ends_with_the_server() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let program = directory.path().join("echo");
-    std::fs::copy(ECHO, &program).expect("a copy");
-    let name = program.to_str().expect("it is a word");
-    let server = Program::start(name, &["serve", "--listen", "127.0.0.1:0"]);
-    let line = server.line();
-    let address = line.strip_prefix("listening on tcp ").expect("it listens");
-    std::fs::remove_file(&program).expect("it can be replaced while it runs");
     // It is never ready, and has the sockets as long as it is there.
-    std::fs::write(&program, "#!/bin/sh\nexec sleep 600\n").expect("another program");
-    std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("it is ours");
-    server.signal(Signal::USR2);
-    let line = server.error_with("as successor");
-    let number = line.split_ascii_whitespace().nth(2).and_then(|word| word.parse().ok());
-    let successor = number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"));
+    let (_directory, server, address, successor) = replaced_by("#!/bin/sh\nexec sleep 600\n");
     server.signal(Signal::TERM);
     assert_eq!(server.ended().code, Some(0));
-    let refused = retry(|| TcpStream::connect(address)).expect_err("nobody listens");
+    let refused = retry(|| TcpStream::connect(&address)).expect_err("nobody listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     assert!(kill_process(successor, Signal::KILL).is_err(), "it has ended");
+}
+
+/// One that is ready serves already, and is left alone, though the server has not heard of it before it is told to end.
+#[test]
+fn a_successor_that_is_ready_outlives_the_server_that_is_told_to_end() {
+    for has_client in [false, true] {
+        // It says so when it is let, by the descriptor behind that of the listener.
+        let script = "#!/bin/sh\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.01; done\n\
+                      printf ready >&4\necho said >&2\nexec sleep 600 2>&- >&-\n";
+        let (directory, server, address, successor) = replaced_by(script);
+        let client = has_client.then(|| {
+            let mut client = connect(&address);
+            client.write_all(b"x").expect("it reads");
+            retry(|| client.read_exact(&mut [0])).expect("it is in");
+            client
+        });
+        server.signal(Signal::STOP);
+        waitpid(Some(server.id()), WaitOptions::UNTRACED).expect("it stops");
+        std::fs::write(directory.path().join("go"), "").expect("it is ours");
+        server.error_with("said");
+        server.signal(Signal::TERM);
+        server.signal(Signal::CONT);
+        assert_eq!(server.ended().code, Some(0), "has a client: {has_client}");
+        // It waits in the queue of the successor's socket.
+        let waits = retry(|| TcpStream::connect(&address));
+        let runs = kill_process(successor, Signal::KILL);
+        assert!(runs.is_ok() && waits.is_ok(), "has a client: {has_client}");
+        drop(client);
+    }
 }

@@ -230,6 +230,25 @@ pub(crate) fn run_with(
     })
 }
 
+/// A copy of a program, to be replaced while it runs, and its directory. Another process makes it: a file that this one
+/// writes may be open in a child that another test has just forked, and cannot be run then.
+#[track_caller]
+pub(crate) fn copied(program: &str) -> (TempDir, String) {
+    let directory = tempfile::tempdir().expect("a directory");
+    let copy = directory.path().join("program").to_str().expect("UTF-8").to_owned();
+    let ended = run("cp", &[program, &copy], b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    (directory, copy)
+}
+
+/// Puts a script in the place of such a copy.
+#[track_caller]
+pub(crate) fn replace_by(script: &str, copy: &str) {
+    let command = r#"rm "$0" && cat > "$0" && chmod +x "$0""#;
+    let ended = run("sh", &["-c", command, copy], script.as_bytes());
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+}
+
 /// `echo`, to its end.
 #[track_caller]
 pub(crate) fn echo(arguments: &[&str], input: &[u8]) -> Ended {

@@ -85,6 +85,7 @@ impl Engine {
             let processed = self.connection.process_new_packets();
             // After an error too: the alert is in there.
             self.drain_wire(wire);
+            self.settle_token();
             if processed.is_err() {
                 // What came before that was whole. It says that there is no more by an error.
                 let _ = self.drain_plain(usize::MAX, plain);
@@ -96,12 +97,6 @@ impl Engine {
                 return Err(TlsFailure::Ours("it takes no more".to_owned()));
             }
         }
-        if let Token::Awaited(tickets) = &self.token
-            && self.is_open()
-        {
-            let opened = tickets.take_opened().into_boxed_slice();
-            self.token = if self.was_resumed() { Token::Told(opened) } else { Token::None };
-        }
         // One record that was data was no request for anything: so the usual message does without. (Where rustls holds
         // the beginning of a record the head is looked for in the wrong place. A peer that makes that look like one
         // record, and asks for new keys, only has its answer later: with what is written next.)
@@ -109,6 +104,16 @@ impl Engine {
             self.answer(wire);
         }
         Ok(())
+    }
+
+    /// Notes whose session it goes on with, once the handshake is over: also if something broken comes right behind that.
+    fn settle_token(&mut self) {
+        if let Token::Awaited(tickets) = &self.token
+            && self.is_open()
+        {
+            let token = tickets.take_decrypted().into_boxed_slice();
+            self.token = if self.was_resumed() { Token::Told(token) } else { Token::None };
+        }
     }
 
     /// A peer that has asked for a change of keys gets its answer now, and one however often it has asked.
@@ -121,7 +126,8 @@ impl Engine {
 
     /// Turns plain bytes into records.
     pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        // Nothing bounds its buffer, so it takes them all; it has no other errors.
+        // Nothing bounds its buffer, so it takes them all: or none, if it has failed, as an alert is the last that is sent
+        // (RFC 8446, 6.2).
         let _ = self.connection.writer().write(plain);
         self.drain_wire(wire);
     }

@@ -53,11 +53,13 @@ impl Pem {
     /// The first private key.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
         use rustls::pki_types::pem::Error;
-        if self.text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) {
-            let why = format!("the key in {} is encrypted; openssl pkey takes that off", self.name);
-            return Err(TlsError::Identity(why));
-        }
         PrivateKeyDer::from_pem_slice(&self.text).map_err(|error| match error {
+            // Asked of what cannot be read only: a comment may have the word, too.
+            _ if self.text.windows(ENCRYPTED.len()).any(|word| word == ENCRYPTED) => {
+                let name = &self.name;
+                let why = format!("the key in {name} is encrypted; openssl pkey takes that off");
+                TlsError::Identity(why)
+            }
             Error::NoItemsFound => TlsError::NoKey(self.name.clone()),
             error => TlsError::Pem(self.name.clone(), error.to_string()),
         })

@@ -145,7 +145,7 @@ impl ServerTls {
     /// As this one, and always with its replacements, but whoever resumes a session that was begun with it
     /// brings this token along: [`TlsSession::resumed_token`](super::TlsSession::resumed_token) tells it on a connection
     /// that has a token itself, the same or another. So it can be told that two connections are of the same client. The
-    /// peer can neither read nor forge it. One of more than 65,535 bytes is in no ticket.
+    /// peer can neither read nor forge it. One of more than 255 bytes is in no ticket.
     #[must_use]
     pub fn with_token(&self, token: &[u8]) -> Self {
         Self { token: Some(token.into()), ..self.clone() }

@@ -1,8 +1,10 @@
 //! Tickets that say whose session they are of, in every version of TLS: rustls 0.23 tells that in 1.3 only.
 //!
 //! ```text
-//!   ticket:  sealed ( length of the token │ token │ what rustls wants to find again )
+//!   ticket:  sealed ( length of the token, a byte │ token │ what rustls wants to find again )
 //! ```
+//!
+//! That is short: all of it has to go into the 65,535 bytes that a ticket may have, and rustls does not look.
 
 use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,14 +17,14 @@ pub(crate) struct Tickets {
     sealer: Arc<dyn ProducesTickets>,
     /// What those of this connection say, if it is one's.
     token: Option<Arc<[u8]>>,
-    /// What the ticket has said that was opened last: of those that a client offers it is the one that counts.
-    opened: Mutex<Vec<u8>>,
+    /// What the ticket has said that was decrypted last: of those that a client offers it is the one that counts.
+    decrypted: Mutex<Vec<u8>>,
 }
 
 impl Tickets {
     /// Of a server.
     pub(super) fn new(sealer: Arc<dyn ProducesTickets>) -> Self {
-        Self { sealer, token: None, opened: Mutex::default() }
+        Self { sealer, token: None, decrypted: Mutex::default() }
     }
 
     /// Of one connection, whose tickets say this.
@@ -31,8 +33,8 @@ impl Tickets {
     }
 
     /// What the ticket has said by which the connection goes on, if it does.
-    pub(super) fn take_opened(&self) -> Vec<u8> {
-        mem::take(&mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner))
+    pub(super) fn take_decrypted(&self) -> Vec<u8> {
+        mem::take(&mut *self.decrypted.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -47,17 +49,55 @@ impl ProducesTickets for Tickets {
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
         let token = self.token.as_deref().unwrap_or_default();
-        let length = u16::try_from(token.len()).ok()?.to_be_bytes();
-        self.sealer.encrypt(&[&length, token, plain].concat())
+        let length = u8::try_from(token.len()).ok()?;
+        self.sealer.encrypt(&[&[length], token, plain].concat())
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        let opened = self.sealer.decrypt(cipher)?;
-        let (length, rest) = opened.split_first_chunk()?;
-        let (token, plain) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        let decrypted = self.sealer.decrypt(cipher)?;
+        let (length, rest) = decrypted.split_first()?;
+        let (token, plain) = rest.split_at_checked(usize::from(*length))?;
         if self.token.is_some() {
-            *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = token.to_vec();
+            *self.decrypted.lock().unwrap_or_else(PoisonError::into_inner) = token.to_vec();
         }
         Some(plain.to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hides nothing.
+    #[derive(Debug)]
+    struct Glass;
+
+    impl ProducesTickets for Glass {
+        fn enabled(&self) -> bool {
+            true
+        }
+
+        fn lifetime(&self) -> u32 {
+            1
+        }
+
+        fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
+            Some(plain.to_vec())
+        }
+
+        fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
+            Some(cipher.to_vec())
+        }
+    }
+
+    #[test]
+    fn a_ticket_says_a_token_of_255_bytes_at_most() {
+        for (length, fits) in [(0, true), (1, true), (255, true), (256, false)] {
+            let token = vec![7; length];
+            let tickets = Tickets::new(Arc::new(Glass)).with_token(&token.clone().into());
+            let session = tickets.encrypt(b"session").and_then(|it| tickets.decrypt(&it));
+            assert_eq!(session.is_some_and(|it| it == b"session"), fits, "{length} bytes");
+            assert_eq!(tickets.take_decrypted() == token, fits, "{length} bytes");
+        }
     }
 }

@@ -247,6 +247,35 @@ fn a_session_brings_its_token_in_each_version() {
     }
 }
 
+#[test]
+fn a_session_brings_its_token_though_something_broken_comes_behind_its_first_words() {
+    let keys = Keys::new();
+    let mut stage = Stage::new();
+    let tls = keys.server("a.example").with_token(b"7");
+    let address = stage.listen_with(&with_tls(&tls), || {
+        Probe::new("server").on_open(|transport, log| {
+            let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
+            log.note("server", format!("token {token:?}"));
+            transport.write(b"!");
+        })
+    });
+    let config = keys.rustls();
+    let first = Arc::clone(&config);
+    let peer = stage.peer(move || {
+        let mut peer = rustls(address, &first);
+        peer.read_exact(&mut [0]).expect("it speaks");
+        say_goodbye(&mut peer);
+    });
+    stage.join(peer);
+    stage.until(|log| log.ends.len() == 1);
+    let mut peer = all_but_shaken(&mut stage, address, &config);
+    let wire = [&wire_with(&mut peer, b"first"), BROKEN].concat();
+    peer.sock.write_all(&wire).expect("it has room");
+    stage.until(|log| log.ends.len() == 2);
+    let told = stage.log.of("server").into_iter().filter(|line| line.starts_with("token "));
+    assert_eq!(told.collect::<Vec<_>>(), ["token None", "token Some([55])"]);
+}
+
 /// FTP's data connections do, of those who are in while a certificate is replaced.
 #[test]
 fn a_session_goes_on_after_the_certificate_was_replaced_unless_clients_show_theirs() {
@@ -360,6 +389,8 @@ fn what_cannot_be_used_is_refused_when_it_is_loaded() {
         let error = load(&pem.certificate, &format!("-----{sealed}MAA=\n")).to_string();
         assert!(error.contains("the key in the text is encrypted"), "{error}");
     }
+    let plain = format!("# The UNENCRYPTED key of a.example\n{}", pem.key);
+    Identity::from_pem(pem.certificate.as_bytes(), plain.as_bytes()).expect("it is not encrypted");
     let cut = &pem.certificate[..200];
     assert!(matches!(load(cut, &pem.key), TlsError::Pem(..) | TlsError::NoCertificate(_)));
     let missing = ServerTls::from_files("/nowhere/a.pem", "/nowhere/b.pem");

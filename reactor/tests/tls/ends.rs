@@ -97,19 +97,14 @@ fn what_comes_with_something_broken_comes_before_it() {
             while peer.conn.is_handshaking() {
                 peer.conn.complete_io(&mut peer.sock).expect("it shakes hands");
             }
-            let mut wire = Vec::new();
-            peer.conn.writer().write_all(&pattern(40_000)).expect("it is kept");
-            while peer.conn.wants_write() {
-                peer.conn.write_tls(&mut wire).expect("it is a Vec");
-            }
+            let mut wire = wire_with(&mut peer, &pattern(40_000));
             if cut {
                 peer.sock.write_all(&wire).expect("it has room");
                 peer.read_exact(&mut [0; 40_000]).expect("it comes back");
                 wire.clear();
             }
-            wire.extend_from_slice(b"\x17\x03\x03\x00\x20 is no record of these keys at all");
+            wire.extend_from_slice(BROKEN);
             peer.sock.write_all(&wire).expect("it has room");
-            // The answer, and then the alert.
             peer.read_to_end(&mut Vec::new()).expect_err("it says what is wrong").to_string()
         });
         let told = stage.join(peer);
@@ -124,35 +119,63 @@ fn what_comes_with_something_broken_comes_before_it() {
     }
 }
 
-/// The last of the handshake comes with the last words, and the tickets, which answer it, meet the reset.
+/// A fatal alert is the last that is sent (RFC 8446, 6.2): what answers the words before it is lost.
 #[test]
-fn what_came_before_a_reset_is_delivered_though_it_cannot_be_answered() {
+fn nothing_is_sent_behind_an_alert() {
+    /// What a record with an alert in it begins with: two bytes of it, the kind, and the seal are behind that.
+    const ALERT: &[u8] = b"\x17\x03\x03\x00\x13";
     let keys = Keys::new();
     let mut stage = Stage::new();
-    let tls = with_tls(&keys.server("a.example"));
-    let address = stage.listen_with(&tls, || Probe::new("server"));
-    let mut peer = rustls(address, &keys.rustls());
-    peer.sock.set_nonblocking(true).expect("it is a socket");
-    peer.conn.write_tls(&mut peer.sock).expect("it has room");
-    stage.until_outside(|_| {
-        // There may be nothing yet.
-        let _ = peer.conn.read_tls(&mut peer.sock);
-        peer.conn.process_new_packets().expect("it is TLS");
-        !peer.conn.is_handshaking()
+    let address = stage.listen_with(&with_tls(&keys.server("a.example")), || {
+        Probe::new("server")
+            .on_data(|transport, input, _| {
+                transport.write(input.take_all());
+                // So that there is time to send it.
+                transport.pause();
+                transport.set_timer(TimerKey(1), Duration::from_millis(1));
+            })
+            .on_timer(|transport, _, _| transport.resume())
     });
-    let mut wire = Vec::new();
-    peer.conn.writer().write_all(&pattern(4_000)).expect("it is kept");
-    while peer.conn.wants_write() {
-        peer.conn.write_tls(&mut wire).expect("it is a Vec");
-    }
+    let mut peer = all_but_shaken(&mut stage, address, &keys.rustls());
+    let wire = [&wire_with(&mut peer, b"first"), BROKEN].concat();
     peer.sock.write_all(&wire).expect("it has room");
-    socket2::SockRef::from(&peer.sock).set_linger(Some(Duration::ZERO)).expect("it is a socket");
-    drop(peer);
     stage.until_closed("server");
-    assert_eq!(
-        stage.log.of("server"),
-        ["open", "data 4000", "close the peer reset the connection"]
-    );
+    peer.sock.set_nonblocking(false).expect("it is a socket");
+    let mut heard = Vec::new();
+    peer.sock.read_to_end(&mut heard).expect("it ends");
+    let last = heard.len().saturating_sub(ALERT.len() + 0x13);
+    assert!(heard[last..].starts_with(ALERT), "{} bytes, and no alert at last", heard.len());
+}
+
+/// The last of the handshake comes with the last words, and the tickets, which answer it, meet the reset. So does what
+/// the server says first.
+#[test]
+fn what_came_before_a_reset_is_delivered_though_it_cannot_be_answered() {
+    for greets in [false, true] {
+        let keys = Keys::new();
+        let mut stage = Stage::new();
+        let tls = with_tls(&keys.server("a.example"));
+        let address = stage.listen_with(&tls, move || {
+            Probe::new("server").on_open(move |transport, _| {
+                if greets {
+                    transport.write(b"hello");
+                }
+            })
+        });
+        let mut peer = all_but_shaken(&mut stage, address, &keys.rustls());
+        let wire = wire_with(&mut peer, &pattern(4_000));
+        peer.sock.write_all(&wire).expect("it has room");
+        let socket = socket2::SockRef::from(&peer.sock);
+        socket.set_linger(Some(Duration::ZERO)).expect("it is a socket");
+        drop(peer);
+        stage.until_closed("server");
+        assert_eq!(
+            stage.log.of("server"),
+            ["open", "data 4000", "close the peer reset the connection"],
+            "it greets: {greets}"
+        );
+        drop(stage);
+    }
 }
 
 #[test]

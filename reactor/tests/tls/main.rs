@@ -54,6 +54,33 @@ fn rustls(address: SocketAddr, config: &Arc<ClientConfig>) -> Rustls {
     StreamOwned::new(connection, client(address))
 }
 
+/// As [`rustls`], up to where it has the last of the handshake to send.
+fn all_but_shaken(stage: &mut Stage, address: SocketAddr, config: &Arc<ClientConfig>) -> Rustls {
+    let mut peer = rustls(address, config);
+    peer.sock.set_nonblocking(true).expect("it is a socket");
+    peer.conn.write_tls(&mut peer.sock).expect("it has room");
+    stage.until_outside(|_| {
+        // There may be nothing yet.
+        let _ = peer.conn.read_tls(&mut peer.sock);
+        peer.conn.process_new_packets().expect("it is TLS");
+        !peer.conn.is_handshaking()
+    });
+    peer
+}
+
+/// What it has to send, with this at its end.
+fn wire_with(peer: &mut Rustls, plain: &[u8]) -> Vec<u8> {
+    let mut wire = Vec::new();
+    peer.conn.writer().write_all(plain).expect("it is kept");
+    while peer.conn.wants_write() {
+        peer.conn.write_tls(&mut wire).expect("it is a Vec");
+    }
+    wire
+}
+
+/// A record that these keys have not made.
+const BROKEN: &[u8] = b"\x17\x03\x03\x00\x20 is no record of these keys at all";
+
 /// Has a client of rustls do something with the server there, on a thread of its own.
 fn caller<T: Send + 'static>(
     stage: &Stage,

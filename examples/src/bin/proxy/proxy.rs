@@ -12,7 +12,7 @@ use std::fmt;
 use std::iter::Sum;
 
 use bytes::Bytes;
-use reactor::tls::ClientTls;
+use reactor::tls::{ClientTls, StartTlsError};
 use reactor::{
     CloseReason, Closed, ConnectOptions, ConnectionId, OpenError, Protocol, ProxyVersion, Registry,
     Side, Transport,
@@ -110,6 +110,8 @@ struct Back {
 
 enum Stage {
     Reaching,
+    /// It is there, and TLS with it cannot begin.
+    Failed(StartTlsError),
     Reached,
 }
 
@@ -136,8 +138,9 @@ impl Protocol<Proxy> for Back {
         match &self.tls {
             None => self.couple(backend, proxy),
             Some(tls) => {
-                if backend.start_tls(tls).is_err() {
-                    backend.close();
+                if let Err(why) = backend.start_tls(tls) {
+                    self.stage = Stage::Failed(why);
+                    backend.abort();
                 }
             }
         }
@@ -148,16 +151,18 @@ impl Protocol<Proxy> for Back {
     }
 
     fn on_close(&mut self, registry: &mut Registry<Proxy>, closed: &Closed, proxy: &mut Proxy) {
-        if let Stage::Reached = self.stage {
-            return;
-        }
-        if is_ours(&closed.reason) {
-            proxy.refused += 1;
-            let _ = registry.abort(self.client);
-        } else {
-            proxy.backends.note_failed(self.place, registry.now(), &closed.reason.to_string());
-            proxy.connect(registry, self.client, &self.header, self.tried);
-        }
+        let why = match &self.stage {
+            Stage::Reached => return,
+            Stage::Reaching if is_ours(&closed.reason) => {
+                proxy.refused += 1;
+                let _ = registry.abort(self.client);
+                return;
+            }
+            Stage::Reaching => closed.reason.to_string(),
+            Stage::Failed(why) => format!("cannot speak TLS: {why}"),
+        };
+        proxy.backends.note_failed(self.place, registry.now(), &why);
+        proxy.connect(registry, self.client, &self.header, self.tried);
     }
 }
 

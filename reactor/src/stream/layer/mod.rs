@@ -112,8 +112,11 @@ enum Ours {
 /// What the peer has said of its end.
 enum Theirs {
     Open,
-    /// What it has sent cannot be read, or not be answered. That is told once all has been taken that came before.
+    /// What it has sent cannot be read. That is told once all has been taken that came before.
     Failed(io::Error),
+    /// What it has sent could not be answered: the socket takes nothing any more. That is told when there is nothing more
+    /// to be read either, and what is written until then is lost.
+    Unanswered(io::Error),
     /// Its end was told: what still comes is the end of the socket itself.
     Told,
 }
@@ -202,12 +205,15 @@ impl Layered {
                 Theirs::Failed(_) => return self.fail(),
                 _ => {}
             }
-            if was_short {
+            // Of the end of what cannot be answered no event tells.
+            if was_short && !self.is_unanswered() {
                 self.layer.rest();
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let length = match self.layer.read_socket(socket, buffer) {
-                Ok(length) => length,
+                Ok(length) if length > 0 => length,
+                _ if self.is_unanswered() => return self.fail(),
+                Ok(_) => return self.socket_ended(),
                 Err(error) => {
                     if error.kind() == io::ErrorKind::WouldBlock {
                         self.layer.rest();
@@ -215,9 +221,6 @@ impl Layered {
                     return Err(error);
                 }
             };
-            if length == 0 {
-                return self.socket_ended();
-            }
             was_short = believes && length < buffer.len();
             if matches!(self.theirs, Theirs::Told) {
                 // Behind its goodbye there is nothing to be heard.
@@ -246,7 +249,7 @@ impl Layered {
     fn holds_something(&self) -> bool {
         let has_end = match self.theirs {
             Theirs::Open => self.layer.has_ended(),
-            Theirs::Failed(_) => true,
+            Theirs::Failed(_) | Theirs::Unanswered(_) => true,
             Theirs::Told => false,
         };
         has_end || !self.plain.is_empty()
@@ -254,7 +257,7 @@ impl Layered {
 
     fn fail(&mut self) -> io::Result<usize> {
         match mem::replace(&mut self.theirs, Theirs::Told) {
-            Theirs::Failed(error) => Err(error),
+            Theirs::Failed(error) | Theirs::Unanswered(error) => Err(error),
             Theirs::Open | Theirs::Told => Ok(0),
         }
     }
@@ -267,18 +270,18 @@ impl Layered {
     fn take_in(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
         let before = self.pending.len();
         let received = self.layer.receive(bytes, &mut self.plain, &mut self.pending);
-        if self.ours == Ours::Finished {
-            // Behind our goodbye nothing is sent, so there is no answer any more.
+        if self.ours == Ours::Finished || self.is_unanswered() {
+            // Behind our goodbye nothing is sent, so there is no answer any more. Nor is there where none arrives.
             self.pending.truncate(before);
         }
         // The answer first, also to what is wrong: it may say why.
         let pushed = self.push_pending(socket);
-        if pushed.is_err() {
-            // Nobody is to meet the same before what has come is delivered.
+        if let Err(error) = pushed {
             self.pending.clear();
             self.sent = 0;
+            self.theirs = Theirs::Unanswered(error);
         }
-        if let Err(error) = received.and(pushed) {
+        if let Err(error) = received {
             if self.plain.is_empty() {
                 return Err(error);
             }
@@ -290,6 +293,10 @@ impl Layered {
             return Err(CloseReason::OutboxFull.into_io());
         }
         Ok(())
+    }
+
+    fn is_unanswered(&self) -> bool {
+        matches!(self.theirs, Theirs::Unanswered(_))
     }
 
     fn take_plain(&mut self, buffer: &mut [u8]) -> usize {
@@ -387,6 +394,9 @@ impl Layered {
 
     /// Takes a chunk as a whole, or nothing.
     fn write_chunk(&mut self, socket: &StreamSocket, chunk: &[u8]) -> io::Result<()> {
+        if self.is_unanswered() {
+            return Ok(());
+        }
         self.make_room(socket)?;
         self.layer.send(chunk, &mut self.pending);
         // It is taken; if this fails, the next write will tell.
@@ -427,7 +437,7 @@ impl Layered {
     }
 
     pub(super) fn finish(&mut self, socket: &StreamSocket) -> io::Result<()> {
-        if self.ours == Ours::Open && self.layer.is_open() {
+        if self.ours == Ours::Open && self.layer.is_open() && !self.is_unanswered() {
             self.ours = Ours::Finished;
             self.layer.finish(&mut self.pending);
         }
