@@ -434,6 +434,62 @@ fn what_was_not_answered_in_time_waits_for_no_connection() {
     assert_eq!((stats.connections, stats.timers), (0, 0), "nothing is left of them");
 }
 
+/// Gives up when its turn comes.
+struct Unwilling(Wait);
+
+impl Reader<()> for Unwilling {
+    fn on_turn(&mut self, call: &mut Call<'_, '_, ()>, (): &mut ()) {
+        call.cancel();
+    }
+
+    fn on_head(&mut self, _: &Response<'_>, _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_body(&mut self, _: &[u8], _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_end(
+        self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<()>,
+        app: &mut (),
+    ) {
+        Box::new(self.0).on_end(outcome, registry, app);
+    }
+}
+
+/// Its time is over in the turn in which the next has its place on the connection.
+#[test]
+fn the_time_of_a_request_that_was_never_sent_does_not_end_the_next() {
+    const MOST: Duration = Duration::from_secs(5);
+    let mut network = Network::from_seed(0);
+    let server = network.host("server", |registry| serve(registry, site()));
+    let address = network.address(server, PORT);
+    let waits = Waits::default();
+    let shared = Rc::clone(&waits);
+    network.host("client", move |registry| {
+        let limits = ClientLimits { connections: 1, ..ClientLimits::default() };
+        let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
+        let ask = || Ask::get(&"http://h/0".parse().expect("a URL"));
+        let wait = {
+            let waits = Rc::clone(&shared);
+            move |name, sent| Wait { name, sent, waits: Rc::clone(&waits) }
+        };
+        client.send(registry, &address, ask(), wait("opens", registry.now()));
+        let (client, address) = (client.clone(), address.clone());
+        registry.after(MOST, move |registry, ()| {
+            let now = registry.now();
+            let unwilling = Unwilling(wait("unwilling", now));
+            client.send(registry, &address, ask().with_timeout(Duration::ZERO), unwilling);
+            client.send(registry, &address, ask(), wait("next", now));
+        })?;
+        Ok(())
+    });
+    network.run_for(3 * MOST).expect("nothing breaks");
+    let mut ends: Vec<_> = waits.take().into_iter().map(|(name, _, why)| (name, why)).collect();
+    ends.sort_by_key(|(name, _)| *name);
+    let (next, opens) = (("next", Ok(())), ("opens", Ok(())));
+    assert_eq!(ends, [next, opens, ("unwilling", Err(Failure::Timeout))]);
+}
+
 #[test]
 fn nobody_waits_longer_for_a_proxy_than_he_would_for_a_server() {
     let mut network = Network::from_seed(0);

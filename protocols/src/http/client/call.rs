@@ -73,6 +73,10 @@ impl<'c, 't, App> Call<'c, 't, App> {
         self.wish
     }
 
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.wish == Wish::Cancel
+    }
+
     /// Its name, to go on with it [from elsewhere](with).
     #[must_use]
     pub fn id(&self) -> CallId {

@@ -91,8 +91,9 @@ impl<App: 'static> Bounded<App> {
 
 impl<App: 'static> Reader<App> for Timed<App> {
     fn on_turn(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
-        self.0.call.set(Some(call.id()));
         self.tell(call, |reader, call| reader.on_turn(call, app));
+        // One that is given up here was not sent, and leaves its number to the next.
+        self.0.call.set((!call.is_cancelled()).then(|| call.id()));
     }
 
     fn on_ready(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
