@@ -1,7 +1,7 @@
 //! Patterns: `*` is anything, `?` is one.
 
 /// Whether a text is one of those that a pattern stands for. Two bytes are the `same`, and what a `?` stands
-/// for has so many bytes at the front of a text, as the caller says.
+/// for has so many bytes at the front of a text, at least `one`, as the caller says. That text is never empty.
 ///
 /// It takes at most as many steps as the two lengths multiplied, whatever the pattern: there is only ever one
 /// `*` to come back to, since an earlier one could do nothing that the last cannot.
@@ -42,7 +42,8 @@ pub fn matches(
     pattern.get(at..).unwrap_or_default().iter().all(|&byte| byte == b'*')
 }
 
-/// How many bytes the first character of a text has, for a `?` that stands for one.
+/// How many bytes the first character of a text has, for a `?` that stands for one: at least one, also of a text that
+/// is empty.
 #[must_use]
 pub fn character(text: &[u8]) -> usize {
     1 + text.iter().skip(1).take_while(|&&byte| byte & 0xc0 == 0x80).count()

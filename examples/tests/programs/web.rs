@@ -5,10 +5,11 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::thread::JoinHandle;
 
 use crate::outside::{self, Process, free_port, is_there, program, until_listening};
 use crate::support::{
-    PATIENCE, Program, WEB, answers_once, connect, listener, noise, run, run_with,
+    Ended, PATIENCE, Program, WEB, answers_once, connect, listener, noise, read_head, run, run_with,
 };
 use tempfile::TempDir;
 
@@ -338,36 +339,125 @@ createServer((request, answer) => {
     fetches_from(&format!("http://127.0.0.1:{port}"), false);
 }
 
+/// A server that gives each request, on a connection of its own, the next of these answers; and the heads it has heard.
+fn answers(answers: &'static [&str]) -> (String, JoinHandle<Vec<String>>) {
+    let (listener, place) = listener();
+    let answer = move |answer: &&str| {
+        let (mut client, _) = listener.accept().expect("somebody connects");
+        client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+        let head = read_head(&mut client);
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let length = length.map_or(0, |length| length.parse().expect("it is a number"));
+        client.read_exact(&mut vec![0; length]).expect("the body comes");
+        let answer = format!("HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n");
+        client.write_all(answer.as_bytes()).expect("it reads");
+        head
+    };
+    (place, std::thread::spawn(move || answers.iter().map(answer).collect()))
+}
+
 /// Apache does not say with 416 how much there is.
+const NO_MORE: &str = "416 Range Not Satisfiable\r\nContent-Length: 0";
+
+/// `web get -c` of a file of which three bytes are here.
+fn go_on(place: &str, here: &TempDir, more: &[&str]) -> Ended {
+    fs::write(here.path().join("x.part"), "abc").expect("it is written");
+    let (here, url) = (here.path().to_string_lossy(), format!("http://{place}/x"));
+    run(WEB, &[&["get", "-c", "--output", &here, &url], more].concat(), b"")
+}
+
 #[test]
 fn what_is_here_already_is_whole_though_the_server_only_says_that_there_is_no_more() {
-    let (listener, place) = listener();
-    let server = std::thread::spawn(move || {
-        ["416 Range Not Satisfiable\r\nContent-Length: 0", "200 OK\r\nContent-Length: 3"].map(
-            |answer| {
-                let (mut client, _) = listener.accept().expect("somebody connects");
-                client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
-                let (mut head, mut byte) = (Vec::new(), [0]);
-                while !head.ends_with(b"\r\n\r\n") {
-                    client.read_exact(&mut byte).expect("a head comes");
-                    head.push(byte[0]);
+    for more in [&[][..], &["-X", "GET", "--data", "hello"]] {
+        let (place, heard) = answers(&[NO_MORE, "200 OK\r\nContent-Length: 3"]);
+        let here = tempfile::tempdir().expect("a directory");
+        let ended = go_on(&place, &here, more);
+        assert!(ended.code == Some(0) && ended.text().contains("all of it is here"), "{ended:?}");
+        assert_eq!(fs::read(here.path().join("x")).expect("it has its name"), b"abc");
+        let heard = heard.join().expect("it ends");
+        let (first, second) = (&heard[0], &heard[1]);
+        assert!(
+            first.starts_with("GET /x ") && first.contains("\r\nRange: bytes=3-\r\n"),
+            "{first}"
+        );
+        assert!(second.starts_with("HEAD /x "), "{second}");
+        assert!(!second.contains("Range") && !second.contains("Content-"), "{second}");
+    }
+}
+
+#[test]
+fn what_may_not_be_whole_stays_as_it_is() {
+    let scripts: [&'static [&str]; 6] = [
+        &[NO_MORE, "206 Partial Content\r\nContent-Range: bytes 3-9/10\r\nContent-Length: 7"],
+        &[NO_MORE, "200 OK\r\nContent-Length: 10"],
+        &[NO_MORE, "200 OK"],
+        &[NO_MORE, "405 Method Not Allowed\r\nContent-Length: 0"],
+        &[NO_MORE, "416 Range Not Satisfiable\r\nContent-Range: bytes */3\r\nContent-Length: 0"],
+        &["416 Range Not Satisfiable\r\nContent-Range: bytes */10\r\nContent-Length: 0"],
+    ];
+    let refuses = |script, more: &[&str]| {
+        let (place, heard) = answers(script);
+        let here = tempfile::tempdir().expect("a directory");
+        let ended = go_on(&place, &here, more);
+        assert!(
+            ended.code == Some(33) && ended.errors.contains("says 416"),
+            "{script:?} {ended:?}"
+        );
+        assert_eq!(fs::read(here.path().join("x.part")).expect("it is here"), b"abc");
+        assert!(!here.path().join("x").exists(), "{script:?}");
+        heard.join().expect("all was asked");
+    };
+    for script in scripts {
+        refuses(script, &[]);
+    }
+    // What another method would answer with is not what HEAD tells of.
+    refuses(&[NO_MORE], &["--data", "hello"]);
+}
+
+#[test]
+fn get_asks_by_any_method() {
+    let (server, url) = start(&["echo"]);
+    for (more, method, body) in [
+        (&[][..], "GET", ""),
+        (&["--data", "a=b"], "POST", "a=b"),
+        (&["-X", "BREW"], "BREW", ""),
+        (&["-X", "PUT", "--data", "a=b"], "PUT", "a=b"),
+    ] {
+        let words = ["get", "-o", "-", &format!("{url}/inspect")];
+        let seen = prints(WEB, &[&words[..], more].concat());
+        let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
+        assert_eq!((&seen["method"], &seen["body"]), (&method.into(), &body.into()));
+    }
+    server.stop();
+}
+
+/// The server hears so many before it answers one, and takes no more connections.
+#[test]
+fn get_asks_for_as_many_at_one_time_as_it_is_told_to() {
+    for at_once in [1, 6] {
+        let (listener, place) = listener();
+        let server = std::thread::spawn(move || {
+            let mut clients: Vec<_> = (0..at_once)
+                .map(|_| {
+                    let (client, _) = listener.accept().expect("somebody connects");
+                    client.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
+                    client
+                })
+                .collect();
+            for _ in 0..6 / at_once {
+                clients.iter_mut().map(read_head).for_each(drop);
+                for client in &mut clients {
+                    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+                    client.write_all(answer).expect("it reads");
                 }
-                let answer = format!("HTTP/1.1 {answer}\r\nConnection: close\r\n\r\n");
-                client.write_all(answer.as_bytes()).expect("it reads");
-                String::from_utf8(head).expect("it is text")
-            },
-        )
-    });
-    let here = tempfile::tempdir().expect("a directory");
-    fs::write(here.path().join("x.part"), "abc").expect("it is written");
-    let words =
-        ["get", "-c", "--output", &here.path().to_string_lossy(), &format!("http://{place}/x")];
-    let output = String::from_utf8(prints(WEB, &words)).expect("it is text");
-    assert!(output.contains("all of it is here"), "{output}");
-    assert_eq!(fs::read(here.path().join("x")).expect("it has its name"), b"abc");
-    let [first, second] = server.join().expect("it ends");
-    assert!(first.starts_with("GET /x ") && first.contains("\r\nRange: bytes=3-\r\n"), "{first}");
-    assert!(second.starts_with("HEAD /x ") && !second.contains("Range"), "{second}");
+            }
+        });
+        let urls: Vec<_> = (0..6).map(|at| format!("http://{place}/{at}")).collect();
+        let urls: Vec<_> = urls.iter().map(String::as_str).collect();
+        let words = ["get", "-o", "-", "--parallel", &at_once.to_string()];
+        assert_eq!(prints(WEB, &[&words[..], &urls].concat()), b"hi".repeat(6));
+        server.join().expect("all were asked for");
+    }
 }
 
 /// `web proxy` before these, and where it listens.
@@ -528,7 +618,7 @@ fn an_application_of_one_page_gets_the_paths_that_are_not_there() {
     fs::write(tree.path().join("index.html"), "<p>application").expect("it is written");
     let (server, url) = start(&["serve", "--spa", &tree.path().to_string_lossy()]);
     let get = |path: &str| prints(WEB, &["get", "--output", "-", &format!("{url}{path}")]);
-    for path in ["/users/7", "/users/7/", "/"] {
+    for path in ["/users/7", "/users/7/", "/", "/index.html/"] {
         assert_eq!(get(path), b"<p>application", "{path}");
     }
     assert!(get("/small") == noise(100));

@@ -1,10 +1,10 @@
 //! `web socket` and `web echo`, run as a person runs them.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::support::{Program, WEB, run};
+use crate::support::{Program, WEB, connect, noise, read_head, run};
 use protocols::websocket::{self, CloseCode, Closed, Endpoint, Handler, Message, Socket};
 use reactor::{ListenOptions, Reactor, Registry};
 
@@ -75,6 +75,34 @@ fn bytes_come_back_as_they_are() {
     let (server, url) = echo();
     let ended = run(WEB, &["socket", "--binary", &url], b"\xff\x00\nb");
     assert_eq!((ended.code, ended.output.as_slice()), (Some(0), &b"\xff\x00b"[..]), "{ended:?}");
+    server.stop();
+}
+
+#[test]
+fn an_echo_takes_64_mib_and_not_a_byte_more() {
+    const MOST: usize = 64 * 1024 * 1024;
+    let (server, url) = echo();
+    let mut peer = connect(url.trim_start_matches("ws://").trim_end_matches('/'));
+    let head = "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    peer.write_all(head.as_bytes()).expect("it reads");
+    assert!(read_head(&mut peer).starts_with("HTTP/1.1 101 "));
+    // The head of a frame of bytes; a mask of zeros changes nothing.
+    let frame = |length: usize, is_masked| {
+        let mask = if is_masked { [0; 4].as_slice() } else { &[] };
+        let kind = [0x82, 127 | u8::from(is_masked) << 7];
+        [&kind, &(length as u64).to_be_bytes()[..], mask].concat()
+    };
+    let message = noise(MOST);
+    peer.write_all(&[&frame(MOST, true), &*message].concat()).expect("it reads");
+    let mut answer = vec![0; frame(MOST, false).len() + MOST];
+    peer.read_exact(&mut answer).expect("it comes back");
+    assert!(answer == [&frame(MOST, false), &*message].concat());
+    peer.write_all(&frame(MOST + 1, true)).expect("it reads");
+    let mut goodbye = [0; 4];
+    peer.read_exact(&mut goodbye).expect("it says why");
+    assert_eq!((goodbye[0], u16::from_be_bytes([goodbye[2], goodbye[3]])), (0x88, 1009));
+    drop(peer);
     server.stop();
 }
 

@@ -277,17 +277,22 @@ pub(crate) fn answers_once(
     let server = thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("somebody connects");
         stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte).expect("a head comes");
-            head.push(byte[0]);
-        }
-        let head = String::from_utf8(head).expect("it is text");
+        let head = read_head(&mut stream);
         act(stream, &head);
         head
     });
     (address, server)
+}
+
+/// The head of a message of HTTP, with the empty line behind it, and nothing of what follows.
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("a head comes");
+        head.push(byte[0]);
+    }
+    String::from_utf8(head).expect("it is text")
 }
 
 /// Whether the peer ends the connection, well or not.

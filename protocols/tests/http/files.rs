@@ -512,7 +512,14 @@ fn an_application_gets_the_paths_that_it_looks_at_itself() {
         serve(tree.path(), FilesOptions { fallback: Some(fallback), ..FilesOptions::default() });
     let answer = ask(&stage, "GET", "/users/7", "");
     assert_eq!((answer.status, answer.body.as_str()), (200, "<p>index"));
+    assert_eq!(ask(&stage, "GET", "/dir/index.html/", "").body, "<p>index");
     assert_eq!(ask(&stage, "GET", "/ten.txt", "").body, "0123456789");
+    // A directory would lead to itself, below each path anew.
+    let fallback = VirtualPath::root().join(b"dir").expect("a path");
+    let stage =
+        serve(tree.path(), FilesOptions { fallback: Some(fallback), ..FilesOptions::default() });
+    assert_eq!(ask(&stage, "GET", "/users/7", "").status, 403);
+    assert_eq!(ask(&stage, "GET", "/dir/", "").body, "<p>index");
 }
 
 /// Whoever asks would choose what is kept; and to compress it for each of them would take long.

@@ -140,7 +140,7 @@ impl Fetch {
             ask = ask.field("Range", format!("bytes={}-", self.offset));
         }
         match &self.asking.body {
-            Some(body) if self.has_body => {
+            Some(body) if self.has_body && !self.asks_size => {
                 if !given("Content-Type") {
                     ask = ask.field("Content-Type", "application/x-www-form-urlencoded");
                 }
@@ -195,25 +195,20 @@ impl Fetch {
             Err(error) => Step::Failed(Code::NOT_WRITTEN, error.to_string()),
         };
         match status {
+            // There is no body to be written, whatever the status.
+            _ if self.asks_size => match size_of(response).filter(|_| status == StatusCode::OK) {
+                Some(size) => self.compare(size),
+                None => refused(),
+            },
             StatusCode::PARTIAL_CONTENT if self.offset > 0 => match range {
                 Some((Some(first), _)) if first == self.offset => open(self.offset),
                 _ => Step::Failed(Code::NO_RANGES, "the server sends another part".to_owned()),
             },
             StatusCode::RANGE_NOT_SATISFIABLE if self.offset > 0 => match range {
-                Some((None, Some(size))) => self.compare(size, status),
-                _ if !self.asks_size => Step::NotSized,
-                _ => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
+                Some((None, Some(size))) => self.compare(size),
+                _ if self.method == Method::GET => Step::NotSized,
+                _ => refused(),
             },
-            status if status.is_success() && self.asks_size => {
-                let size = response.fields().get_only("content-length");
-                match size.and_then(|size| std::str::from_utf8(size).ok()?.parse().ok()) {
-                    Some(size) => self.compare(size, StatusCode::RANGE_NOT_SATISFIABLE),
-                    None => {
-                        let why = "the server does not say how much there is";
-                        Step::Failed(Code::NO_RANGES, why.to_owned())
-                    }
-                }
-            }
             StatusCode::EXPECTATION_FAILED if self.asks() => Step::NotAsked,
             status if status.is_success() => match response.framing() {
                 Framing::Length(size) if size < self.offset => self.too_long(size),
@@ -224,11 +219,11 @@ impl Fetch {
     }
 
     /// There is nothing behind what is here, of so many bytes that there are.
-    fn compare(&self, size: u64, status: StatusCode) -> Step {
+    fn compare(&self, size: u64) -> Step {
         match size.cmp(&self.offset) {
             Ordering::Equal => Step::Here,
             Ordering::Less => self.too_long(size),
-            Ordering::Greater => Step::Failed(Code::NO_RANGES, format!("the server says {status}")),
+            Ordering::Greater => refused(),
         }
     }
 
@@ -379,6 +374,17 @@ impl Progress {
     fn new() -> Self {
         Self { bar: None, since: Instant::now(), received: 0, step: Step::Asked }
     }
+}
+
+/// The server does not go on, and what is here is not known to be whole.
+fn refused() -> Step {
+    Step::Failed(Code::NO_RANGES, format!("the server says {}", StatusCode::RANGE_NOT_SATISFIABLE))
+}
+
+/// How much there is, by an answer to HEAD.
+fn size_of(response: &Response<'_>) -> Option<u64> {
+    let size = response.fields().get_only("content-length")?;
+    std::str::from_utf8(size).ok()?.parse().ok()
 }
 
 /// The first byte of a part, and the size of the whole, as far as they are said.

@@ -69,7 +69,7 @@ pub struct FilesOptions {
     /// publish, `.git` and `.env`. `.well-known` (RFC 8615) is there always.
     pub dot_files: bool,
     /// A file that is sent where there is none, with 200: the page of an application that looks at the path
-    /// by itself. Default `None`.
+    /// by itself. If it is a directory, they are 403. Default `None`.
     pub fallback: Option<VirtualPath>,
     /// Whether compressed siblings are looked for. Default `true`.
     pub siblings: bool,
@@ -232,7 +232,8 @@ impl Files {
     /// choose what is kept.
     fn fallback_of(&self, question: &Question) -> Option<Question> {
         let path = self.options.fallback.as_ref()?;
-        let has_one = question.path != *path && !self.is_hidden(&question.path);
+        let is_other = question.is_directory || question.path != *path;
+        let has_one = is_other && !self.is_hidden(&question.path);
         has_one.then(|| Question { path: path.clone(), is_directory: false, ..question.clone() })
     }
 
@@ -247,6 +248,10 @@ impl Files {
         match opened {
             Ok(Opened::File(opening)) => self.send(exchange, asked, question, looked, opening),
             Ok(Opened::Page(page)) => reply::show(exchange, asked, &self.options, page),
+            // It would lead to itself, below each path anew.
+            Ok(Opened::Redirect(_)) if self.options.fallback.as_ref() == Some(&question.path) => {
+                reply::refuse(exchange, &StoreError::NotAFile);
+            }
             Ok(Opened::Redirect(name)) => reply::redirect(exchange, asked, &name),
             Err(error) => {
                 let is_nothing = matches!(error, StoreError::NotFound | StoreError::NotADirectory);
