@@ -14,8 +14,8 @@ use bytes::{Buf, Bytes};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{
-    AtOnce, DatagramSocket, Failure, Incoming, Outgoing, Poller, Readiness, StdDatagram,
-    is_out_of_buffers, refuse_mismatch,
+    DatagramSocket, Failure, Outgoing, Poller, Readiness, StdDatagram, is_out_of_buffers,
+    refuse_mismatch,
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
@@ -151,18 +151,6 @@ impl DatagramQueue {
 
     pub(crate) fn can_receive(&self) -> bool {
         self.state == State::Open && self.readiness.contains(Readiness::READ)
-    }
-
-    /// Receives once from a plain UDP socket. A datagram shorter than the buffer says nothing about whether
-    /// there are more.
-    #[inline(always)]
-    pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
-        self.socket.receive_at_once(buffer)
-    }
-
-    /// One receive.
-    pub(crate) fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming> {
-        self.socket.receive(buffer)
     }
 
     /// Notes why nothing was received. `false` if there is nothing for now; otherwise it is the error

@@ -71,12 +71,13 @@ impl<'a, App> SocketVisit<'a, App> {
     // ── receiving ───────────────────────────────────────────────────────────────────────────
 
     fn receive(&mut self, scratch: &mut Scratch) {
+        let budget = self.registry.ledger.limits.datagram_budget;
         let (mut received, mut errors) = (0, 0);
-        while received < self.registry.ledger.limits.datagram_budget {
+        while received < budget {
             if !self.socket.queue.can_receive() {
                 return;
             }
-            let outcome = match self.socket.queue.receive_at_once(scratch) {
+            let outcome = match self.socket.queue.socket.receive_at_once(scratch) {
                 AtOnce::V4(length, from) => {
                     self.deliver_bytes(&scratch[..length], from.into());
                     Ok(1)
@@ -129,7 +130,7 @@ impl<'a, App> SocketVisit<'a, App> {
     /// Receives once, delivers every datagram that came, and returns their number. If a callback closes the
     /// socket, the datagrams behind it are lost, as those are that wait in the socket.
     fn receive_thoroughly(&mut self, scratch: &mut Scratch) -> io::Result<usize> {
-        let incoming = self.socket.queue.receive(scratch)?;
+        let incoming = self.socket.queue.socket.receive(scratch)?;
         let Incoming { length, stride, from, to, ecn, truncated } = incoming;
         let mut datagram = Datagram { bytes: &[], from, to, ecn, truncated };
         let (mut rest, mut delivered) = (&scratch[..length], 0);

@@ -199,8 +199,8 @@ impl DatagramSocket {
         each!(self, socket => poller.deregister(socket))
     }
 
-    /// Receives a datagram from a plain UDP socket. What other sockets have comes by
-    /// [`receive`](Self::receive).
+    /// Receives a datagram from a plain UDP socket. One that is shorter than the buffer says nothing about
+    /// whether there are more. What other sockets have comes by [`receive`](Self::receive).
     #[inline(always)]
     pub(crate) fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce {
         match self {
