@@ -121,14 +121,15 @@ pub fn join<App: AsMut<Server> + 'static>(
     let server = app.as_mut();
     server.begin(registry);
     server.join_cluster(node);
-    let membership = Membership { client, me };
+    let membership = Membership { client: client.clone(), me };
     let reporter = Rc::clone(&driver);
     // It is asked for by an operator, and not while something is carried.
     server.set_report(move |now| {
         reporter.try_borrow().map_or_else(|_| String::new(), |it| it.report(now))
     });
     server.on_news(move |registry: &mut Registry<App>, app: &mut App| {
-        driver.borrow_mut().carry_out(registry, app);
+        // It is called when all that this turn has brought is done.
+        client.send_together(registry, |registry| driver.borrow_mut().carry_out(registry, app));
     });
     Ok(membership)
 }

@@ -337,7 +337,8 @@ mod tests {
             bot: false,
             client_tags: ClientTags::default(),
             what: What::Said(Kind::Privmsg),
-            params: vec!["#a".into()],
+            target: "#a".into(),
+            params: Vec::new(),
             parts: [Part { text: serial.to_string(), concat: false }].into(),
         })
     }

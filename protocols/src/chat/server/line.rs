@@ -77,8 +77,12 @@ impl Spelt {
         self.at = begin;
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.room.get(self.at..).unwrap_or_default()
+    }
+
     pub(super) fn as_str(&self) -> &str {
-        self.room.get(self.at..).and_then(|it| std::str::from_utf8(it).ok()).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

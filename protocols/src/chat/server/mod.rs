@@ -68,7 +68,6 @@ mod welcome;
 mod whowas;
 mod work;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -140,8 +139,7 @@ pub struct Server {
     whowas: Whowas,
     monitor: Monitor,
     counters: Counters,
-    /// How often each command was given.
-    commands: BTreeMap<&'static str, u64>,
+    commands: commands::Given,
     /// The capabilities there are, and those that clients have been told of.
     offered: Caps,
     announced: Caps,
@@ -178,7 +176,7 @@ impl Server {
             offered,
             announced: offered,
             longest_answer: settings.limits.longest_answer(),
-            commands: BTreeMap::new(),
+            commands: commands::NONE_GIVEN,
             settings,
             accounts,
             users: Users::default(),
@@ -379,10 +377,6 @@ impl Server {
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
-    }
-
-    fn count_command(&mut self, name: &'static str) {
-        *self.commands.entry(name).or_default() += 1;
     }
 
     /// A name for one more message.

@@ -24,7 +24,9 @@ pub(super) struct Post {
     pub(super) bot: bool,
     pub(super) client_tags: ClientTags,
     pub(super) what: What,
-    /// What comes before the text: for a message, its target.
+    /// Where: the first parameter.
+    pub(super) target: Arc<str>,
+    /// What comes between that and the text; none for a message.
     pub(super) params: Vec<Arc<str>>,
     /// The text: none for a `TAGMSG`, several parts for a multiline message.
     pub(super) parts: Rc<[Part]>,
@@ -110,7 +112,8 @@ impl Post {
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
         let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
-        let params: usize = self.params.iter().map(|param| param.len() + 24).sum();
+        let params: usize =
+            std::iter::once(&self.target).chain(&self.params).map(|param| param.len() + 24).sum();
         256 + self.source.len() + self.client_tags.as_str().len() + texts + params
     }
 
@@ -146,10 +149,9 @@ impl Post {
     ///
     /// If a part of it cannot stand on a line.
     pub(super) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
-        let target = self.params.first().map_or("*", |target| target);
         let begin =
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
-        let begin = Line::new(begin.param("draft/multiline").param(target))?;
+        let begin = Line::new(begin.param("draft/multiline").param(&self.target))?;
         let mut lines = vec![self.tagged(begin)];
         for part in &*self.parts {
             let mut line = self.write(Some(&part.text))?;
@@ -167,7 +169,7 @@ impl Post {
             What::Said(kind) => kind.command(),
             What::Event(command) => command,
         };
-        let builder = Builder::new().source(&self.source).command(command);
+        let builder = Builder::new().source(&self.source).command(command).param(&self.target);
         let builder = self.params.iter().fold(builder, |builder, param| builder.param(param));
         Line::new(match text {
             Some(text) => builder.text(text),

@@ -24,7 +24,7 @@ impl Effect {
             return None;
         }
         out.extend_from_slice(br#"{"said":{"by":""#);
-        out.extend_from_slice(by.spell().as_str().as_bytes());
+        out.extend_from_slice(by.spell().as_bytes());
         out.extend_from_slice(br#"","channel":"#);
         write_text(out, channel)?;
         out.extend_from_slice(br#","words":{"command":""#);
@@ -32,7 +32,7 @@ impl Effect {
         out.extend_from_slice(br#"","lines":[["#);
         write_text(out, text)?;
         out.extend_from_slice(br#",false]]},"told":{"id":""#);
-        out.extend_from_slice(id.spell().as_str().as_bytes());
+        out.extend_from_slice(id.spell().as_bytes());
         out.extend_from_slice(br#"","at":"#);
         write_number(out, at.millis());
         out.extend_from_slice(b"}}}");

@@ -61,6 +61,12 @@ impl Timestamp {
         self.max(Self(other.0.saturating_add(1)))
     }
 
+    /// So much later.
+    #[must_use]
+    pub(in crate::chat) fn plus(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// As the standard library has it.
     #[must_use]
     pub fn system(self) -> SystemTime {

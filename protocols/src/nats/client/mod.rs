@@ -634,6 +634,18 @@ impl<App: 'static> Client<App> {
         }
     }
 
+    /// Has what is published in `call` leave when that ends: for a task of the loop, which has nothing else to wait for.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn send_together(
+        &self,
+        registry: &mut Registry<App>,
+        call: impl FnOnce(&mut Registry<App>),
+    ) {
+        self.inner_mut().outgoing.await_end();
+        call(registry);
+        self.send_gathered(registry);
+    }
+
     /// Sends what was gathered.
     fn send_gathered(&self, registry: &mut Registry<App>) {
         let (piece, id) = {

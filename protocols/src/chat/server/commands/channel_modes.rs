@@ -233,7 +233,7 @@ pub(in crate::chat::server) fn show_changes(
     while !rest.is_empty() {
         let (now, later) = rest.split_at(on_a_line(rest));
         rest = later;
-        let mut params = vec![ctx.server.channels[channel].name.shared(), letters(now).into()];
+        let mut params = vec![letters(now).into()];
         params.extend(now.iter().filter_map(|change| change.param.as_deref()).map(Arc::from));
         let told = channels::show_event(ctx, channel, "MODE", params, None);
         if is_news {

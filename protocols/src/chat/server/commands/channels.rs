@@ -302,10 +302,9 @@ pub(in crate::chat::server) fn show_topic_of(
     ctx: &mut Context<'_>,
     channel: ChannelKey,
 ) -> Option<Happened> {
-    let Channel { name, topic, .. } = &ctx.server.channels[channel];
+    let topic = &ctx.server.channels[channel].topic;
     let text = topic.as_ref().map_or_else(String::new, |topic| topic.text.clone());
-    let params = vec![name.shared()];
-    show_event(ctx, channel, "TOPIC", params, Some(text))
+    show_event(ctx, channel, "TOPIC", Vec::new(), Some(text))
 }
 
 /// Shows everybody on a channel something that the user did there, and remembers it; what it is called.
@@ -318,8 +317,9 @@ pub(super) fn show_event(
 ) -> Option<Happened> {
     let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
     ctx.happens_on(channel);
-    let post =
-        Rc::new(posting::post(ctx, What::Event(command), params, parts, ClientTags::default()));
+    let (what, params) =
+        (What::Event(command), (ctx.server.channels[channel].name.shared(), params));
+    let post = Rc::new(posting::post(ctx, what, params, parts, ClientTags::default()));
     let told = Happened { id: post.id, at: post.at };
     let Ok(lines) = post.plain() else {
         ctx.server.counters.spoiled += 1;
@@ -459,8 +459,7 @@ pub(in crate::chat::server) fn put_out(
 ) {
     let name = ctx.server.channels[channel].name.to_string();
     let nick = ctx.server.users[target].nick().into();
-    let params = vec![ctx.server.channels[channel].name.shared(), nick];
-    let told = show_event(ctx, channel, "KICK", params, Some(reason.to_owned()));
+    let told = show_event(ctx, channel, "KICK", vec![nick], Some(reason.to_owned()));
     let (by, created) = (ctx.server.user_id(ctx.me), ctx.server.channels[channel].created);
     let reason = reason.to_owned();
     ctx.server.publish(target, |_, user| Effect::Kick {

@@ -121,7 +121,7 @@ fn told(kind: Kind, post: &Post) -> (Words, Happened) {
 }
 
 fn said(ctx: &mut Context<'_>, target: Arc<str>, words: Words) -> Post {
-    post(ctx, What::Said(words.kind), vec![target], words.parts, words.client_tags)
+    post(ctx, What::Said(words.kind), (target, Vec::new()), words.parts, words.client_tags)
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────

@@ -173,12 +173,22 @@ commands! {
 }
 
 impl Command {
-    /// The command of a name, which may be spelt in either case.
-    fn named(name: &str) -> Option<&'static Self> {
+    /// The command of a name, which may be spelt in either case, and its place.
+    fn named(name: &str) -> Option<(usize, &'static Self)> {
         let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
         let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
-        COMMANDS.get(at)
+        Some((at, COMMANDS.get(at)?))
     }
+}
+
+/// How often each command was given.
+pub(super) type Given = [u64; COMMANDS.len()];
+pub(super) const NONE_GIVEN: Given = [0; COMMANDS.len()];
+
+/// The commands that were given, and how often.
+fn given(given: &Given) -> Vec<(&'static str, u64)> {
+    let all = COMMANDS.iter().map(|command| command.name).zip(*given);
+    all.filter(|&(_, times)| times > 0).collect()
 }
 
 /// A line has come. If its user waits for something then, how it goes on.
@@ -226,7 +236,7 @@ fn dispatch(ctx: &mut Context<'_>, message: &Message<'_>) {
         return;
     }
     let is_registered = ctx.user().is_registered();
-    let Some(command) = Command::named(message.command) else {
+    let Some((place, command)) = Command::named(message.command) else {
         return match is_registered {
             true => ctx.numeric(numeric::ERR_UNKNOWNCOMMAND, &[message.command]),
             false => ctx.numeric(numeric::ERR_NOTREGISTERED, &[]),
@@ -241,7 +251,7 @@ fn dispatch(ctx: &mut Context<'_>, message: &Message<'_>) {
     if command.from == From::Operator && !ctx.user().is_operator() {
         return ctx.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
-    ctx.server.count_command(command.name);
+    ctx.server.commands[place] += 1;
     (command.run)(ctx, message);
 }
 
@@ -256,7 +266,7 @@ fn help(ctx: &mut Context<'_>, message: &Message<'_>) {
             ctx.numeric_text(numeric::RPL_ENDOFHELP, &["*"], "End of /HELP");
         }
         Some(subject) => match Command::named(subject) {
-            Some(command) => {
+            Some((_, command)) => {
                 ctx.numeric_text(numeric::RPL_HELPSTART, &[command.name], command.help);
                 ctx.numeric_text(numeric::RPL_ENDOFHELP, &[command.name], "End of /HELP");
             }
@@ -315,7 +325,9 @@ mod tests {
     fn each_command_is_there_once_in_order_and_says_what_it_is() {
         for Command { name, help, .. } in COMMANDS {
             assert!(help.starts_with(name) && help.len() < 200, "{name}");
-            assert!(Command::named(&name.to_ascii_lowercase()).is_some_and(|it| it.name == *name));
+            assert!(
+                Command::named(&name.to_ascii_lowercase()).is_some_and(|(_, it)| it.name == *name)
+            );
         }
         assert!(COMMANDS.is_sorted_by(|one, next| one.name < next.name));
     }

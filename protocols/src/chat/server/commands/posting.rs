@@ -15,7 +15,7 @@ use crate::chat::wire::capability::Caps;
 pub(super) fn post(
     ctx: &mut Context<'_>,
     what: What,
-    params: Vec<Arc<str>>,
+    (target, params): (Arc<str>, Vec<Arc<str>>),
     parts: Rc<[Part]>,
     client_tags: ClientTags,
 ) -> Post {
@@ -24,7 +24,7 @@ pub(super) fn post(
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
     let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
-    Post { id, at: ctx.clock, source, by, account, bot, client_tags, what, params, parts }
+    Post { id, at: ctx.clock, source, by, account, bot, client_tags, what, target, params, parts }
 }
 
 /// For whom a way of writing a message is.

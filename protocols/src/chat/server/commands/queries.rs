@@ -1,5 +1,6 @@
 //! What the server tells of itself (modern.ircdocs.horse, "Server Queries and Commands").
 
+use super::given;
 use crate::chat::server::context::Context;
 use crate::chat::server::welcome::VERSION;
 use crate::chat::wire::casemap::same_name;
@@ -139,7 +140,7 @@ pub(super) fn stats(ctx: &mut Context<'_>, message: &Message<'_>) {
     match letter {
         "u" => tell_uptime(ctx),
         "m" => {
-            for (name, count) in ctx.server.commands.clone() {
+            for (name, count) in given(&ctx.server.commands) {
                 ctx.numeric(numeric::RPL_STATSCOMMANDS, &[name, &count.to_string()]);
             }
         }

@@ -92,10 +92,9 @@ impl Server {
         user: UserKey,
         told: Option<Happened>,
     ) -> Context<'a> {
-        let latest = Timestamp::of(network.wall_clock() + AHEAD);
         let mut ctx = Context::new(self, network, user, None);
         if let Some(Happened { id, at }) = told {
-            ctx.tells(id, at.min(latest));
+            ctx.tells(id, at.min(ctx.clock.plus(AHEAD)));
         }
         ctx
     }
