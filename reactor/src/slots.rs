@@ -81,7 +81,7 @@ impl<T> Slots<T> {
     pub(crate) fn put(&mut self, key: Key, source: Box<T>) {
         let Some(slot) = self.slot(key) else {
             debug_assert!(false, "nobody frees a running slot");
-            return drop_out_of_line(source);
+            return;
         };
         let left = slot.source.replace(source);
         debug_assert!(left.is_none(), "a source is put back once");
@@ -140,12 +140,6 @@ impl<T> Slots<T> {
             _ => None,
         }
     }
-}
-
-/// This never happens; out of line it takes no registers from the path of a message.
-#[inline(never)]
-fn drop_out_of_line<T>(source: T) {
-    drop(source);
 }
 
 #[cfg(test)]

@@ -19,16 +19,15 @@ impl Stream {
     }
 
     /// Whether the guard's timer has to be set anew.
-    pub(crate) fn take_guard_note(&mut self, ledger: &Ledger) -> bool {
-        match mem::replace(&mut self.io.deadlines, Deadlines::Armed) {
-            Deadlines::Armed => return false,
-            Deadlines::Changed => {}
-            Deadlines::Closing => {
-                let end = ledger.clock.tick_after(self.limits.close_timeout);
-                self.io.guard_from(ledger.clock.tick()).begin(Phase::Closing, end);
-            }
+    pub(crate) fn has_guard_note(&self) -> bool {
+        self.io.deadlines != Deadlines::Armed
+    }
+
+    fn take_guard_note(&mut self, ledger: &Ledger) {
+        if mem::replace(&mut self.io.deadlines, Deadlines::Armed) == Deadlines::Closing {
+            let end = ledger.clock.tick_after(self.limits.close_timeout);
+            self.io.guard_from(ledger.clock.tick()).begin(Phase::Closing, end);
         }
-        true
     }
 
     /// Checks the deadlines: when to look again, or a break if one has passed.
@@ -68,6 +67,7 @@ impl<App> Visit<'_, App> {
     pub(super) fn arm_guard(&mut self) {
         let wheel = &mut self.registry.wheel;
         let stream = &mut self.connection.stream;
+        stream.take_guard_note(&self.registry.ledger);
         let now = self.registry.ledger.clock.tick();
         let next = match stream.check_deadlines(now) {
             // Its protocol is asked, and that no callback may be on the stack: by the timer, at once.

@@ -152,7 +152,7 @@ impl<'a, App> Visit<'a, App> {
         if let ControlFlow::Break(reason) = step {
             return self.retire(reason);
         }
-        if self.connection.stream.take_guard_note(&self.registry.ledger) {
+        if self.connection.stream.has_guard_note() {
             self.arm_guard();
         }
         // Where only `WouldBlock` re-arms the poller, a short write must be followed by another.
@@ -409,7 +409,7 @@ impl<App> Visit<'_, App> {
         }
         self.connection.stream.check_inbox()?;
         self.settle()?;
-        if self.connection.stream.take_guard_note(&self.registry.ledger) {
+        if self.connection.stream.has_guard_note() {
             self.arm_guard();
         }
         Step::Continue(())
