@@ -139,7 +139,8 @@ pub struct Server {
     whowas: Whowas,
     monitor: Monitor,
     counters: Counters,
-    commands: commands::Given,
+    /// How often each command was given, by its place in the table of them.
+    commands: Vec<(&'static str, u64)>,
     /// The capabilities there are, and those that clients have been told of.
     offered: Caps,
     announced: Caps,
@@ -176,7 +177,7 @@ impl Server {
             offered,
             announced: offered,
             longest_answer: settings.limits.longest_answer(),
-            commands: commands::NONE_GIVEN,
+            commands: Vec::new(),
             settings,
             accounts,
             users: Users::default(),
@@ -377,6 +378,14 @@ impl Server {
     fn next_serial(&mut self) -> u64 {
         self.serial += 1;
         self.serial
+    }
+
+    fn count_command(&mut self, place: usize, name: &'static str) {
+        if self.commands.len() <= place {
+            self.commands.resize(place + 1, ("", 0));
+        }
+        let times = self.commands[place].1 + 1;
+        self.commands[place] = (name, times);
     }
 
     /// A name for one more message.

@@ -175,10 +175,16 @@ impl Events {
 /// just as an end is: only `WouldBlock` says then that all has been read.
 fn readiness(event: &mio::event::Event) -> Readiness {
     if event.is_error() || event.is_priority() || event.is_read_closed() {
-        return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
+        return special();
     }
     let write = Readiness::WRITE.when(event.is_writable());
     Readiness::READ.when(event.is_readable()).with(write)
+}
+
+// In line it is computed for every event, and dropped.
+#[cold]
+fn special() -> Readiness {
+    Readiness::READ.with(Readiness::WRITE).with(Readiness::END)
 }
 
 impl Waker {

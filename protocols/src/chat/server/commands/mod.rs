@@ -181,16 +181,6 @@ impl Command {
     }
 }
 
-/// How often each command was given.
-pub(super) type Given = [u64; COMMANDS.len()];
-pub(super) const NONE_GIVEN: Given = [0; COMMANDS.len()];
-
-/// The commands that were given, and how often.
-fn given(given: &Given) -> Vec<(&'static str, u64)> {
-    let all = COMMANDS.iter().map(|command| command.name).zip(*given);
-    all.filter(|&(_, times)| times > 0).collect()
-}
-
 /// A line has come. If its user waits for something then, how it goes on.
 #[must_use]
 pub(super) fn handle(
@@ -251,7 +241,7 @@ fn dispatch(ctx: &mut Context<'_>, message: &Message<'_>) {
     if command.from == From::Operator && !ctx.user().is_operator() {
         return ctx.numeric(numeric::ERR_NOPRIVILEGES, &[]);
     }
-    ctx.server.commands[place] += 1;
+    ctx.server.count_command(place, command.name);
     (command.run)(ctx, message);
 }
 

@@ -1,6 +1,5 @@
 //! What the server tells of itself (modern.ircdocs.horse, "Server Queries and Commands").
 
-use super::given;
 use crate::chat::server::context::Context;
 use crate::chat::server::welcome::VERSION;
 use crate::chat::wire::casemap::same_name;
@@ -140,7 +139,8 @@ pub(super) fn stats(ctx: &mut Context<'_>, message: &Message<'_>) {
     match letter {
         "u" => tell_uptime(ctx),
         "m" => {
-            for (name, count) in given(&ctx.server.commands) {
+            let all = ctx.server.commands.clone();
+            for (name, count) in all.into_iter().filter(|(_, count)| *count > 0) {
                 ctx.numeric(numeric::RPL_STATSCOMMANDS, &[name, &count.to_string()]);
             }
         }
