@@ -217,20 +217,25 @@ fn a_session_that_goes_on_brings_its_token() {
     assert_eq!(told, ["false None", "true Some([55])", "false None"]);
 }
 
+/// A server whose connections have a token each: it notes that of the session that goes on, and speaks.
+fn listen_for_tokens(stage: &mut Stage, keys: &Keys) -> SocketAddr {
+    let tls = keys.server("a.example").with_token(b"7");
+    stage.listen_with(&with_tls(&tls), || {
+        Probe::new("server").on_open(|transport, log| {
+            let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
+            log.note("server", format!("token {token:?}"));
+            transport.write(b"!");
+        })
+    })
+}
+
 /// FTP's data connections are bound so, and many of its clients speak no newer one.
 #[test]
 fn a_session_brings_its_token_in_each_version() {
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let keys = Keys::new();
         let mut stage = Stage::new();
-        let tls = keys.server("a.example").with_token(b"7");
-        let address = stage.listen_with(&with_tls(&tls), || {
-            Probe::new("server").on_open(|transport, log| {
-                let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
-                log.note("server", format!("token {token:?}"));
-                transport.write(b"!");
-            })
-        });
+        let address = listen_for_tokens(&mut stage, &keys);
         let config = keys.rustls_of(&[version]);
         let peer = stage.peer(move || {
             for _ in 0..2 {
@@ -251,14 +256,7 @@ fn a_session_brings_its_token_in_each_version() {
 fn a_session_brings_its_token_though_something_broken_comes_behind_its_first_words() {
     let keys = Keys::new();
     let mut stage = Stage::new();
-    let tls = keys.server("a.example").with_token(b"7");
-    let address = stage.listen_with(&with_tls(&tls), || {
-        Probe::new("server").on_open(|transport, log| {
-            let token = transport.tls().and_then(|tls| tls.resumed_token().map(<[u8]>::to_vec));
-            log.note("server", format!("token {token:?}"));
-            transport.write(b"!");
-        })
-    });
+    let address = listen_for_tokens(&mut stage, &keys);
     let config = keys.rustls();
     let first = Arc::clone(&config);
     let peer = stage.peer(move || {
