@@ -128,16 +128,12 @@ fn say_goodbye(goodbye: &[u8], transport: &mut Transport<'_, Store>) {
 }
 
 impl Protocol<Store> for Session {
-    fn on_idle(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) -> Idle {
+    fn on_idle(&mut self, _: &mut Transport<'_, Store>, _: &mut Store) -> Idle {
         if !self.watched.is_empty() {
             // It says nothing because nothing changes.
             return Idle::Stay;
         }
-        if transport.queued_bytes() == 0 {
-            say_goodbye(b"BYE you have said nothing for a while\n", transport);
-        }
-        // Who does not take its answers would not take a goodbye either.
-        Idle::End
+        Idle::EndWith(b"BYE you have said nothing for a while\n")
     }
 
     fn on_shutdown(&mut self, transport: &mut Transport<'_, Store>, _: &mut Store) {

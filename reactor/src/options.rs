@@ -269,6 +269,38 @@ impl Default for ConnectOptions {
 }
 
 /// Options of a datagram socket.
+///
+/// One that hears a multicast group beside other programs of this machine, and sends to it:
+///
+/// ```
+/// use reactor::{Address, DatagramOptions, DatagramProtocol, DatagramTransport, Membership, Reactor};
+/// use std::net::Ipv4Addr;
+///
+/// const GROUP: Ipv4Addr = Ipv4Addr::new(239, 255, 70, 70);
+///
+/// struct Beacon;
+///
+/// impl<App> DatagramProtocol<App> for Beacon {
+///     fn on_open(&mut self, socket: &mut DatagramTransport<'_, App>, _: &mut App) {
+///         let group = Address::Ip((GROUP, 7070).into());
+///         if let Err(error) = socket.send_to(b"I am here", &group) {
+///             eprintln!("{group}: {error}");
+///         }
+///     }
+/// }
+///
+/// let options = DatagramOptions {
+///     reuse_address: true,
+///     // On the interface of the system's choice; `multicast_interface` is for what is sent.
+///     groups: vec![Membership::V4 { group: GROUP, interface: Ipv4Addr::UNSPECIFIED }],
+///     ..DatagramOptions::default()
+/// };
+/// # fn bind(options: &DatagramOptions) -> Result<(), Box<dyn std::error::Error>> {
+/// let mut reactor = Reactor::<()>::new()?;
+/// reactor.registry().bind_datagram_with("0.0.0.0:7070".parse()?, options, Beacon)?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DatagramOptions {
     /// The only peer: the socket is connected to it, receives from nobody else, and hears its ICMP

@@ -95,17 +95,15 @@ pub trait Protocol<App>: Typed {
 
     /// Nothing has come or gone for [`idle_timeout`](crate::StreamLimits::idle_timeout), or nothing has come
     /// for [`read_timeout`](crate::StreamLimits::read_timeout): say what is to be done. The default ends the
-    /// connection, and the peer sees RST. A protocol that has a word for it says it, and closes with FIN; one
-    /// that would rather find out whether the peer is still there asks, and [stays](Idle::Stay).
+    /// connection, and the peer sees RST. A protocol that has a word for it [says it](Idle::EndWith), and the peer sees
+    /// FIN behind that; one that would rather find out whether the peer is still there asks, and [stays](Idle::Stay).
     ///
     /// ```
     /// # use reactor::{Idle, Protocol, Transport};
     /// # struct Session;
     /// impl<App> Protocol<App> for Session {
-    ///     fn on_idle(&mut self, transport: &mut Transport<'_, App>, _: &mut App) -> Idle {
-    ///         transport.write(b"421 You have said nothing for too long. Goodbye.\r\n");
-    ///         transport.close();
-    ///         Idle::End
+    ///     fn on_idle(&mut self, _: &mut Transport<'_, App>, _: &mut App) -> Idle {
+    ///         Idle::EndWith(b"421 You have said nothing for too long. Goodbye.\r\n")
     ///     }
     /// }
     /// ```
@@ -167,6 +165,9 @@ pub enum Idle {
     /// ends at once with [`CloseReason::IdleTimeout`](crate::CloseReason::IdleTimeout) or
     /// [`ReadTimeout`](crate::CloseReason::ReadTimeout), and the peer sees RST.
     End,
+    /// It ends with a goodbye: that is written, and the connection [closed](Transport::close). Who still has something
+    /// queued has not taken what it was sent, and would not take this either: it ends as with [`End`](Self::End).
+    EndWith(&'static [u8]),
     /// It goes on, and its silence counts anew from now.
     Stay,
 }

@@ -54,10 +54,8 @@ const PATIENCE: Duration = Duration::from_millis(10);
 ///         }
 ///     }
 ///
-///     fn on_idle(&mut self, transport: &mut Transport<'_, ()>, _: &mut ()) -> Idle {
-///         transport.write(b"goodbye\n");
-///         transport.close();
-///         Idle::End
+///     fn on_idle(&mut self, _: &mut Transport<'_, ()>, _: &mut ()) -> Idle {
+///         Idle::EndWith(b"goodbye\n")
 ///     }
 /// }
 ///

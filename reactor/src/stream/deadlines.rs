@@ -105,6 +105,12 @@ impl<App> Visit<'_, App> {
         let mut answer = Idle::End;
         let step = self.call(Callback::Idle, |protocol, transport, app| {
             answer = protocol.on_idle(transport, app);
+            if let Idle::EndWith(goodbye) = answer
+                && transport.queued_bytes() == 0
+            {
+                transport.write(goodbye);
+                transport.close();
+            }
         });
         // It may have been closed, and what was not read so far has to be out of the way.
         if self.connection.stream.intake().is_some() {
@@ -112,7 +118,9 @@ impl<App> Visit<'_, App> {
         }
         self.finish(step);
         match answer {
-            Idle::End if self.connection.stream.can_be_called() => self.retire(reason),
+            Idle::End | Idle::EndWith(_) if self.connection.stream.can_be_called() => {
+                self.retire(reason);
+            }
             _ => self.arm_guard(),
         }
     }

@@ -64,6 +64,16 @@ impl ClientTls {
     /// Trusts servers with one of these certificates, whoever vouches for them, whatever names and dates
     /// are in them: for those that have signed theirs themselves.
     ///
+    /// ```
+    /// use reactor::tls::ClientTls;
+    ///
+    /// // As `openssl x509 -fingerprint -sha256` prints it; more than one while a server changes its certificate.
+    /// # let printed = "00:".repeat(31) + "00";
+    /// let tls = ClientTls::pinned(&[printed.parse()?])?;
+    /// # drop(tls);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// If TLS cannot be configured so.

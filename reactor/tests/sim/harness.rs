@@ -222,6 +222,26 @@ fn a_silent_peer_is_told_so_and_sees_fin() {
 }
 
 #[test]
+fn the_answer_may_be_the_goodbye() {
+    let mut talker = idle_after(idle_timeout(), |_| Idle::EndWith(b"421 timeout\r\n"));
+    talker.wait(HALF_A_MINUTE + A_MILLISECOND);
+    assert_eq!(talker.sent(), b"421 timeout\r\n");
+    assert!(talker.has_sent_fin() && !talker.has_sent_reset());
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)));
+}
+
+#[test]
+fn who_has_not_taken_what_it_was_sent_is_not_told_goodbye() {
+    let mut talker = idle_after(idle_timeout(), |_| Idle::EndWith(b"421 timeout\r\n"));
+    talker.peer_stops_reading();
+    talker.receive(b"MUCH\r\n");
+    talker.wait(HALF_A_MINUTE + A_MILLISECOND);
+    assert!(matches!(talker.reason(), Some(CloseReason::IdleTimeout)));
+    assert!(!talker.has_sent_fin());
+}
+
+#[test]
 fn new_limits_leave_an_end_its_deadline() {
     let goodbye = |transport: &mut Transport<'_, _>| {
         transport.close();
