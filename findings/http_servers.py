@@ -66,6 +66,7 @@ Group nogroup
 DocumentRoot {folder}
 ErrorLog /dev/stderr
 """,
+    # Without its cache, which sends the old file for a second or more.
     "lighttpd": """server.document-root = "{folder}"
 server.port = {port}
 server.bind = "127.0.0.1"

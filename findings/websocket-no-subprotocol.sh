@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A WebSocket client offers two subprotocols, the server takes none, and says so by silence: undici, ws, websocket-client
-# and two more of thirteen clients refuse the connection. The servers of ws and websocket never are silent: they say the first.
+# and two more of thirteen clients refuse. The servers of ws and websocket are not silent: they agree to the first.
 #
 # Software: aiohttp 3.14.5, tornado 6.6.1, ws4py 0.6.0, websocket-client 1.9.2, trio-websocket 0.12.2, websockets 17.4
 #           (PyPI); undici 7.30.2, websocket 1.0.35, faye-websocket 0.11.4, nodejs-websocket 1.7.2, ws 8.23.0 (npm);
