@@ -57,6 +57,17 @@ six_ftp_servers() {
     npm ftp-srv@4.6.3
 }
 
+# The servers that findings about ranges try; http_servers.py starts them.
+http_file_servers() {
+    need_root
+    deb nginx=1.22.1-9+deb12u11 apache2-bin=2.4.71-1~deb12u1 lighttpd=1.4.69-1 caddy=2.6.2-5 h2o=2.2.5+dfsg2-7
+    deb busybox=1:1.35.0-4+deb12u1+b1 ruby3.1=3.1.7+really3.1.2-0+deb12u1 ruby-webrick=1.8.1-1
+    pip whitenoise==6.12.0 waitress==3.0.2 starlette==1.10.0 uvicorn==0.54.0 aiohttp==3.14.5 tornado==6.6.1 \
+        twisted==26.10.0 werkzeug==3.1.9 bottle==0.13.4 cherrypy==18.10.0 falcon==4.4.0 sanic==25.12.1 webob==1.8.11
+    npm express@5.3.0 sirv@3.0.2 serve-handler@6.1.8 http-server@14.1.1 koa@3.2.1 koa-range@0.3.0 koa-static@5.0.0 \
+        hono@4.13.19 @hono/node-server@2.1.8 fastify@5.12.8 @fastify/static@10.1.11 @hapi/hapi@21.4.10 @hapi/inert@7.1.2
+}
+
 # experiment: runs the Python program on standard input, bounded in time, with lib.py at hand.
 experiment() {
     cat >"$TMP/experiment.py"
