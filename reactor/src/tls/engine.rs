@@ -32,6 +32,8 @@ const HEAD: usize = 5;
 const AROUND: usize = 32;
 /// What one record may say.
 const RECORD: usize = 16 * 1024;
+/// What may be held. A message may have 64 KiB, and a peer may put each byte of it into a record of its own.
+const MOST_HELD: usize = 128 * 1024;
 
 /// One connection's TLS.
 pub(crate) struct Engine {
@@ -144,13 +146,16 @@ impl Engine {
                 self.held = held;
             }
         }
-        if bytes.is_empty() {
-            // What is held and has no end may not be left out of what it is shown.
-            return Ok(());
+        // Whatever is held has to be in front of all that it is shown.
+        if !bytes.is_empty() {
+            let done = self.process(bytes, Ours::Nothing, plain, wire)?;
+            if self.theirs == Theirs::Open {
+                self.held.extend_from_slice(&bytes[done..]);
+            }
         }
-        let done = self.process(bytes, Ours::Nothing, plain, wire)?;
-        if self.theirs == Theirs::Open {
-            self.held.extend_from_slice(&bytes[done..]);
+        if self.held.len() > MOST_HELD {
+            (self.theirs, self.held) = (Theirs::Failed, Vec::new());
+            return Err(TlsFailure::Broken("a message is in too many records".to_owned()));
         }
         Ok(())
     }
@@ -470,6 +475,9 @@ impl From<Error> for TlsFailure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Address;
     use crate::tls::{ClientTls, Identity, ServerTls};
@@ -568,6 +576,50 @@ mod tests {
             feed(&mut client, &back, cut, &mut Vec::new(), &mut wire);
             feed(&mut server, &wire, cut, &mut Vec::new(), &mut Vec::new());
             assert!(client.is_open() && server.is_open(), "{size} {cut}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_so_many_records_that_it_fills_the_memory_is_refused() {
+        let (_, mut server) = strangers();
+        // A ClientHello of 64 KiB.
+        let mut record = vec![22, 3, 1, 0, 4, 1, 0, 0xff, 0xff];
+        let failed = (0..u16::MAX).find_map(|_| {
+            let failed = server.feed(&mut record, &mut Vec::new(), &mut Vec::new()).err();
+            assert!(server.held.len() <= MOST_HELD);
+            record = vec![22, 3, 1, 0, 1, 0];
+            failed
+        });
+        assert!(matches!(failed, Some(TlsFailure::Broken(_))), "{failed:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_however_it_is_cut_nothing_panics(
+            flips in vec((any::<prop::sample::Index>(), 1_u8..), 0..4),
+            (size, cut) in (1_usize..400, 1_usize..900),
+        ) {
+            let (mut client, mut server) = strangers();
+            let (mut hello, mut back, mut wire) = (Vec::new(), Vec::new(), Vec::new());
+            client.begin(&mut hello);
+            let hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
+                if wire.is_empty() {
+                    return;
+                }
+                for (at, by) in &flips {
+                    let at = at.index(wire.len());
+                    wire[at] ^= by;
+                }
+                // It goes on after a failure too, which nobody does.
+                for piece in wire.chunks_mut(cut) {
+                    let _ = to.feed(piece, &mut Vec::new(), answer);
+                    to.rest();
+                }
+                to.write(b"and an answer", answer);
+            };
+            hostile(spread(&hello, size), &mut server, &mut back);
+            hostile(back, &mut client, &mut wire);
+            hostile(wire, &mut server, &mut Vec::new());
         }
     }
 
