@@ -3,7 +3,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -355,12 +355,11 @@ fn a_server_that_ends_starts_no_successor() {
 
 /// A server that has been asked for a successor, and has started this script as that; where it listens, and the
 /// script's process.
-fn replaced_by(script: &str, listen: &str) -> (TempDir, Program, String, Pid) {
+fn replaced_by(script: &str) -> (TempDir, Program, String, Pid) {
     let (directory, program) = copied(ECHO);
-    let server = Program::start(&program, &["serve", "--listen", listen]);
+    let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
     let line = server.line();
-    let address = line.strip_prefix("listening on ").expect("it listens");
-    let address = address.trim_start_matches("tcp ").to_owned();
+    let address = line.strip_prefix("listening on tcp ").expect("it listens").to_owned();
     replace_by(script, &program);
     server.signal(Signal::USR2);
     let line = server.error_with("as successor");
@@ -373,8 +372,7 @@ fn replaced_by(script: &str, listen: &str) -> (TempDir, Program, String, Pid) {
 #[test]
 fn a_successor_that_is_not_ready_ends_with_the_server() {
     // It is never ready, and has the sockets as long as it is there.
-    let script = "#!/bin/sh\nexec sleep 600\n";
-    let (_directory, server, address, successor) = replaced_by(script, "127.0.0.1:0");
+    let (_directory, server, address, successor) = replaced_by("#!/bin/sh\nexec sleep 600\n");
     server.signal(Signal::TERM);
     assert_eq!(server.ended().code, Some(0));
     let refused = retry(|| TcpStream::connect(&address)).expect_err("nobody listens");
@@ -382,49 +380,31 @@ fn a_successor_that_is_not_ready_ends_with_the_server() {
     assert!(kill_process(successor, Signal::KILL).is_err(), "it has ended");
 }
 
-/// Says that it is ready when it is let, by the descriptor behind that of the listener.
-const READY_WHEN_LET: &str = "#!/bin/sh\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.01; done\n\
-                              printf ready >&4\necho said >&2\nexec sleep 600 2>&- >&-\n";
-
-/// Ends a server that has not heard yet that its successor is ready.
-fn end_while_it_is_ready(directory: &TempDir, server: Program) {
-    server.signal(Signal::STOP);
-    waitpid(Some(server.id()), WaitOptions::UNTRACED).expect("it stops");
-    std::fs::write(directory.path().join("go"), "").expect("it is ours");
-    server.error_with("said");
-    server.signal(Signal::TERM);
-    server.signal(Signal::CONT);
-    assert_eq!(server.ended().code, Some(0));
-}
-
 /// One that is ready serves already, and is left alone, though the server has not heard of it before it is told to end.
 #[test]
 fn a_successor_that_is_ready_outlives_the_server_that_is_told_to_end() {
     for has_client in [false, true] {
-        let (directory, server, address, successor) = replaced_by(READY_WHEN_LET, "127.0.0.1:0");
+        // It says so when it is let, by the descriptor behind that of the listener.
+        let script = "#!/bin/sh\nuntil [ -e \"${0%/*}/go\" ]; do sleep 0.01; done\n\
+                      printf ready >&4\necho said >&2\nexec sleep 600 2>&- >&-\n";
+        let (directory, server, address, successor) = replaced_by(script);
         let client = has_client.then(|| {
             let mut client = connect(&address);
             client.write_all(b"x").expect("it reads");
             retry(|| client.read_exact(&mut [0])).expect("it is in");
             client
         });
-        end_while_it_is_ready(&directory, server);
+        server.signal(Signal::STOP);
+        waitpid(Some(server.id()), WaitOptions::UNTRACED).expect("it stops");
+        std::fs::write(directory.path().join("go"), "").expect("it is ours");
+        server.error_with("said");
+        server.signal(Signal::TERM);
+        server.signal(Signal::CONT);
+        assert_eq!(server.ended().code, Some(0), "has a client: {has_client}");
         // It waits in the queue of the successor's socket.
         let waits = retry(|| TcpStream::connect(&address));
         let runs = kill_process(successor, Signal::KILL);
         assert!(runs.is_ok() && waits.is_ok(), "has a client: {has_client}");
         drop(client);
     }
-}
-
-#[test]
-fn a_successor_that_is_ready_keeps_its_path_when_the_server_is_told_to_end() {
-    let place = TempDir::new().expect("there is room");
-    let path = place.path().join("echo");
-    let listen = format!("unix:{}", path.display());
-    let (directory, server, _, successor) = replaced_by(READY_WHEN_LET, &listen);
-    end_while_it_is_ready(&directory, server);
-    let waits = retry(|| UnixStream::connect(&path));
-    let runs = kill_process(successor, Signal::KILL);
-    assert!(runs.is_ok() && waits.is_ok(), "{waits:?}");
 }
