@@ -11,7 +11,7 @@ use reactor::{LoopFailure, Loops, OneLoop, ShutdownReport};
 #[derive(Args, Clone, Copy, Debug)]
 pub struct LoopOptions {
     /// Have N loops, each on a thread of its own; who comes goes to the one with the fewest connections
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = some_loops)]
     loops: NonZeroUsize,
 }
 
@@ -33,6 +33,14 @@ impl LoopOptions {
     pub fn loops(self) -> Loops {
         Loops::new(self.loops)
     }
+}
+
+/// More than there are processors anywhere; each is a thread, with descriptors of its own.
+const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
+
+fn some_loops(text: &str) -> Result<NonZeroUsize, String> {
+    let loops = text.parse().ok().filter(|loops| *loops <= MOST);
+    loops.ok_or_else(|| format!("a server has 1 to {MOST} loops"))
 }
 
 /// Runs the loops: how they were shut down, all together, and what each has left to tell.

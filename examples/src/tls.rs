@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +17,15 @@ use thiserror::Error;
 
 use crate::{output, service};
 
-/// Which certificate a server shows, if any.
+/// Which certificates a server shows, if any.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ServeTls {
     /// Speak TLS, with a certificate and its key: PEM files, read again at SIGHUP
     ///
-    /// CERT has the certificate, and behind it those that vouch for it; KEY may be the same file.
+    /// CERT has the certificate, and behind it those that vouch for it; KEY may be the same file. Given again, it is
+    /// another one, for other names: a client is shown the first that is for the name it asks for.
     #[arg(long, num_args = 2, value_names = ["CERT", "KEY"])]
-    tls: Option<Vec<PathBuf>>,
+    tls: Vec<PathBuf>,
 
     /// Speak TLS with a certificate made for trying out; its fingerprint is printed, for a client's --tls-pin
     #[arg(long, conflicts_with = "tls")]
@@ -56,7 +58,7 @@ impl ServeTls {
     /// Whether it was asked for.
     #[must_use]
     pub fn is_wanted(&self) -> bool {
-        self.tls.is_some() || self.tls_self_signed
+        !self.tls.is_empty() || self.tls_self_signed
     }
 
     /// Reads, or makes, what was asked for. It reads files, so it comes before the loop begins.
@@ -77,30 +79,32 @@ impl ServeTls {
         &self,
         protocols: &'static [&'static str],
     ) -> Result<Option<Served>, Box<dyn Error>> {
-        if let Some([certificate, key]) = self.tls.as_deref() {
-            let files = Files { certificate: certificate.clone(), key: key.clone(), protocols };
-            return Ok(Some(Served::new(files.read()?, Some(files))));
-        }
         if self.tls_self_signed {
             let tls = ServerTls::builder(self_signed()?).alpn(protocols).build()?;
             return Ok(Some(Served::new(tls, None)));
         }
-        Ok(None)
+        let files = Files { identities: self.tls.clone(), protocols };
+        Ok(files.read()?.map(|tls| Served::new(tls, Some(files))))
     }
 }
 
-/// Where a certificate is, and what it is for.
+/// Where certificates are, and what they are for.
 #[derive(Clone, Debug)]
 struct Files {
-    certificate: PathBuf,
-    key: PathBuf,
+    /// A certificate and its key, and the next.
+    identities: Vec<PathBuf>,
     protocols: &'static [&'static str],
 }
 
 impl Files {
-    fn read(&self) -> Result<ServerTls, TlsError> {
-        let identity = Identity::from_files(&self.certificate, &self.key)?;
-        ServerTls::builder(identity).alpn(self.protocols).build()
+    /// `None` if there are none.
+    fn read(&self) -> Result<Option<ServerTls>, TlsError> {
+        let (pairs, _) = self.identities.as_chunks::<2>();
+        let mut identities = pairs.iter().map(|[of, key]| Identity::from_files(of, key));
+        let Some(first) = identities.next() else { return Ok(None) };
+        let builder = ServerTls::builder(first?).alpn(self.protocols);
+        let builder = identities.try_fold(builder, |all, it| it.map(|it| all.identity(it)))?;
+        builder.build().map(Some)
     }
 }
 
@@ -153,7 +157,7 @@ impl Served {
             move || files.read(),
             move |_, _, read| {
                 match read {
-                    Ok(Ok(new)) => served.take(number, &new),
+                    Ok(Ok(new)) => new.iter().for_each(|new| served.take(number, new)),
                     Ok(Err(error)) => stays(error),
                     Err(error) => stays(error),
                 }
@@ -207,8 +211,10 @@ fn stays(why: impl fmt::Display) {
 
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for fingerprint in self.tls.fingerprints() {
-            write!(f, "certificate {fingerprint}")?;
+        for (before, fingerprint) in
+            iter::once("").chain(iter::repeat(", ")).zip(self.tls.fingerprints())
+        {
+            write!(f, "{before}certificate {fingerprint}")?;
         }
         let Some(expires) = self.tls.expires() else { return Ok(()) };
         let date = day(expires);

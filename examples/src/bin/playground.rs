@@ -32,7 +32,8 @@ use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
 use reactor::{
-    Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Reactor, Registry, SocketId,
+    Address, DatagramOptions, ListenOptions, ListenerId, LoopGroup, OpenError, Reactor, Registry,
+    SocketId,
 };
 
 /// The folder with the files to fetch, in the temporary directory.
@@ -90,12 +91,12 @@ struct Playground {
     chat: chat::Server,
     ftp: ftp::Server,
     tftp: tftp::Server,
-    topics: Topics,
+    topics: Topics<Playground>,
     swarms: Swarms,
 }
 
-impl AsMut<Topics> for Playground {
-    fn as_mut(&mut self) -> &mut Topics {
+impl AsMut<Topics<Self>> for Playground {
+    fn as_mut(&mut self) -> &mut Topics<Self> {
         &mut self.topics
     }
 }
@@ -165,7 +166,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         chat: chat::Server::new(settings, accounts),
         ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
         tftp: tftp::Server::new(store, tftp::Limits::default()),
-        topics: Topics::default(),
+        topics: Topics::new(LoopGroup::from(reactor.handle())),
         swarms,
     };
     let report = reactor.run(&mut playground)?;

@@ -32,7 +32,7 @@ struct Subtract {
     subtrahend: f64,
 }
 
-pub(super) fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>) {
+pub(super) fn register<App: AsMut<Topics<App>> + 'static>(service: &mut Service<App>) {
     service.method("time", "Seconds since 1970", |call, NoParams {}| Ok(time(call.registry)));
     service.method("echo", "What it is given", |_, Echo { value }: Echo| Ok(value));
     service.method("sum", "The sum of numbers", |_, numbers: Vec<f64>| Ok(sum(&numbers)));

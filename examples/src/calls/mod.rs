@@ -14,25 +14,32 @@ use std::time::Duration;
 
 use protocols::rpc::{Service, Topic};
 use protocols::transfer::store::Store;
-use reactor::{Registry, TimersFull};
+use reactor::{LoopGroup, Registry, TimersFull};
 
 /// What can be subscribed to: a part of the application.
 #[derive(Debug)]
-pub struct Topics {
+pub struct Topics<App> {
     /// What is said, to whoever listens.
     chat: Topic,
     /// The time, each second.
     ticks: Topic,
+    /// The loops of the server: what is said on one of them is heard on all.
+    group: LoopGroup<App>,
 }
 
-impl Default for Topics {
-    fn default() -> Self {
-        Self { chat: Topic::new("chat"), ticks: Topic::new("tick") }
+impl<App> Topics<App> {
+    /// Those of one of these loops.
+    #[must_use]
+    pub fn new(group: LoopGroup<App>) -> Self {
+        Self { chat: Topic::new("chat"), ticks: Topic::new("tick"), group }
     }
 }
 
 /// Adds all methods to a service; those of files, if there are files.
-pub fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>, files: Option<&Store>) {
+pub fn register<App: AsMut<Topics<App>> + 'static>(
+    service: &mut Service<App>,
+    files: Option<&Store>,
+) {
     basics::register(service);
     chat::register(service);
     files.into_iter().for_each(|store| files::register(service, store));
@@ -43,7 +50,9 @@ pub fn register<App: AsMut<Topics> + 'static>(service: &mut Service<App>, files:
 /// # Errors
 ///
 /// If the loop has no timers left.
-pub fn tick<App: AsMut<Topics> + 'static>(registry: &mut Registry<App>) -> Result<(), TimersFull> {
+pub fn tick<App: AsMut<Topics<App>> + 'static>(
+    registry: &mut Registry<App>,
+) -> Result<(), TimersFull> {
     let each = |registry: &mut Registry<App>, app: &mut App| {
         let time = basics::time(registry);
         // A number is JSON.

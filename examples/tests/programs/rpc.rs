@@ -146,6 +146,29 @@ fn what_is_said_is_heard_by_whoever_listens_over_every_socket() {
     assert!(!fs::exists(socket).expect("it can be asked"), "the socket file is gone");
 }
 
+/// The first two who come are on two loops; the third tells both.
+#[test]
+fn what_is_said_on_one_loop_is_heard_on_all() {
+    let (server, address) = serve(&["--loops", "2", "--http", "127.0.0.1:0", "--verbose"]);
+    let web = server.line();
+    let web = web.split_ascii_whitespace().last().expect("it has an address").to_owned();
+    let listeners = [&address, &web].map(|address| {
+        let listener = Program::start(RPC, &["listen", address, "chat.listen", "--count", "1"]);
+        server.error_with("calls chat.listen");
+        listener
+    });
+    let said = rpc(&["call", &address, "chat.say", "hello", "ann"]);
+    assert_eq!(said.text(), "2", "{said:?}");
+    for listener in listeners {
+        let heard = r#"{"method":"chat","params":{"name":"ann","text":"hello"}}"#;
+        assert_eq!(listener.line(), heard);
+        assert_eq!(listener.ended().code, Some(0));
+    }
+    let said = server.stop();
+    let counted = "answered 3 calls and notifications of 3 connections, 0 with an error";
+    assert!(said.contains(counted), "{said}");
+}
+
 #[test]
 fn a_batch_is_answered_in_the_order_of_its_file() {
     let (server, address) = serve(&[]);

@@ -83,6 +83,32 @@ fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     server.stop();
 }
 
+/// Each client verifies it by the one that it knows.
+#[test]
+fn a_server_with_several_certificates_shows_the_one_that_is_asked_for() {
+    let folders = ["one.test", "two.test"].map(|name| {
+        let folder = tempfile::tempdir().expect("there is room");
+        let (certificate, key) = write_certificate(&folder, &[name]);
+        (name, folder, certificate, key)
+    });
+    let words = folders.each_ref().map(|(_, _, certificate, key)| ["--tls", certificate, key]);
+    let (server, address, first) = serve(words.as_flattened());
+    let ask = |name, certificate| {
+        echo(&["send", &address, "--tls-ca", certificate, "--tls-name", name, "hello"], b"")
+    };
+    for (name, _, certificate, _) in &folders {
+        assert_eq!(ask(name, certificate).text(), "hello", "{name}");
+    }
+    // Who asks for neither is shown the first.
+    assert_eq!(echo(&["send", &address, "--tls-pin", &first, "hello"], b"").text(), "hello");
+    let (name, folder, certificate, _) = &folders[1];
+    write_certificate(folder, &[name]);
+    server.signal(Signal::HUP);
+    server.error_with("read anew");
+    assert_eq!(ask(name, certificate).text(), "hello");
+    server.stop();
+}
+
 /// Puts one in the place of what [`certify`] has written that was good until 2001.
 fn certify_expired(folder: &TempDir) {
     let key = rcgen::KeyPair::generate().expect("there is randomness");

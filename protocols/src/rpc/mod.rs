@@ -103,8 +103,8 @@ pub use failure::{CallError, Gone};
 pub use limits::Limits;
 pub use peer::Peer;
 pub use remote::{Batch, CallId, Remote};
-pub use server::{ServerOptions, Ticket, Topic, bind, listen, notification, session};
+pub use server::{ServerOptions, Ticket, Topic, bind, listen, listen_among, notification, session};
 #[cfg(feature = "rpc-web")]
-pub use server::{Web, listen_http};
+pub use server::{Web, listen_http, listen_http_among, site};
 pub use service::{Call, Counters, NoParams, Service};
 pub use wire::{Dialect, Error, Framing};

@@ -66,7 +66,7 @@ impl<App> Registry<App> {
         let receiver = receiver.map(|at| self.detaching.swap_remove(at).1);
         let path = self.client_paths.remove(&key);
         let (unsent, detached) = if receiver.is_some() {
-            path.into_iter().for_each(OwnedPath::keep);
+            path.iter().for_each(OwnedPath::keep);
             (0, Some(stream.into_detached(proxied, &self.poller, &mut self.ledger)))
         } else {
             let unsent = stream.dispose(&reason, &self.poller, &mut self.ledger);

@@ -107,7 +107,8 @@ impl<App> Registry<App> {
     /// The same socket once more, for a successor. Both have one queue: whoever is in it comes to the one that
     /// accepts first, and to the other when one of them is closed. (To close a listener that is the only one
     /// resets those.) To go on accepting here is the way to let nobody wait until the successor is there; then
-    /// [`detach_listener`](Self::detach_listener) leaves the rest to it.
+    /// [`detach_listener`](Self::detach_listener) leaves the rest to it. The path of a Unix socket stays from now on, however
+    /// this listener ends: the other may serve there.
     ///
     /// # Errors
     ///

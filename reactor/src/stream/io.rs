@@ -225,7 +225,7 @@ impl Io {
     }
 
     /// Gives the layer what was read before it was there.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn feed(&mut self, bytes: &mut [u8]) -> Step {
         match self.layered_mut().map(|(layered, socket)| layered.feed(socket, bytes)) {
             Some(Err(error)) => ended(CloseReason::from_io(error)),
             _ => Step::Continue(()),

@@ -53,8 +53,8 @@ impl Stream {
     ) -> Step<Received> {
         if self.pending.between == Between::Starting {
             self.pending.between = Between::Securing;
-            let bytes = self.inbox.take();
-            self.io.feed(&bytes)?;
+            let mut bytes = self.inbox.take();
+            self.io.feed(&mut bytes)?;
         }
         self.io.receive_any(buffer, ledger)
     }

@@ -1,37 +1,64 @@
 //! The one place that calls rustls' connections.
 //!
-//! Its shape is that of rustls 0.24: bytes come in as a slice, what they mean is added to one buffer and what
-//! has to be answered to another, and nothing waits inside. On 0.23 that takes a loop, since a connection
-//! there has buffers of its own:
+//! Its shape is that of rustls 0.24: bytes come in as a slice, in which they are decrypted, what they mean is added to
+//! one buffer and what has to be answered to another, and nothing waits inside. On 0.23 those are the unbuffered
+//! connections, which are asked again and again until they want more:
 //!
 //! ```text
-//!   bytes ──▶ read_tls ──▶ process_new_packets ──▶ reader ──▶ plain
-//!              4 KiB at a time        └──▶ write_tls ──▶ wire   (also after an error: the alert)
+//!   bytes ──▶ process_tls_records ──▶ ReadTraffic ──▶ plain
+//!     ▲              │  ▲     └─────▶ EncodeTlsData ──▶ wire    (also after an error: the alert)
+//!     └── held ◀─────┘  └──────────── encrypt ────────▶ wire
+//!         what has no end yet
 //! ```
 
-use std::io::{self, BufRead, Read, Write};
+use std::mem;
 use std::sync::Arc;
 
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{
-    CertificateError, ClientConfig, ClientConnection, Connection, Error, ServerConfig,
-    ServerConnection,
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
 };
+use rustls::{CertificateError, ClientConfig, CommonState, Error, ServerConfig};
 
 use super::TlsFailure;
+use super::identity::Asked;
 use super::ticket::Tickets;
 
-/// What a connection of rustls keeps for what it reads, once it has shrunk.
-const SMALL: usize = 4096;
+/// What the head of a record has (RFC 8446, 5.1).
+const HEAD: usize = 5;
+/// By how much a record of data is longer than what it says, in TLS 1.2 as well.
+const AROUND: usize = 32;
+/// What one record may say.
+const RECORD: usize = 16 * 1024;
+/// What may be held. A message may have 64 KiB, and a peer may put each byte of it into a record of its own.
+const MOST_HELD: usize = 128 * 1024;
 
 /// One connection's TLS.
 pub(crate) struct Engine {
     connection: Connection,
-    /// The peer has sent close_notify.
-    has_ended: bool,
-    /// Bytes it was fed since it last shrank.
-    fed: usize,
+    /// The beginning of a record, or of what several say together, of which the rest has yet to come.
+    held: Vec<u8>,
+    theirs: Theirs,
+    /// What a client asks for by name.
+    asked: Option<Arc<Asked>>,
     token: Token,
+}
+
+enum Connection {
+    Server(UnbufferedServerConnection),
+    Client(UnbufferedClientConnection),
+}
+
+/// What the peer has said of its end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Theirs {
+    Open,
+    /// It has sent close_notify. What follows is nothing (RFC 8446, 6.1).
+    Ended,
+    /// Something that cannot be. The alert is the last that is said to it (6.2).
+    Failed,
 }
 
 /// Whose session a connection goes on with.
@@ -43,67 +70,148 @@ enum Token {
     Told(Box<[u8]>),
 }
 
+/// What this side wants to say.
+#[derive(Clone, Copy)]
+enum Ours<'a> {
+    /// Only what TLS itself has to.
+    Nothing,
+    Data(&'a [u8]),
+    /// close_notify
+    Goodbye,
+}
+
+impl Ours<'_> {
+    fn is_nothing(self) -> bool {
+        matches!(self, Self::Nothing)
+    }
+}
+
+/// What a connection has done when it was asked.
+enum Step {
+    /// It has said something.
+    Said,
+    /// It has read data, and that alone.
+    Read,
+    Ended,
+    /// It wants more.
+    Waits,
+    Failed(Error),
+}
+
 impl Engine {
     pub(crate) fn server(
         config: Arc<ServerConfig>,
+        asked: Arc<Asked>,
         tickets: Option<Arc<Tickets>>,
     ) -> Result<Self, TlsFailure> {
         let token = tickets.map_or(Token::None, Token::Awaited);
-        Ok(Self { token, ..Self::new(ServerConnection::new(config)?.into()) })
+        let connection = Connection::Server(UnbufferedServerConnection::new(config)?);
+        Ok(Self { token, asked: Some(asked), ..Self::new(connection) })
     }
 
     pub(crate) fn client(
         config: Arc<ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, TlsFailure> {
-        Ok(Self::new(ClientConnection::new(config, name)?.into()))
+        let connection = UnbufferedClientConnection::new(config, name)?;
+        Ok(Self::new(Connection::Client(connection)))
     }
 
-    fn new(mut connection: Connection) -> Self {
-        // The stream bounds what is written; here nothing stays.
-        connection.set_buffer_limit(None);
-        Self { connection, has_ended: false, fed: 0, token: Token::None }
+    fn new(connection: Connection) -> Self {
+        let (theirs, token) = (Theirs::Open, Token::None);
+        Self { connection, held: Vec::new(), theirs, asked: None, token }
     }
 
     /// What this side says first.
     pub(crate) fn begin(&mut self, wire: &mut Vec<u8>) {
-        self.drain_wire(wire);
+        self.say(Ours::Nothing, wire);
     }
 
-    /// Takes in what has come.
+    /// Takes in what has come, and decrypts it where it is.
     pub(crate) fn feed(
         &mut self,
-        mut bytes: &[u8],
+        mut bytes: &mut [u8],
         plain: &mut Vec<u8>,
         wire: &mut Vec<u8>,
     ) -> Result<(), TlsFailure> {
-        self.fed = self.fed.saturating_add(bytes.len());
-        let (is_one_record, before) = (is_one_record(bytes), plain.len());
-        // What follows close_notify is nothing (RFC 8446, 6.1), and is left where it is.
-        while !bytes.is_empty() && !self.has_ended {
-            let taken = self.connection.read_tls(&mut bytes).map_err(unexpected)?;
-            let processed = self.connection.process_new_packets();
-            // After an error too: the alert is in there.
-            self.drain_wire(wire);
-            self.settle_token();
-            if processed.is_err() {
-                // What came before that was whole. It says that there is no more by an error.
-                let _ = self.drain_plain(usize::MAX, plain);
-            }
-            let state = processed?;
-            self.drain_plain(state.plaintext_bytes_to_read(), plain).map_err(unexpected)?;
-            self.has_ended = state.peer_has_closed();
-            if taken == 0 && !self.has_ended {
-                return Err(TlsFailure::Ours("it takes no more".to_owned()));
+        // Only what is cut is copied: the end of a record goes behind its beginning, and the others stay.
+        while !self.held.is_empty() && !bytes.is_empty() {
+            let (end, rest) = bytes.split_at_mut(missing(&self.held).min(bytes.len()));
+            let mut held = mem::take(&mut self.held);
+            held.extend_from_slice(end);
+            bytes = rest;
+            let done = self.process(&mut held, Ours::Nothing, plain, wire)?;
+            if self.theirs == Theirs::Open {
+                held.drain(..done);
+                self.held = held;
             }
         }
-        // One record that was data was no request for anything: so the usual message does without. (Where rustls holds
-        // the beginning of a record the head is looked for in the wrong place. A peer that makes that look like one
-        // record, and asks for new keys, only has its answer later: with what is written next.)
-        if !is_one_record || plain.len() == before {
-            self.answer(wire);
+        // Whatever is held has to be in front of all that it is shown.
+        if !bytes.is_empty() {
+            let done = self.process(bytes, Ours::Nothing, plain, wire)?;
+            if self.theirs == Theirs::Open {
+                self.held.extend_from_slice(&bytes[done..]);
+            }
+        }
+        if self.held.len() > MOST_HELD {
+            (self.theirs, self.held) = (Theirs::Failed, Vec::new());
+            return Err(TlsFailure::Broken("a message is in too many records".to_owned()));
         }
         Ok(())
+    }
+
+    /// Turns plain bytes into records: all of them, or none if it has failed.
+    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
+        self.say(Ours::Data(plain), wire);
+    }
+
+    /// This side sends no more: close_notify.
+    pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
+        self.say(Ours::Goodbye, wire);
+    }
+
+    fn say(&mut self, ours: Ours<'_>, wire: &mut Vec<u8>) {
+        // What is held has been looked at, and has nothing more to tell.
+        let mut held = mem::take(&mut self.held);
+        let _ = self.process(&mut held, ours, &mut Vec::new(), wire);
+        self.held = held;
+    }
+
+    /// Nothing comes for now: what a large record has left behind is given back.
+    pub(crate) fn rest(&mut self) {
+        if self.held.is_empty() && self.held.capacity() > 0 {
+            self.held = Vec::new();
+        }
+    }
+
+    /// Has it look at these bytes until it wants more; with how many of them it has done.
+    fn process(
+        &mut self,
+        bytes: &mut [u8],
+        ours: Ours<'_>,
+        plain: &mut Vec<u8>,
+        wire: &mut Vec<u8>,
+    ) -> Result<usize, TlsFailure> {
+        let mut done = 0;
+        while self.theirs != Theirs::Failed {
+            let (taken, step) = self.connection.step(&mut bytes[done..], ours, plain, wire);
+            done += taken;
+            self.settle_token();
+            match step {
+                // The usual message does without being told that there is no more.
+                Step::Read if done == bytes.len() => break,
+                Step::Read | Step::Said => {}
+                Step::Ended => self.theirs = Theirs::Ended,
+                Step::Waits if ours.is_nothing() && self.connection.state().wants_write() => {}
+                Step::Waits => break,
+                Step::Failed(error) => {
+                    self.theirs = Theirs::Failed;
+                    self.connection.say_why(wire);
+                    return Err(error.into());
+                }
+            }
+        }
+        Ok(done)
     }
 
     /// Notes whose session it goes on with, once the handshake is over: also if something broken comes right behind that.
@@ -116,97 +224,40 @@ impl Engine {
         }
     }
 
-    /// A peer that has asked for a change of keys gets its answer now, and one however often it has asked.
-    /// rustls would keep it until the next write, for which an idle protocol has no reason.
-    fn answer(&mut self, wire: &mut Vec<u8>) {
-        if self.is_open() && !self.has_ended {
-            self.write(&[], wire);
-        }
-    }
-
-    /// Turns plain bytes into records.
-    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        // Nothing bounds its buffer, so it takes them all: or none, if it has failed, as an alert is the last that is sent
-        // (RFC 8446, 6.2).
-        let _ = self.connection.writer().write(plain);
-        self.drain_wire(wire);
-    }
-
-    /// This side sends no more: close_notify.
-    pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
-        self.connection.send_close_notify();
-        self.drain_wire(wire);
-    }
-
-    /// Nothing comes for now: what a large record has left behind is given back.
-    pub(crate) fn rest(&mut self) {
-        if self.fed > SMALL {
-            self.fed = 0;
-            // It looks at the size of its buffer before it reads, and at nothing else.
-            let _ = self.connection.read_tls(&mut Nothing);
-        }
-    }
-
-    fn drain_wire(&mut self, wire: &mut Vec<u8>) {
-        while self.connection.wants_write() {
-            if !matches!(self.connection.write_tls(wire), Ok(sent) if sent > 0) {
-                return;
-            }
-        }
-    }
-
-    fn drain_plain(&mut self, mut count: usize, plain: &mut Vec<u8>) -> io::Result<()> {
-        let mut reader = self.connection.reader();
-        while count > 0 {
-            let chunk = reader.fill_buf()?;
-            let length = chunk.len();
-            if length == 0 {
-                break;
-            }
-            plain.extend_from_slice(chunk);
-            reader.consume(length);
-            count = count.saturating_sub(length);
-        }
-        Ok(())
-    }
-
     // ── questions ───────────────────────────────────────────────────────────────────────────
 
     /// Whether the handshake is over.
     pub(crate) fn is_open(&self) -> bool {
-        !self.connection.is_handshaking()
+        !self.connection.state().is_handshaking()
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended
+        self.theirs == Theirs::Ended
     }
 
     pub(crate) fn version(&self) -> Option<rustls::ProtocolVersion> {
-        self.connection.protocol_version()
+        self.connection.state().protocol_version()
     }
 
     pub(crate) fn cipher(&self) -> Option<rustls::CipherSuite> {
-        self.connection.negotiated_cipher_suite().map(|suite| suite.suite())
+        self.connection.state().negotiated_cipher_suite().map(|suite| suite.suite())
     }
 
     pub(crate) fn alpn(&self) -> Option<&[u8]> {
-        self.connection.alpn_protocol()
+        self.connection.state().alpn_protocol()
     }
 
     /// The name a client has asked for.
     pub(crate) fn server_name(&self) -> Option<&str> {
-        match &self.connection {
-            Connection::Server(connection) => connection.server_name(),
-            Connection::Client(_) => None,
-        }
+        self.asked.as_ref()?.name()
     }
 
     pub(crate) fn peer_certificates(&self) -> &[CertificateDer<'static>] {
-        self.connection.peer_certificates().unwrap_or_default()
+        self.connection.state().peer_certificates().unwrap_or_default()
     }
 
     pub(crate) fn was_resumed(&self) -> bool {
-        self.connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed)
+        self.connection.state().handshake_kind() == Some(rustls::HandshakeKind::Resumed)
     }
 
     /// What the session had been given that this one goes on with.
@@ -218,29 +269,140 @@ impl Engine {
     }
 }
 
-/// Whether these bytes are one record by what its head says, if they begin with a record and not in the middle of one:
-/// its length is in the last two of five bytes (RFC 8446, 5.1).
-fn is_one_record(bytes: &[u8]) -> bool {
-    match bytes {
-        [_, _, _, high, low, rest @ ..] => {
-            usize::from(u16::from_be_bytes([*high, *low])) == rest.len()
+impl Connection {
+    fn state(&self) -> &CommonState {
+        match self {
+            Self::Server(connection) => connection,
+            Self::Client(connection) => connection,
         }
-        _ => false,
+    }
+
+    fn step(
+        &mut self,
+        bytes: &mut [u8],
+        ours: Ours<'_>,
+        plain: &mut Vec<u8>,
+        wire: &mut Vec<u8>,
+    ) -> (usize, Step) {
+        match self {
+            Self::Server(connection) => {
+                take(connection.process_tls_records(bytes), ours, plain, wire)
+            }
+            Self::Client(connection) => {
+                take(connection.process_tls_records(bytes), ours, plain, wire)
+            }
+        }
+    }
+
+    /// Tells the peer what was wrong. It must look at no more bytes for that.
+    fn say_why(&mut self, wire: &mut Vec<u8>) {
+        while self.state().wants_write() {
+            let _ = self.step(&mut [], Ours::Nothing, &mut Vec::new(), wire);
+        }
     }
 }
 
-/// A socket that has nothing. One that is at its end would be remembered.
-struct Nothing;
+/// Takes what a connection has come to; how many bytes of those it was shown are done with.
+fn take<Side>(
+    status: UnbufferedStatus<'_, '_, Side>,
+    ours: Ours<'_>,
+    plain: &mut Vec<u8>,
+    wire: &mut Vec<u8>,
+) -> (usize, Step) {
+    let UnbufferedStatus { mut discard, state, .. } = status;
+    let step = match state {
+        Ok(ConnectionState::ReadTraffic(mut records)) => {
+            while let Some(Ok(record)) = records.next_record() {
+                discard += record.discard;
+                plain.extend_from_slice(record.payload);
+            }
+            Step::Read
+        }
+        Ok(ConnectionState::EncodeTlsData(mut message)) => {
+            append(wire, 0, |room| message.encode(room).map_err(Required::from));
+            Step::Said
+        }
+        Ok(ConnectionState::TransmitTlsData(sent)) => {
+            sent.done();
+            Step::Said
+        }
+        Ok(ConnectionState::PeerClosed) => Step::Ended,
+        Ok(ConnectionState::WriteTraffic(mut traffic)) => {
+            match ours {
+                // A peer that has asked for a change of keys gets its answer now, which rustls would keep until there is
+                // something to write, for which an idle protocol has no reason. Where there is no room it takes that
+                // out, and nothing else.
+                Ours::Nothing => drop(traffic.encrypt(&[0], &mut [])),
+                Ours::Data(data) => {
+                    let room = data.len() + AROUND * data.len().div_ceil(RECORD);
+                    append(wire, room, |room| traffic.encrypt(data, room).map_err(Required::from));
+                }
+                Ours::Goodbye => {
+                    append(wire, AROUND, |room| {
+                        traffic.queue_close_notify(room).map_err(Required::from)
+                    });
+                }
+            }
+            Step::Waits
+        }
+        // Early data is never agreed upon.
+        Ok(_) => Step::Waits,
+        Err(error) => Step::Failed(error),
+    };
+    (discard, step)
+}
 
-impl Read for Nothing {
-    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::WouldBlock.into())
+/// How many bytes there have to be room for, where that is what is wrong.
+struct Required(Option<usize>);
+
+impl From<EncodeError> for Required {
+    fn from(error: EncodeError) -> Self {
+        match error {
+            EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Self(Some(required_size))
+            }
+            EncodeError::AlreadyEncoded => Self(None),
+        }
     }
 }
 
-/// Its buffers are emptied after each step, so it has no reason to refuse anything.
-fn unexpected(error: io::Error) -> TlsFailure {
-    TlsFailure::Ours(error.to_string())
+impl From<EncryptError> for Required {
+    fn from(error: EncryptError) -> Self {
+        match error {
+            EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => {
+                Self(Some(required_size))
+            }
+            EncryptError::EncryptExhausted => Self(None),
+        }
+    }
+}
+
+/// Appends what `put` puts into a slice, of which it says how much there has to be if it is too small.
+fn append(
+    wire: &mut Vec<u8>,
+    mut room: usize,
+    mut put: impl FnMut(&mut [u8]) -> Result<usize, Required>,
+) {
+    let start = wire.len();
+    loop {
+        wire.resize(start + room, 0);
+        match put(&mut wire[start..]) {
+            Err(Required(Some(more))) if more > room => room = more,
+            result => return wire.truncate(start + result.unwrap_or_default()),
+        }
+    }
+}
+
+/// How many bytes of the beginning of a record, or of something else, are missing from its end: at least one.
+fn missing(held: &[u8]) -> usize {
+    match held {
+        [_, _, _, high, low, rest @ ..] => {
+            let length = usize::from(u16::from_be_bytes([*high, *low]));
+            // What several records say together has another head once it is put together.
+            length.checked_sub(rest.len()).filter(|missing| *missing > 0).unwrap_or(usize::MAX)
+        }
+        _ => HEAD - held.len(),
+    }
 }
 
 /// What people meet, as they would say it.
@@ -313,6 +475,9 @@ impl From<Error> for TlsFailure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
     use crate::Address;
     use crate::tls::{ClientTls, Identity, ServerTls};
@@ -328,38 +493,157 @@ mod tests {
         }
     }
 
+    /// What comes in pieces of so many bytes.
+    fn feed(
+        engine: &mut Engine,
+        wire: &[u8],
+        cut: usize,
+        plain: &mut Vec<u8>,
+        answer: &mut Vec<u8>,
+    ) {
+        for piece in wire.chunks(cut) {
+            engine.feed(&mut piece.to_vec(), plain, answer).expect("it is TLS");
+        }
+    }
+
     /// A client and a server that have shaken hands.
     fn pair() -> (Engine, Engine) {
+        let (mut client, mut server) = strangers();
+        shake_hands(&mut client, &mut server, usize::MAX);
+        (client, server)
+    }
+
+    fn strangers() -> (Engine, Engine) {
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it signs");
         let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
         let identity =
             Identity::from_pem(certificate.as_bytes(), key.as_bytes()).expect("it is fine");
         let client = ClientTls::pinned(&[identity.fingerprint()]).expect("it is fine");
         let address: Address = "127.0.0.1:7".parse().expect("a literal");
-        let mut client = client.engine(&address).expect("it has a name");
+        let client = client.engine(&address).expect("it has a name");
         let server = ServerTls::new(identity).expect("it is fine");
-        let mut server = server.engine().expect("it is fine");
+        (client, server.engine().expect("it is fine"))
+    }
+
+    fn shake_hands(client: &mut Engine, server: &mut Engine, cut: usize) {
         let (mut wire, mut back) = (Vec::new(), Vec::new());
         client.begin(&mut wire);
         while !wire.is_empty() || !back.is_empty() {
-            server.feed(&std::mem::take(&mut wire), &mut Vec::new(), &mut back).expect("it is TLS");
-            client.feed(&std::mem::take(&mut back), &mut Vec::new(), &mut wire).expect("it is TLS");
+            feed(server, &mem::take(&mut wire), cut, &mut Vec::new(), &mut back);
+            feed(client, &mem::take(&mut back), cut, &mut Vec::new(), &mut wire);
         }
         assert!(client.is_open() && server.is_open());
-        (client, server)
     }
 
     #[test]
     fn what_is_written_is_read_however_it_is_cut() {
-        let (mut client, mut server) = pair();
         let said: Vec<u8> = (0..40_000_u32).map(|at| at as u8).collect();
-        let (mut wire, mut heard) = (Vec::new(), Vec::new());
-        client.write(&said, &mut wire);
-        client.close(&mut wire);
-        for piece in wire.chunks(777) {
-            server.feed(piece, &mut heard, &mut Vec::new()).expect("it is TLS");
+        for cut in [1, 5, 777, 16 * 1024, usize::MAX] {
+            let (mut client, mut server) = strangers();
+            shake_hands(&mut client, &mut server, cut);
+            let (mut wire, mut heard) = (Vec::new(), Vec::new());
+            client.write(&said, &mut wire);
+            client.close(&mut wire);
+            wire.extend_from_slice(b"nothing that anybody hears");
+            feed(&mut server, &wire, cut, &mut heard, &mut Vec::new());
+            assert!(heard == said && server.has_ended() && !client.has_ended(), "{cut}");
+            let mut answer = Vec::new();
+            server.write(b"and yours", &mut answer);
+            heard.clear();
+            feed(&mut client, &answer, cut, &mut heard, &mut Vec::new());
+            assert_eq!(heard, b"and yours", "{cut}");
         }
-        assert!(heard == said && server.has_ended() && !client.has_ended());
+    }
+
+    /// The same message, in records of so many bytes.
+    fn spread(record: &[u8], size: usize) -> Vec<u8> {
+        let (head, message) = record.split_at(HEAD);
+        let records = message.chunks(size).map(|piece| {
+            let length = u16::try_from(piece.len()).expect("it is short").to_be_bytes();
+            [&head[..3], &length, piece].concat()
+        });
+        records.collect::<Vec<_>>().concat()
+    }
+
+    #[test]
+    fn a_hello_in_many_records_is_put_together_however_it_is_cut() {
+        for (size, cut) in [(1, usize::MAX), (40, 1), (40, 7), (40, 45), (100, 300), (3, 8)] {
+            let (mut client, mut server) = strangers();
+            let (mut hello, mut back, mut wire) = (Vec::new(), Vec::new(), Vec::new());
+            client.begin(&mut hello);
+            feed(&mut server, &spread(&hello, size), cut, &mut Vec::new(), &mut back);
+            assert!(!back.is_empty(), "{size} {cut}");
+            feed(&mut client, &back, cut, &mut Vec::new(), &mut wire);
+            feed(&mut server, &wire, cut, &mut Vec::new(), &mut Vec::new());
+            assert!(client.is_open() && server.is_open(), "{size} {cut}");
+        }
+    }
+
+    #[test]
+    fn a_message_in_so_many_records_that_it_fills_the_memory_is_refused() {
+        let (_, mut server) = strangers();
+        // A ClientHello of 64 KiB.
+        let mut record = vec![22, 3, 1, 0, 4, 1, 0, 0xff, 0xff];
+        let failed = (0..u16::MAX).find_map(|_| {
+            let failed = server.feed(&mut record, &mut Vec::new(), &mut Vec::new()).err();
+            assert!(server.held.len() <= MOST_HELD);
+            record = vec![22, 3, 1, 0, 1, 0];
+            failed
+        });
+        assert!(matches!(failed, Some(TlsFailure::Broken(_))), "{failed:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_comes_however_it_is_cut_nothing_panics(
+            flips in vec((any::<prop::sample::Index>(), 1_u8..), 0..4),
+            (size, cut) in (1_usize..400, 1_usize..900),
+        ) {
+            let (mut client, mut server) = strangers();
+            let (mut hello, mut back, mut wire) = (Vec::new(), Vec::new(), Vec::new());
+            client.begin(&mut hello);
+            let hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
+                if wire.is_empty() {
+                    return;
+                }
+                for (at, by) in &flips {
+                    let at = at.index(wire.len());
+                    wire[at] ^= by;
+                }
+                // It goes on after a failure too, which nobody does.
+                for piece in wire.chunks_mut(cut) {
+                    let _ = to.feed(piece, &mut Vec::new(), answer);
+                    to.rest();
+                }
+                to.write(b"and an answer", answer);
+            };
+            hostile(spread(&hello, size), &mut server, &mut back);
+            hostile(back, &mut client, &mut wire);
+            hostile(wire, &mut server, &mut Vec::new());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_once_and_is_the_last() {
+        for cut in [1, 7, usize::MAX] {
+            let (mut client, mut server) = pair();
+            let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
+            client.write(b"what was whole", &mut wire);
+            client.write(b"and what was not", &mut wire);
+            client.write(b"and what nobody hears", &mut wire);
+            wire[14 + 22 + HEAD] ^= 1;
+            let mut pieces = wire.chunks(cut).map(<[u8]>::to_vec);
+            let failed =
+                pieces.find_map(|mut it| server.feed(&mut it, &mut heard, &mut answer).err());
+            assert!(matches!(failed, Some(TlsFailure::Broken(_))), "{failed:?}");
+            assert_eq!(heard, b"what was whole");
+            let told = answer.len();
+            server.write(b"no more", &mut answer);
+            server.close(&mut answer);
+            assert!(told > 0 && answer.len() == told, "{cut}");
+            let refused = client.feed(&mut answer, &mut heard, &mut Vec::new());
+            assert!(matches!(refused, Err(TlsFailure::Refused(_))), "{refused:?}");
+        }
     }
 
     #[test]
@@ -368,17 +652,23 @@ mod tests {
             let (mut client, mut server) = pair();
             let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
             client.write(data.as_bytes(), &mut wire);
-            server.feed(&wire, &mut heard, &mut answer).expect("it is TLS");
+            feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
             assert!(answer.is_empty(), "data was answered");
             wire.clear();
             client.write(data.as_bytes(), &mut wire);
-            client.connection.refresh_traffic_keys().expect("it is version 1.3");
-            client.drain_wire(&mut wire);
-            server.feed(&wire, &mut heard, &mut answer).expect("it is TLS");
+            let Connection::Client(connection) = &mut client.connection else { unreachable!() };
+            let asked = match connection.process_tls_records(&mut []).state {
+                Ok(ConnectionState::WriteTraffic(traffic)) => traffic.refresh_traffic_keys(),
+                _ => unreachable!("it is open"),
+            };
+            asked.expect("it is version 1.3");
+            client.say(Ours::Nothing, &mut wire);
+            feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
+            assert_eq!(heard, data.repeat(2).as_bytes());
             assert!(!answer.is_empty(), "{data:?}");
             server.write(b"by the new ones", &mut answer);
             let mut said = Vec::new();
-            client.feed(&answer, &mut said, &mut Vec::new()).expect("it is TLS");
+            feed(&mut client, &answer, usize::MAX, &mut said, &mut Vec::new());
             assert_eq!(said, b"by the new ones");
         }
     }
@@ -386,22 +676,22 @@ mod tests {
     #[test]
     fn what_a_large_record_needed_is_given_back_when_nothing_comes() {
         let (mut client, mut server) = pair();
-        let mut wire = Vec::new();
+        let (mut wire, mut heard) = (Vec::new(), Vec::new());
         client.write(&[7; 16 * 1024], &mut wire);
         // Nearly all of it: the record is in there, and cannot be opened.
         let (last, most) = wire.split_last().expect("it is a record");
-        let mut heard = Vec::new();
-        server.feed(most, &mut heard, &mut Vec::new()).expect("it is TLS");
-        assert!(server.fed > SMALL);
+        feed(&mut server, most, usize::MAX, &mut heard, &mut Vec::new());
         server.rest();
-        assert_eq!((server.fed, heard.len()), (0, 0));
-        // It has not lost what it holds, and has ended by it even less.
-        server.feed(&[*last], &mut heard, &mut Vec::new()).expect("it is TLS");
+        assert_eq!((server.held.len(), heard.len()), (most.len(), 0));
+        // It has not lost what it holds.
+        feed(&mut server, &[*last], usize::MAX, &mut heard, &mut Vec::new());
         assert_eq!(heard, [7; 16 * 1024]);
         server.rest();
+        assert_eq!(server.held.capacity(), 0);
         wire.clear();
         client.write(b"and on", &mut wire);
-        server.feed(&wire, &mut heard, &mut Vec::new()).expect("it is TLS");
+        feed(&mut server, &wire, usize::MAX, &mut heard, &mut Vec::new());
         assert!(heard.ends_with(b"and on") && !server.has_ended());
+        assert_eq!(server.held.capacity(), 0);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use rustls::pki_types::ServerName;
@@ -105,5 +105,33 @@ impl ResolvesServerCert for Identities {
         let can_sign = |identity: &&Identity| identity.can_sign_for(&hello);
         let found = self.0.iter().find(fits).or_else(|| self.0.iter().find(can_sign));
         found.or_else(|| self.0.first()).map(|identity| Arc::clone(identity.key()))
+    }
+}
+
+/// The same as one connection asks for them. rustls 0.23 tells a server what name was asked for only here.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    identities: Arc<dyn ResolvesServerCert>,
+    name: OnceLock<Box<str>>,
+}
+
+impl Asked {
+    pub(super) fn new(identities: Arc<dyn ResolvesServerCert>) -> Self {
+        Self { identities, name: OnceLock::new() }
+    }
+
+    /// The name that was asked for.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.get().map(AsRef::as_ref)
+    }
+}
+
+impl ResolvesServerCert for Asked {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        if let Some(name) = hello.server_name() {
+            // A client that is asked to begin again has to ask for the same.
+            let _ = self.name.set(name.into());
+        }
+        self.identities.resolve(hello)
     }
 }

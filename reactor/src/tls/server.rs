@@ -9,7 +9,7 @@ use rustls::ServerConfig;
 use rustls::crypto::ring::Ticketer;
 use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 
-use super::identity::Identities;
+use super::identity::{Asked, Identities};
 use super::provider::provider;
 use super::ticket::Tickets;
 use super::{Engine, Fingerprint, Identity, Roots, TlsError, TlsFailure};
@@ -170,20 +170,18 @@ impl ServerTls {
         Arc::clone(&self.shared.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// TLS for one connection.
+    /// TLS for one connection. Its configuration is its own until its hands are shaken.
     pub(crate) fn engine(&self) -> Result<Engine, TlsFailure> {
         let loaded = self.loaded();
-        let count = self.tickets.unwrap_or(loaded.config.send_tls13_tickets);
         let own = self.token.as_ref().map(|token| Arc::new(loaded.tickets.with_token(token)));
-        let mut config = Arc::clone(&loaded.config);
-        if count != config.send_tls13_tickets || own.is_some() {
-            let config = Arc::make_mut(&mut config);
-            config.send_tls13_tickets = count;
-            if let Some(own) = &own {
-                config.ticketer = Arc::<Tickets>::clone(own);
-            }
+        let mut config = ServerConfig::clone(&loaded.config);
+        let asked = Arc::new(Asked::new(config.cert_resolver));
+        config.cert_resolver = Arc::<Asked>::clone(&asked);
+        config.send_tls13_tickets = self.tickets.unwrap_or(config.send_tls13_tickets);
+        if let Some(own) = &own {
+            config.ticketer = Arc::<Tickets>::clone(own);
         }
-        Engine::server(config, own)
+        Engine::server(Arc::new(config), asked, own)
     }
 }
 

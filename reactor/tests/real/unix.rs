@@ -223,6 +223,27 @@ fn a_detached_listener_keeps_its_path() {
 }
 
 #[test]
+fn a_path_stays_for_who_has_the_same_socket_once_more() {
+    let mut stage = Stage::new();
+    let directory = TempDir::new().unwrap();
+    let (stream, datagram) = (address_in(&directory, "stream"), address_in(&directory, "datagram"));
+    let listener = stage.registry().listen(stream.clone(), |_, _| echo()).unwrap();
+    let socket =
+        stage.registry().bind_datagram(datagram.clone(), DatagramProbe::new("socket")).unwrap();
+    let StdListener::Unix(listens) = stage.registry().duplicate_listener(listener).unwrap() else {
+        panic!("it is a Unix socket");
+    };
+    let _receives = stage.registry().duplicate_socket(socket).unwrap();
+    stage.registry().close_listener(listener).unwrap();
+    stage.registry().close_socket(socket).unwrap();
+    stage.until_quiet();
+    let _caller = UnixStream::connect(path(&stream)).unwrap();
+    listens.set_nonblocking(false).unwrap();
+    listens.accept().unwrap();
+    assert!(path(&datagram).exists());
+}
+
+#[test]
 fn nobody_at_a_path_is_told_like_nobody_at_a_port() {
     let mut stage = Stage::new();
     let directory = TempDir::new().unwrap();

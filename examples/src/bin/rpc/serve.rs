@@ -8,13 +8,15 @@ use clap::Args;
 use examples::advice::NotOpened;
 use examples::calls::{self, Topics};
 use examples::endpoint::{HostPort, UnixMode};
+use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
-use protocols::rpc::{self, Event, ServerOptions, Service};
+use protocols::http::server as web;
+use protocols::rpc::{self, Counters, Event, ServerOptions, Service};
 use protocols::transfer::store::{Access, Store};
-use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
+use reactor::{Address, DatagramOptions, ListenOptions, LoopGroup, Registry};
 
 use crate::talk::Cut;
 
@@ -25,6 +27,8 @@ const DEFAULT: &str = "127.0.0.1:7008";
 ///
 /// Without --listen, --http, --unix and --udp it listens on 127.0.0.1:7008. `rpc describe` prints what it can be
 /// asked.
+///
+/// With --loops it uses several cores: connections are spread over as many loops. UDP stays on the first.
 ///
 /// Ctrl-C waits for calls that are being answered, for three seconds at most; Ctrl-C again stops at once.
 #[derive(Args)]
@@ -64,43 +68,55 @@ pub(crate) struct Options {
     accept_proxy: AcceptProxy,
 
     #[command(flatten)]
+    loops: LoopOptions,
+
+    #[command(flatten)]
     unix_mode: UnixMode,
 
     #[command(flatten)]
     service: ServiceOptions,
 }
 
-/// The application.
+/// The application: what each loop has.
 pub(crate) struct Site {
-    topics: Topics,
+    service: Rc<Service<Site>>,
+    /// The same by HTTP.
+    web: Rc<web::Site<Site>>,
+    topics: Topics<Site>,
     verbose: bool,
 }
 
-impl AsMut<Topics> for Site {
-    fn as_mut(&mut self) -> &mut Topics {
+impl AsMut<Topics<Self>> for Site {
+    fn as_mut(&mut self) -> &mut Topics<Self> {
         &mut self.topics
     }
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let service = Rc::new(service(options)?);
-    let mut reactor = Reactor::<Site>::new()?;
-    let begun = service::begin(reactor.registry())?;
     let tls = options.tls.load()?;
-    let mut listening = open(reactor.registry(), options, &service, tls.as_ref())?;
-    listening.extend(tls.as_ref().map(Served::to_string));
-    tls.iter().try_for_each(|tls| tls.reload_on_hangup(reactor.registry()))?;
-    stop::on_request(reactor.registry())?;
-    calls::tick(reactor.registry())?;
-    begun.serve(reactor.registry(), &options.service)?;
-    output::announce(&listening);
-    let mut site = Site { topics: Topics::default(), verbose: options.verbose };
-    let report = reactor.run(&mut site)?;
+    let (report, counters) = loops::run(&options.loops.loops(), |one| {
+        let service = Rc::new(service(options)?);
+        if one.index() == 0 {
+            let tls = tls.as_ref();
+            service::begin_for_all(one, &options.service, stop::GRACE, tls, |registry, group| {
+                open(registry, group, options, &service, tls)
+            })?;
+        }
+        calls::tick(one.registry())?;
+        let topics = Topics::new(one.group().clone());
+        let web = rpc::site(Rc::clone(&service));
+        let counted = Rc::clone(&service);
+        one.run(&mut Site { service, web, topics, verbose: options.verbose })?;
+        Ok(counted.counters())
+    })?;
     output::say(report)?;
-    let counters = service.counters();
+    let sum = |of: fn(&Counters) -> u64| counters.iter().map(of).sum::<u64>();
     output::say(format_args!(
         "answered {} calls and notifications of {} connections, {} with an error; {} texts were no message",
-        counters.calls, counters.connections, counters.failed, counters.invalid
+        sum(|it| it.calls),
+        sum(|it| it.connections),
+        sum(|it| it.failed),
+        sum(|it| it.invalid)
     ))?;
     Ok(())
 }
@@ -144,6 +160,7 @@ fn log(event: &Event<'_>) {
 /// Opens every socket, or none; what to print of them.
 fn open(
     registry: &mut Registry<Site>,
+    group: &LoopGroup<Site>,
     options: &Options,
     service: &Rc<Service<Site>>,
     tls: Option<&Served>,
@@ -156,21 +173,25 @@ fn open(
     let server = ServerOptions { framing, listen: listen.clone(), ..ServerOptions::default() };
     let [tcp, http, ws] =
         if tls.is_some() { ["tls", "https", "wss"] } else { ["tcp", "http", "ws"] };
+    let (handles, limits) = (group.handles(), service.limits());
+    let listen_here = |registry: &mut Registry<Site>, address| {
+        let of = |site: &mut Site| Rc::clone(&site.service);
+        rpc::listen_among(registry, handles, address, &server, limits, of)
+    };
     let mut lines = Vec::new();
     for address in addresses(options)? {
-        let id = rpc::listen(registry, address, &server, Rc::clone(service))
-            .map_err(NotOpened::by("--listen"))?;
+        let id = listen_here(registry, address).map_err(NotOpened::by("--listen"))?;
         lines.push(format!("listening on {tcp}://{}", registry.listener_address(id)?));
     }
     for place in &options.http {
-        let id = rpc::listen_http(registry, place.first()?, &listen, Rc::clone(service))
+        let of = |site: &mut Site| Rc::clone(&site.web);
+        let id = rpc::listen_http_among(registry, handles, place.first()?, &listen, limits, of)
             .map_err(NotOpened::by("--http"))?;
         let address = registry.listener_address(id)?;
         lines.push(format!("listening on {http}://{address}/ and {ws}://{address}/"));
     }
     for path in &options.unix {
-        rpc::listen(registry, Address::from(path.clone()), &server, Rc::clone(service))
-            .map_err(NotOpened::by("--unix"))?;
+        listen_here(registry, Address::from(path.clone())).map_err(NotOpened::by("--unix"))?;
         lines.push(format!("listening on unix:{}", path.display()));
     }
     for place in &options.udp {

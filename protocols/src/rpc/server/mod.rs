@@ -16,17 +16,19 @@ mod web;
 
 use std::rc::Rc;
 
-use reactor::{Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Registry, SocketId};
+use reactor::{
+    Address, DatagramOptions, Handle, ListenOptions, ListenerId, OpenError, Registry, SocketId,
+};
 
 use datagram::Receiver;
 pub use datagram::notification;
 pub use ticket::Ticket;
 pub use topic::Topic;
 #[cfg(feature = "rpc-web")]
-pub use web::{Web, listen_http};
+pub use web::{Web, listen_http, listen_http_among, site};
 
 use super::wire::Encoding;
-use super::{Dialect, Framing, Peer, Service};
+use super::{Dialect, Framing, Limits, Peer, Service};
 
 /// How a server talks.
 #[derive(Clone, Debug, Default)]
@@ -56,6 +58,27 @@ pub fn listen<App: 'static>(
     let (framing, dialect) = (options.framing, options.dialect);
     registry.listen_with(address, &listen, move |_peer, _app| {
         Some(Box::new(session(Rc::clone(&service), framing, dialect)))
+    })
+}
+
+/// As [`listen`], for several loops ([`Registry::listen_among`]): each connection calls the service of the loop that it
+/// comes to, which that loop's application has. These limits are those of all the services.
+///
+/// # Errors
+///
+/// As of [`listen`].
+pub fn listen_among<App: 'static>(
+    registry: &mut Registry<App>,
+    handles: &[Handle<App>],
+    address: Address,
+    options: &ServerOptions,
+    limits: &Limits,
+    service: impl Fn(&mut App) -> Rc<Service<App>> + Send + Sync + 'static,
+) -> Result<ListenerId, OpenError> {
+    let listen = ListenOptions { limits: limits.stream_limits(), ..options.listen.clone() };
+    let (framing, dialect) = (options.framing, options.dialect);
+    registry.listen_among(handles, address, &listen, move |_peer, app| {
+        Some(Box::new(session(service(app), framing, dialect)))
     })
 }
 

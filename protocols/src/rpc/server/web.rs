@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::StatusCode;
-use reactor::{Address, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{Address, Handle, ListenOptions, ListenerId, OpenError, Registry};
 
 use super::super::dial::Link;
 use super::super::web::{Talker, handle_post};
@@ -14,6 +14,7 @@ use super::super::{Dialect, Remote, Service};
 use crate::http::ServerLimits;
 use crate::http::server::{self as web, Exchange, Settings, Site};
 use crate::http::wire::{Request, is_name};
+use crate::rpc;
 use crate::websocket::handshake::Fields;
 use crate::websocket::{self, Endpoint, Limits, Options, Role};
 
@@ -199,8 +200,32 @@ pub fn listen_http<App: 'static>(
     options: &ListenOptions,
     service: Rc<Service<App>>,
 ) -> Result<ListenerId, OpenError> {
-    let limits = service.limits();
+    let listen = ListenOptions { limits: service.limits().stream_limits(), ..options.clone() };
+    web::listen(registry, address, &listen, &site(service))
+}
+
+/// As [`listen_http`], for several loops: each connection is served by the [site](site) of the loop that it comes to,
+/// which that loop's application has. These limits are those of all the services.
+///
+/// # Errors
+///
+/// As of [`listen_http`].
+pub fn listen_http_among<App: 'static>(
+    registry: &mut Registry<App>,
+    handles: &[Handle<App>],
+    address: Address,
+    options: &ListenOptions,
+    limits: &rpc::Limits,
+    site: impl Fn(&mut App) -> Rc<Site<App>> + Send + Sync + 'static,
+) -> Result<ListenerId, OpenError> {
     let listen = ListenOptions { limits: limits.stream_limits(), ..options.clone() };
+    web::listen_among(registry, handles, address, &listen, &ServerLimits::default(), site)
+}
+
+/// A site that is a service on every path, within the service's limits: calls by POST, and WebSockets.
+#[must_use]
+pub fn site<App: 'static>(service: Rc<Service<App>>) -> Rc<Site<App>> {
+    let limits = service.limits();
     let defaults = ServerLimits::default();
     // The service says by itself what takes too long.
     let answer_time =
@@ -209,8 +234,7 @@ pub fn listen_http<App: 'static>(
     let service = Web::new(service);
     let site =
         Site::new(move |request, exchange, app: &mut App| service.answer(request, exchange, app));
-    let site = site.with_settings(Settings { limits, ..Settings::default() });
-    web::listen(registry, address, &listen, &Rc::new(site))
+    Rc::new(site.with_settings(Settings { limits, ..Settings::default() }))
 }
 
 impl<App> fmt::Debug for Web<App> {

@@ -160,12 +160,14 @@ impl DatagramSocket {
         }
     }
 
-    /// The same socket once more.
+    /// The same socket once more, which may be at the path when this one is not.
     pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
         Ok(match self {
             #[cfg(unix)]
-            Self::Unix { socket, .. } => {
-                StdDatagram::Unix(SockRef::from(socket).try_clone()?.into())
+            Self::Unix { socket, path } => {
+                let duplicate = SockRef::from(socket).try_clone()?.into();
+                path.iter().for_each(super::listener::unix::OwnedPath::keep);
+                StdDatagram::Unix(duplicate)
             }
             _ => StdDatagram::Udp(SockRef::from(self.udp()?).try_clone()?.into()),
         })
@@ -180,7 +182,7 @@ impl DatagramSocket {
             Self::Rich { socket, .. } => StdDatagram::Udp(socket.into()),
             #[cfg(unix)]
             Self::Unix { socket, path } => {
-                path.into_iter().for_each(super::listener::unix::OwnedPath::keep);
+                path.iter().for_each(super::listener::unix::OwnedPath::keep);
                 StdDatagram::Unix(socket.into())
             }
         }

@@ -123,19 +123,21 @@ impl ListenerSocket {
             Self::Tcp { socket, .. } => StdListener::Tcp(socket.into()),
             #[cfg(unix)]
             Self::Unix { socket, path } => {
-                path.into_iter().for_each(unix::OwnedPath::keep);
+                path.iter().for_each(unix::OwnedPath::keep);
                 StdListener::Unix(socket.into())
             }
         }
     }
 
-    /// The same socket once more.
+    /// The same socket once more, which may serve at the path when this one does not.
     pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
         Ok(match self {
             Self::Tcp { socket, .. } => StdListener::Tcp(SockRef::from(socket).try_clone()?.into()),
             #[cfg(unix)]
-            Self::Unix { socket, .. } => {
-                StdListener::Unix(SockRef::from(socket).try_clone()?.into())
+            Self::Unix { socket, path } => {
+                let duplicate = SockRef::from(socket).try_clone()?.into();
+                path.iter().for_each(unix::OwnedPath::keep);
+                StdListener::Unix(duplicate)
             }
         })
     }
@@ -201,6 +203,7 @@ pub(super) use unix::{connect_unix, named};
 /// Unix sockets: paths that appear and have to vanish again, and abstract names.
 #[cfg(unix)]
 pub(super) mod unix {
+    use std::cell::Cell;
     use std::fs::{File, Permissions};
     use std::io;
     use std::os::fd::OwnedFd;
@@ -216,28 +219,30 @@ pub(super) mod unix {
     use crate::net::Begun;
     use crate::{Address, ConnectOptions, ListenOptions, OpenError};
 
-    /// A socket's path, removed with its owner, unless somebody else has put another socket there.
+    /// A socket's path, removed with its owner, unless somebody else has put another socket there, or may serve there
+    /// as well.
     #[derive(Debug)]
     pub(crate) struct OwnedPath {
         path: PathBuf,
         /// Device and inode, which tell our socket from a successor's.
-        identity: Option<(u64, u64)>,
+        identity: Cell<Option<(u64, u64)>>,
     }
 
     impl OwnedPath {
         pub(crate) fn new(path: &Path) -> Self {
-            Self { path: path.to_owned(), identity: identity(path) }
+            Self { path: path.to_owned(), identity: Cell::new(identity(path)) }
         }
 
         /// Leaves the path in place.
-        pub(crate) fn keep(mut self) {
-            self.identity = None;
+        pub(crate) fn keep(&self) {
+            self.identity.set(None);
         }
     }
 
     impl Drop for OwnedPath {
         fn drop(&mut self) {
-            if self.identity.is_some() && identity(&self.path) == self.identity {
+            let ours = self.identity.get();
+            if ours.is_some() && identity(&self.path) == ours {
                 // If it cannot be removed, there is nobody left to be told.
                 let _ = std::fs::remove_file(&self.path);
             }

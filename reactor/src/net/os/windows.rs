@@ -99,7 +99,7 @@ pub(crate) fn is_passing_accept_error(error: &io::Error) -> bool {
 pub(crate) enum OwnedPath {}
 
 impl OwnedPath {
-    pub(crate) fn keep(self) {}
+    pub(crate) fn keep(&self) {}
 }
 
 /// Windows has no bound on descriptors that a spare one would help against.

@@ -58,7 +58,12 @@ impl Descriptors {
 impl Layer for Descriptors {
     fn begin(&mut self, _: &mut Vec<u8>) {}
 
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, _: &mut Vec<u8>) -> io::Result<()> {
+    fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        _: &mut Vec<u8>,
+    ) -> io::Result<()> {
         plain.extend_from_slice(bytes);
         Ok(())
     }

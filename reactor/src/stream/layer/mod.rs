@@ -50,9 +50,14 @@ pub(crate) trait Layer: Any + Send {
     /// What this side says first.
     fn begin(&mut self, wire: &mut Vec<u8>);
 
-    /// Takes what has come; what it means is added to `plain`, and what has to be answered to `wire`, also if
-    /// it fails.
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, wire: &mut Vec<u8>) -> io::Result<()>;
+    /// Takes what has come, and may change it where it is; what it means is added to `plain`, and what has to be
+    /// answered to `wire`, also if it fails.
+    fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut Vec<u8>,
+    ) -> io::Result<()>;
 
     /// Adds what these bytes are on the wire. Only when it is open, and has not finished.
     fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>);
@@ -226,7 +231,7 @@ impl Layered {
                 // Behind its goodbye there is nothing to be heard.
                 continue;
             }
-            self.take_in(socket, &buffer[..length])?;
+            self.take_in(socket, &mut buffer[..length])?;
         }
         Err(io::ErrorKind::Interrupted.into())
     }
@@ -263,11 +268,11 @@ impl Layered {
     }
 
     /// Takes in bytes that have been read, and answers what has to be answered.
-    pub(super) fn feed(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn feed(&mut self, socket: &StreamSocket, bytes: &mut [u8]) -> io::Result<()> {
         self.within(&mut LayerBuffers::default(), |layered| layered.take_in(socket, bytes))
     }
 
-    fn take_in(&mut self, socket: &StreamSocket, bytes: &[u8]) -> io::Result<()> {
+    fn take_in(&mut self, socket: &StreamSocket, bytes: &mut [u8]) -> io::Result<()> {
         let before = self.pending.len();
         let received = self.layer.receive(bytes, &mut self.plain, &mut self.pending);
         if self.ours == Ours::Finished || self.is_unanswered() {

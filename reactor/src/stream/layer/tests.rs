@@ -111,7 +111,12 @@ impl Layer for Sealed {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, wire: &mut Vec<u8>) -> io::Result<()> {
+    fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut Vec<u8>,
+    ) -> io::Result<()> {
         self.rest.extend_from_slice(bytes);
         let result = loop {
             match self.next_frame() {

@@ -10,7 +10,12 @@ impl Layer for Engine {
         Self::begin(self, wire);
     }
 
-    fn receive(&mut self, bytes: &[u8], plain: &mut Vec<u8>, wire: &mut Vec<u8>) -> io::Result<()> {
+    fn receive(
+        &mut self,
+        bytes: &mut [u8],
+        plain: &mut Vec<u8>,
+        wire: &mut Vec<u8>,
+    ) -> io::Result<()> {
         self.feed(bytes, plain, wire).map_err(io::Error::from)
     }
 
