@@ -2,8 +2,13 @@
 
 /// Appends a number in decimal, without what `write!` costs: there are several in each head and each message.
 #[inline]
-pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
+pub(crate) fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(digits(number, &mut [0; 20]));
+}
+
+/// The digits of a number, which are written to the end of `digits`.
+#[inline(always)]
+pub(crate) fn digits(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     let mut at = digits.len();
     while number >= 10 {
         at -= 2;
@@ -15,7 +20,7 @@ pub(crate) fn write_number(out: &mut Vec<u8>, mut number: u64) {
         at -= 1;
         digits[at] = b'0' + (number % 10) as u8;
     }
-    out.extend_from_slice(&digits[at..]);
+    &digits[at..]
 }
 
 /// `00` to `99`: one division gives two digits.

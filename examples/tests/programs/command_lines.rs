@@ -313,6 +313,13 @@ fn a_field_is_a_field_and_no_more() {
             assert!(ended.errors.contains(why), "{field}: {ended:?}");
         }
     }
+    let url = "ws://127.0.0.1:1/";
+    for field in ["Upgrade: x", "connection: close", "Sec-WebSocket-Key: x"] {
+        refused(WEB, &["socket", url, "-H", field], 2, "the handshake");
+    }
+    for name in ["", "a b", "a,b"] {
+        refused(WEB, &["socket", url, "--subprotocol", name], 2, "one word");
+    }
 }
 
 #[test]

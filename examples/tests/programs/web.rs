@@ -254,6 +254,26 @@ fn get_from_our_own() {
     server.stop();
 }
 
+#[cfg(unix)]
+#[test]
+fn get_writes_into_a_pipe_or_a_device_and_puts_no_file_in_its_place() {
+    use std::os::unix::fs::FileTypeExt;
+    let tree = tree();
+    let (server, url) = serve(&tree);
+    let here = tempfile::tempdir().expect("a directory");
+    let pipe = here.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("it is there");
+    assert!(made.success());
+    let path = pipe.clone();
+    let reader = std::thread::spawn(move || fs::read(path));
+    prints(WEB, &["get", "--output", &pipe.to_string_lossy(), &format!("{url}/large")]);
+    let left = fs::read_dir(&here).expect("it is there").count();
+    let is_pipe = fs::metadata(&pipe).expect("it is there").file_type().is_fifo();
+    assert!(is_pipe && left == 1, "it is a pipe, and nothing is beside it");
+    assert!(reader.join().expect("it ends").expect("it can be read") == noise(LARGE));
+    server.stop();
+}
+
 #[test]
 fn get_from_python() {
     if program("python3").is_none() {

@@ -25,6 +25,8 @@ pub(super) struct Posts<App> {
     /// Posts that are under way, and how many notifications there may be among them.
     under_way: Rc<Cell<usize>>,
     most: usize,
+    /// How long one may take in which nobody waits for an answer.
+    answer: Duration,
 }
 
 impl<App: 'static> Posts<App> {
@@ -46,6 +48,7 @@ impl<App: 'static> Posts<App> {
             url: url.clone(),
             under_way: Rc::default(),
             most: limits.made,
+            answer: limits.answer,
         })
     }
 
@@ -71,14 +74,14 @@ impl<App: 'static> Posts<App> {
         if ids.is_empty() && self.under_way.get() >= self.most {
             return Err(CallError::Full);
         }
-        let mut ask = Ask::new(Method::POST, &self.url)
+        // Whoever waits no more, and has been told so, gives the connection up, too.
+        let most = patience.unwrap_or(self.answer).saturating_add(Duration::from_secs(1));
+        let ask = Ask::new(Method::POST, &self.url)
             .field("Content-Type", "application/json")
             .field("Accept", "application/json")
-            .with_payload(Payload::Bytes(text.into()));
-        if let Some(patience) = patience {
-            // Whoever waits no more, and has been told so, gives the connection up, too.
-            ask = ask.with_head_timeout(patience.saturating_add(Duration::from_secs(1)));
-        }
+            .with_payload(Payload::Bytes(text.into()))
+            .with_head_timeout(most)
+            .with_timeout(most);
         self.under_way.set(self.under_way.get() + 1);
         let posted = Posted {
             remote: remote.clone(),

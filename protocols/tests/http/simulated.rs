@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
+use protocols::http::ServerLimits;
 use protocols::http::client::{
     Ask, Call, Client, ClientLimits, ClientOptions, Failure, Payload, Reader, Route, SocksRefusal,
     Url,
 };
 use protocols::http::proxy::{Backend, Proxy, ProxyOptions};
-use protocols::http::server::{self, Site, with};
+use protocols::http::server::{self, Settings, Site, with};
 use protocols::http::wire::{Length, Response};
 use reactor::sim::{Network, Outcome, Simulation};
 use reactor::{Address, Input, ListenOptions, Protocol, Registry, TimerKey, Transport};
@@ -338,10 +339,9 @@ fn a_timeout_is_for_all_of_a_request_wherever_it_is_by_then() {
         let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
         let waits = Rc::clone(&shared);
         let send = move |registry: &mut Registry<()>, name, address: &Address, most| {
-            let ask = Ask::get(&"http://h/0".parse().expect("a URL"));
             let waits = Rc::clone(&waits);
             let wait = Wait { name, sent: registry.now(), waits };
-            client.send(registry, address, ask.with_timeout(most), wait);
+            client.send(registry, address, ask().with_timeout(most), wait);
         };
         send(registry, "the first on its connection", &mute, 2 * MOST);
         send(registry, "one that waits for it", &mute, MOST);
@@ -393,9 +393,8 @@ fn what_was_not_answered_in_time_waits_for_no_connection() {
         let waits = Rc::clone(&shared);
         let send =
             move |client: &Client<()>, registry: &mut Registry<()>, to: &Address, name, most| {
-                let ask = Ask::get(&"http://h/0".parse().expect("a URL")).with_timeout(most);
                 let wait = Wait { name, sent: registry.now(), waits: Rc::clone(&waits) };
-                client.send(registry, to, ask, wait);
+                client.send(registry, to, ask().with_timeout(most), wait);
             };
         // It cannot be reached, and all but the last do not wait until that is known.
         let lost = "10.9.9.9:80".parse()?;
@@ -468,7 +467,6 @@ fn the_time_of_a_request_that_was_never_sent_does_not_end_the_next() {
     network.host("client", move |registry| {
         let limits = ClientLimits { connections: 1, ..ClientLimits::default() };
         let client = Client::new(ClientOptions { limits, ..ClientOptions::default() });
-        let ask = || Ask::get(&"http://h/0".parse().expect("a URL"));
         let wait = {
             let waits = Rc::clone(&shared);
             move |name, sent| Wait { name, sent, waits: Rc::clone(&waits) }
@@ -488,6 +486,66 @@ fn the_time_of_a_request_that_was_never_sent_does_not_end_the_next() {
     ends.sort_by_key(|(name, _)| *name);
     let (next, opens) = (("next", Ok(())), ("opens", Ok(())));
     assert_eq!(ends, [next, opens, ("unwilling", Err(Failure::Timeout))]);
+}
+
+/// Asks again when it has been answered, until it has done so as often as it should.
+struct Again {
+    left: usize,
+    client: Client<()>,
+    server: Address,
+}
+
+impl Reader<()> for Again {
+    fn on_head(&mut self, _: &Response<'_>, _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_body(&mut self, _: &[u8], _: &mut Call<'_, '_, ()>, (): &mut ()) {}
+
+    fn on_end(
+        self: Box<Self>,
+        outcome: Result<(), Failure>,
+        registry: &mut Registry<()>,
+        (): &mut (),
+    ) {
+        assert_eq!(outcome, Ok(()));
+        if let Some(left) = self.left.checked_sub(1) {
+            let again = Self { left, client: self.client.clone(), server: self.server.clone() };
+            self.client.send(registry, &self.server, ask(), again);
+        }
+    }
+}
+
+fn ask() -> Ask {
+    Ask::get(&"http://h/0".parse().expect("a URL"))
+}
+
+/// A server that answers with `Connection: close` every so many requests; how many connections are made to it for
+/// this many askers of ten requests each.
+fn connections_made(requests: u32, askers: u64) -> u64 {
+    let mut network = Network::from_seed(0);
+    let server = network.host("server", move |registry| {
+        let limits = ServerLimits { requests, ..ServerLimits::default() };
+        let settings = Settings { limits, ..Settings::default() };
+        serve(registry, site().with_settings(settings))
+    });
+    let server = network.address(server, PORT);
+    let client = network.host("client", move |registry| {
+        let client = Client::new(ClientOptions::default());
+        for _ in 0..askers {
+            let again = Again { left: 9, client: client.clone(), server: server.clone() };
+            client.send(registry, &server, ask(), again);
+        }
+        Ok(())
+    });
+    network.run_for(Duration::from_secs(60)).expect("nothing breaks");
+    network.stats(client).expect("it is up").connects
+}
+
+#[test]
+fn behind_connection_close_no_more_connections_are_made_than_there_are_requests() {
+    assert_eq!(connections_made(1, 1), 10);
+    assert_eq!(connections_made(1, 3), 30);
+    assert_eq!(connections_made(5, 1), 2);
+    assert_eq!(connections_made(100, 3), 3);
 }
 
 #[test]

@@ -6,9 +6,9 @@ use std::error::Error;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::rpc::{self, CallError, Client, ClientOptions, ServerOptions, Service};
+use protocols::rpc::{self, CallError, Carrier, Client, ClientOptions, ServerOptions, Service};
 use reactor::sim::{Network, Outcome, Simulation};
-use reactor::{Address, Input, Protocol, Registry, Transport};
+use reactor::{Address, Closed, Input, Protocol, Registry, TimerKey, Transport};
 
 const PORT: u16 = 7_008;
 const CALLS: u64 = 12;
@@ -159,4 +159,56 @@ fn a_server_that_answers_once_in_a_while_twice_is_found() {
     // And one that does not is not.
     let right = Simulation::new(|network: &mut Network| scenario(network, Some(|_| 1)));
     assert!(right.search(0..20).is_ok());
+}
+
+/// Answers a post, and sends the body of its answer a byte a second, without an end.
+struct Drip(Rc<Cell<u64>>);
+
+impl Protocol<()> for Drip {
+    fn on_data(&mut self, transport: &mut Transport<'_, ()>, input: &mut Input<'_>, (): &mut ()) {
+        input.take_all();
+        transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+        transport.set_timer(TimerKey(0), Duration::ZERO);
+    }
+
+    fn on_timer(&mut self, transport: &mut Transport<'_, ()>, key: TimerKey, (): &mut ()) {
+        transport.write(b" ");
+        transport.set_timer(key, Duration::from_secs(1));
+    }
+
+    fn on_close(&mut self, _: &mut Registry<()>, _: &Closed, (): &mut ()) {
+        self.0.set(self.0.get() + 1);
+    }
+}
+
+#[test]
+fn a_server_that_drips_what_it_says_to_a_post_holds_no_connection_once_nobody_waits() {
+    const SECOND: Duration = Duration::from_secs(1);
+    let mut network = Network::from_seed(0);
+    let closed = Rc::new(Cell::new(0));
+    let ours = Rc::clone(&closed);
+    let server = network.host("server", move |registry| {
+        let closed = Rc::clone(&ours);
+        registry.listen("0.0.0.0:80".parse()?, move |_, ()| Drip(Rc::clone(&closed)))?;
+        Ok(())
+    });
+    let server = network.address(server, 80);
+    let caller = network.host("caller", move |registry| {
+        let mut options = ClientOptions::new(server.clone());
+        options.carrier = Carrier::Http("http://h/".parse()?);
+        let service = Rc::new(Service::new("a caller", "1.0.0"));
+        let client = Client::start(registry, options, service);
+        let remote = client.remote();
+        remote.call(registry, "double", &[1], 2 * SECOND, |_, told: &mut Vec<_>, answer| {
+            told.push(answer.map(|_: u64| ()));
+        })?;
+        remote.notify(registry, "update", &[1])?;
+        Ok(Vec::new())
+    });
+    network.run_for(10 * SECOND).expect("nothing breaks");
+    let told = network.app(caller).expect("it is up");
+    assert_eq!(*told, [Err(CallError::Timeout(2 * SECOND))]);
+    assert_eq!(closed.get(), 1, "that of the call");
+    network.run_for(100 * SECOND).expect("nothing breaks");
+    assert_eq!(closed.get(), 2, "that of the notification");
 }

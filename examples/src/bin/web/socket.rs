@@ -46,12 +46,28 @@ pub(crate) struct Options {
     echo: bool,
 
     /// Offer this subprotocol; the first is the one that is liked best
-    #[arg(long, short, value_name = "NAME")]
+    #[arg(long, short, value_name = "NAME", value_parser = subprotocol)]
     subprotocol: Vec<String>,
 
     /// Send this field with the handshake, such as "Authorization: Bearer TOKEN"
-    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = field)]
+    #[arg(long, short = 'H', value_name = "NAME: VALUE", value_parser = own_field)]
     header: Vec<(String, String)>,
+}
+
+/// A field beside those that the handshake has by itself: twice, they would be refused by every server.
+fn own_field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = field(text)?;
+    let small = name.to_ascii_lowercase();
+    if matches!(&*small, "upgrade" | "connection") || small.starts_with("sec-websocket-") {
+        return Err(format!("{name} is what the handshake says"));
+    }
+    Ok((name, value))
+}
+
+/// A token, as the name of a field is (RFC 6455, 4.1).
+fn subprotocol(text: &str) -> Result<String, String> {
+    let is_token = http::HeaderName::try_from(text).is_ok();
+    is_token.then(|| text.to_owned()).ok_or_else(|| "a subprotocol is one word".to_owned())
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {

@@ -169,6 +169,7 @@ impl<App: 'static> Connection<App> {
         if !matches!(self.state, State::Idle) {
             return;
         }
+        self.pool.note_come(&self.route, transport.id());
         while let Some(mut job) = self.pool.next(&self.route) {
             let mut call = Call::new(transport, &mut job.upload, self.answered);
             job.reader.on_turn(&mut call, app);

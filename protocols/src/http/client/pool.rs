@@ -48,6 +48,8 @@ pub(super) struct Pool<App> {
 struct Place<App> {
     waiting: VecDeque<Job<App>>,
     idle: Vec<ConnectionId>,
+    /// Connections that are going to look at what waits: those that are being made, and idle ones that were told to.
+    coming: Vec<ConnectionId>,
     /// Connections whose proxy is being asked for a way.
     asking: Vec<ConnectionId>,
     /// Connections that are open, or about to be.
@@ -120,29 +122,32 @@ impl<App: 'static> Client<App> {
 impl<App: 'static> Pool<App> {
     fn with_place<R>(&self, route: &Route, act: impl FnOnce(&mut Place<App>) -> R) -> R {
         let mut sites = self.sites.borrow_mut();
-        let fresh =
-            || Place { waiting: VecDeque::new(), idle: Vec::new(), asking: Vec::new(), open: 0 };
         match sites.get_mut(route) {
             Some(place) => act(place),
-            None => act(sites.entry(route.clone()).or_insert_with(fresh)),
+            None => act(sites.entry(route.clone()).or_default()),
         }
     }
 
     /// Sees to it that what waits for a server is sent.
     fn hurry(pool: &Rc<Self>, registry: &mut Registry<App>, route: &Route) {
-        while let Some(id) = pool.with_place(route, |place| place.idle.pop()) {
+        while pool.with_place(route, |place| place.waiting.len() > place.coming.len()) {
+            let Some(id) = pool.with_place(route, |place| place.idle.pop()) else {
+                return Self::connect(pool, registry, route);
+            };
             let told = registry.with(id, |connection: &mut Connection<App>, transport, app| {
                 connection.take_next(transport, app);
             });
             // One that has just ended is told of by its end.
             if told.is_ok() {
-                return;
+                return pool.with_place(route, |place| place.coming.push(id));
             }
         }
+        pool.tell_asking(registry, route);
+    }
+
+    /// Begins another connection, if there may be one more.
+    fn connect(pool: &Rc<Self>, registry: &mut Registry<App>, route: &Route) {
         let most = pool.options.limits.connections.max(1);
-        if pool.with_place(route, |place| place.waiting.is_empty()) {
-            return;
-        }
         if pool.with_place(route, |place| place.open >= most) {
             return pool.tell_asking(registry, route);
         }
@@ -152,7 +157,10 @@ impl<App: 'static> Pool<App> {
             None => registry.connect_with(route.first().clone(), &pool.options.connect, connection),
         };
         match connected {
-            Ok(_) => pool.with_place(route, |place| place.open += 1),
+            Ok(id) => pool.with_place(route, |place| {
+                place.open += 1;
+                place.coming.push(id);
+            }),
             Err(error) => {
                 let why = error.to_string();
                 let failure = Failure::Unreachable { address: route.first().clone(), why };
@@ -232,6 +240,11 @@ impl<App: 'static> Pool<App> {
         drop(job);
     }
 
+    /// A connection looks at what waits.
+    pub(super) fn note_come(&self, route: &Route, id: ConnectionId) {
+        self.with_place(route, |place| place.coming.retain(|coming| *coming != id));
+    }
+
     pub(super) fn next(&self, route: &Route) -> Option<Job<App>> {
         self.with_place(route, |place| place.waiting.pop_front())
     }
@@ -267,8 +280,9 @@ impl<App: 'static> Pool<App> {
     ) {
         let is_unused = pool.with_place(route, |place| {
             place.open = place.open.saturating_sub(1);
-            place.idle.retain(|idle| *idle != id);
-            place.asking.retain(|asking| *asking != id);
+            for ids in [&mut place.idle, &mut place.coming, &mut place.asking] {
+                ids.retain(|it| *it != id);
+            }
             place.open == 0 && place.waiting.is_empty()
         });
         if is_unused {
@@ -276,6 +290,13 @@ impl<App: 'static> Pool<App> {
         } else {
             Self::hurry(pool, registry, route);
         }
+    }
+}
+
+impl<App> Default for Place<App> {
+    fn default() -> Self {
+        let (waiting, idle, coming, asking) = Default::default();
+        Self { waiting, idle, coming, asking, open: 0 }
     }
 }
 

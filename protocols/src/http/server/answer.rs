@@ -5,14 +5,16 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
+use arrayvec::ArrayVec;
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::Exchange;
 use super::sending::{Flow, Slices, Source};
-use super::session::{Manner, Writing};
+use super::session::{Manner, Reading, Writing};
+use crate::decimal::digits;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, has_no_body, write_field, write_length, write_status};
+use crate::http::wire::{Length, has_no_body, write_field, write_status};
 
 /// An answer of which the status is said, and its fields are being said. It is written when its body is
 /// given; dropped before, it was none.
@@ -24,11 +26,20 @@ use crate::http::wire::{Length, has_no_body, write_field, write_length, write_st
 #[must_use = "an answer is written when its body is given"]
 pub struct Answer<'x, 'e, 't, App: 'static> {
     exchange: &'x mut Exchange<'e, 't, App>,
-    head: Vec<u8>,
     status: StatusCode,
+    written: Written,
 }
 
-/// Bodies up to this length are written together with the head.
+/// What of its head is written already.
+enum Written {
+    Nothing,
+    /// These fields, behind what all heads begin with.
+    Fields(Vec<u8>),
+    /// Its beginning as well, by another server.
+    Head(Vec<u8>),
+}
+
+/// Bodies up to this length are copied, and leave with the head.
 const SHORT: usize = 16 * 1024;
 
 /// Bytes that are queued at once, at most.
@@ -37,9 +48,7 @@ const QUEUED: usize = 256 * 1024;
 impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     #[inline]
     pub(super) fn new(exchange: &'x mut Exchange<'e, 't, App>, status: StatusCode) -> Self {
-        let mut head = exchange.session.site.borrow_scratch();
-        exchange.session.site.begin_head(&mut head, status, exchange.transport.registry());
-        Self { exchange, head, status }
+        Self { exchange, status, written: Written::Nothing }
     }
 
     /// The answer of another server, of which the status line and the fields are written already: those of the
@@ -53,41 +62,51 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
         if !has_date {
             exchange.session.site.write_date(&mut head, exchange.transport.registry());
         }
-        Self { exchange, head, status }
+        Self { exchange, status, written: Written::Head(head) }
+    }
+
+    /// Where fields are written.
+    fn fields(&mut self) -> &mut Vec<u8> {
+        if let Written::Nothing = self.written {
+            self.written = Written::Fields(self.exchange.session.site.borrow_scratch());
+        }
+        match &mut self.written {
+            Written::Fields(fields) | Written::Head(fields) => fields,
+            Written::Nothing => unreachable!("there are fields"),
+        }
     }
 
     /// Adds a field. Line ends in its value become spaces.
     #[inline]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         debug_assert!(is_name(name), "{name:?} is no name of a field");
-        write_field(&mut self.head, name, value.as_ref());
+        write_field(self.fields(), name, value.as_ref());
         self
     }
 
     /// Adds fields that were written before, each with the end of its line.
     pub(super) fn written(mut self, fields: &[u8]) -> Self {
-        self.head.extend_from_slice(fields);
+        self.fields().extend_from_slice(fields);
         self
     }
 
     /// Adds a field whose value is written down.
     pub fn shown_field(mut self, name: &str, value: impl fmt::Display) -> Self {
         let text = value.to_string();
-        write_field(&mut self.head, name, text.as_bytes());
+        write_field(self.fields(), name, text.as_bytes());
         self
     }
 
     // ── bodies ──────────────────────────────────────────────────────────────────────────────
 
     /// With plain text.
-    pub fn text(mut self, text: &str) {
-        self.head.extend_from_slice(b"Content-Type: text/plain; charset=utf-8\r\n");
-        self.bytes(text.as_bytes());
+    pub fn text(self, text: &str) {
+        self.typed(b"Content-Type: text/plain; charset=utf-8\r\n", text.as_bytes());
     }
 
     /// With a page.
     pub fn html(self, page: &str) {
-        self.field("Content-Type", "text/html; charset=utf-8").bytes(page.as_bytes());
+        self.typed(b"Content-Type: text/html; charset=utf-8\r\n", page.as_bytes());
     }
 
     /// With JSON, which the caller has written.
@@ -97,10 +116,8 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     /// # use protocols::http::server::Site;
     /// let site = Site::<()>::new(|_, exchange, ()| exchange.answer(StatusCode::OK).json(r#"{"tea":3}"#));
     /// ```
-    #[inline]
-    pub fn json(mut self, text: impl AsRef<[u8]>) {
-        self.head.extend_from_slice(b"Content-Type: application/json\r\n");
-        self.bytes(text.as_ref());
+    pub fn json(self, text: impl AsRef<[u8]>) {
+        self.typed(b"Content-Type: application/json\r\n", text.as_ref());
     }
 
     /// Without a body.
@@ -109,28 +126,27 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     }
 
     /// With these bytes. Short ones leave in one write with the head.
-    #[inline]
-    pub fn bytes(mut self, body: &[u8]) {
+    pub fn bytes(self, body: &[u8]) {
+        self.typed(b"", body);
+    }
+
+    /// With bytes of which this field says what they are. How long that is the compiler knows: it is copied in line.
+    fn typed<const MEDIA: usize>(mut self, media: &[u8; MEDIA], body: &[u8]) {
         if body.len() > QUEUED {
+            self.fields().extend_from_slice(media);
             return self.shared(Bytes::copy_from_slice(body));
         }
-        let Some(manner) = self.end_head(Length::Exact(body.len() as u64)) else {
+        let Some(manner) = self.write_head(media, Length::Exact(body.len() as u64)) else {
             return;
         };
-        let session = &mut *self.exchange.session;
-        let body = if manner.is_head || has_no_body("", self.status) { b"" } else { body };
-        if body.len() <= SHORT {
-            self.head.extend_from_slice(body);
-            self.exchange.transport.write(&self.head);
-        } else {
-            self.exchange.transport.write(&self.head);
-            self.exchange.transport.write(body);
-        }
-        if let Some(record) = session.aside.record() {
-            record.bytes += body.len() as u64;
+        let Exchange { session, transport, .. } = self.exchange;
+        if !manner.is_head && !has_no_body("", self.status) {
+            transport.write(body);
+            if let Some(record) = session.aside.record() {
+                record.bytes += body.len() as u64;
+            }
         }
         session.writing = Writing::Said(manner);
-        session.site.return_scratch(self.head);
     }
 
     /// With these bytes, which are not copied.
@@ -162,15 +178,14 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
         self.begin(length, None)
     }
 
-    // ── the end of the head ─────────────────────────────────────────────────────────────────
+    // ── the head ────────────────────────────────────────────────────────────────────────────
 
     fn begin(
         mut self,
         length: Length,
         source: Option<Box<dyn Source<App>>>,
     ) -> Option<&'x mut Exchange<'e, 't, App>> {
-        let manner = self.end_head(length)?;
-        self.exchange.transport.write(&self.head);
+        let manner = self.write_head(b"", length)?;
         let framing = match length {
             _ if manner.is_head || has_no_body("", self.status) => Framing::Nothing,
             Length::Exact(length) => Framing::Length(length),
@@ -183,62 +198,103 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             flow.stage = super::sending::Stage::Finished;
         }
         self.exchange.session.writing = Writing::Flowing(Box::new(flow));
-        let site = std::rc::Rc::clone(&self.exchange.session.site);
-        site.return_scratch(self.head);
         if has_source {
             self.exchange.session.fill_later(self.exchange.transport);
         }
         Some(self.exchange)
     }
 
-    /// Writes what says where the body ends, and the end of the head; how it is to be answered, or `None`
-    /// if it has been.
-    #[inline]
-    fn end_head(&mut self, length: Length) -> Option<Manner> {
+    /// Writes the head, with what says where the body ends; how it is to be answered, or `None` if it has been.
+    #[inline(always)]
+    fn write_head<const MEDIA: usize>(
+        &mut self,
+        media: &[u8; MEDIA],
+        length: Length,
+    ) -> Option<Manner> {
         let session = &mut *self.exchange.session;
         let Writing::Owed(mut manner) = session.writing else {
             return None;
         };
-        let head = &mut self.head;
-        match length {
-            // Neither may say how long nothing is (RFC 9110, 8.6).
-            _ if self.status == StatusCode::NO_CONTENT || self.status.is_informational() => {}
-            Length::Exact(length) => {
-                // Of what is not sent, in a 304, the length is not known here.
-                if self.status != StatusCode::NOT_MODIFIED {
-                    write_length(head, length);
-                }
-            }
-            Length::Open if manner.is_old => manner.is_persistent = false,
-            Length::Open => head.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        if length == Length::Open && manner.is_old {
+            manner.is_persistent = false;
         }
-        let may_discard = match &session.reading {
-            super::session::Reading::Body(intake) if !intake.is_flowing() => {
+        manner.is_persistent &= match &session.reading {
+            Reading::Body(intake) if !intake.is_flowing() => {
                 intake.is_worth_discarding(session.site.limits().discard)
             }
-            super::session::Reading::Over => false,
+            Reading::Over => false,
             _ => true,
         };
-        manner.is_persistent &= may_discard;
-        if self.status == StatusCode::UPGRADE_REQUIRED {
-            // Upgrade, which it has to have, is for this connection alone (RFC 9110, 7.8 and 15.5.22).
-            head.extend_from_slice(b"Connection: Upgrade\r\n");
-        }
-        match (manner.is_persistent, manner.is_old) {
-            (true, false) => {}
-            (true, true) => head.extend_from_slice(b"Connection: keep-alive\r\n"),
-            (false, _) => head.extend_from_slice(b"Connection: close\r\n"),
-        }
         if let Some(record) = session.aside.record() {
             record.status = self.status.as_u16();
             if session.site.settings().server_timing {
                 let took = record.lasted(self.exchange.transport.registry().now());
-                write_timing(head, took);
+                write_timing(self.fields(), took);
             }
         }
-        head.extend_from_slice(b"\r\n");
+        self.begin_head();
+        let transport = &mut *self.exchange.transport;
+        if MEDIA > 0 {
+            transport.write(media);
+        }
+        let mut end = ArrayVec::new();
+        end_head(&mut end, self.status, length, manner);
+        transport.write(&end);
         Some(manner)
     }
+
+    /// Writes what all heads begin with, and the fields.
+    #[inline(always)]
+    fn begin_head(&mut self) {
+        let Exchange { session, transport, .. } = &mut *self.exchange;
+        match std::mem::replace(&mut self.written, Written::Nothing) {
+            Written::Nothing => session.site.begin_head(transport, self.status),
+            Written::Fields(fields) => {
+                session.site.begin_head(transport, self.status);
+                transport.write(&fields);
+                session.site.return_scratch(fields);
+            }
+            Written::Head(head) => {
+                transport.write(&head);
+                session.site.return_scratch(head);
+            }
+        }
+    }
+}
+
+/// The longest end of a head: every field that it may have, and the longest length.
+const END: usize = 128;
+
+/// Writes what says where the body ends and whether the connection goes on, and the end of the head.
+#[inline(always)]
+fn end_head(end: &mut ArrayVec<u8, END>, status: StatusCode, length: Length, manner: Manner) {
+    let mut add = |text: &[u8]| {
+        let added = end.try_extend_from_slice(text);
+        debug_assert!(added.is_ok(), "there is room for all of them");
+    };
+    match length {
+        // Neither may say how long nothing is (RFC 9110, 8.6).
+        _ if status == StatusCode::NO_CONTENT || status.is_informational() => {}
+        // Of what is not sent, in a 304, the length is not known here.
+        Length::Exact(_) if status == StatusCode::NOT_MODIFIED => {}
+        Length::Exact(length) => {
+            add(b"Content-Length: ");
+            add(digits(length, &mut [0; 20]));
+            add(b"\r\n");
+        }
+        Length::Open if manner.is_old => {}
+        Length::Open => add(b"Transfer-Encoding: chunked\r\n"),
+    }
+    if status == StatusCode::UPGRADE_REQUIRED {
+        // Upgrade, which it has to have, is for this connection alone (RFC 9110, 7.8 and 15.5.22).
+        add(b"Connection: Upgrade\r\n");
+    }
+    match (manner.is_persistent, manner.is_old) {
+        (true, false) => {}
+        (true, true) => add(b"Connection: keep-alive\r\n"),
+        (false, _) => add(b"Connection: close\r\n"),
+    }
+    add(b"\r\n");
 }
 
 impl<App: 'static> fmt::Debug for Answer<'_, '_, '_, App> {

@@ -35,6 +35,8 @@ pub struct Record {
 }
 
 impl Record {
+    // As of where it is told: most requests have none.
+    #[inline(never)]
     pub(super) fn new<App>(transport: &mut Transport<'_, App>, request: &Request<'_>) -> Self {
         let text =
             |name| request.fields().get(name).map(|it| String::from_utf8_lossy(it).into_owned());

@@ -335,6 +335,7 @@ impl<App: 'static> Session<App> {
     }
 
     /// The answer has been said, and the next head is not simply waited for.
+    #[inline(never)]
     fn conclude_otherwise(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
         let discard = self.site.limits().discard;
         match &mut self.reading {
@@ -411,8 +412,16 @@ impl<App: 'static> Session<App> {
 
     #[inline]
     fn log(&mut self, registry: &Registry<App>) {
+        if self.aside.record().is_some() {
+            self.log_record(registry.now());
+        }
+    }
+
+    // In line it has every answer save registers for it, logged or not.
+    #[inline(never)]
+    fn log_record(&mut self, now: Instant) {
         if let Some(mut record) = self.aside.take_record() {
-            record.end(registry.now());
+            record.end(now);
             self.site.log(&record);
         }
     }

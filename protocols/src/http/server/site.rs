@@ -1,12 +1,14 @@
 //! What the connections of a server share.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use http::StatusCode;
-use reactor::{Address, Handle, ListenOptions, ListenerId, MinRate, OpenError, Registry};
+use reactor::{
+    Address, Handle, ListenOptions, ListenerId, MinRate, OpenError, Registry, Transport,
+};
 
 use super::{Exchange, Record, Session};
 use crate::http::ServerLimits;
@@ -173,38 +175,53 @@ impl<App> Site<App> {
     }
 
     /// Writes the status line, Date and Server, which are made once a second.
-    #[inline]
-    pub(super) fn begin_head(
-        &self,
-        out: &mut Vec<u8>,
-        status: StatusCode,
-        registry: &Registry<App>,
-    ) {
-        let now = registry.now();
-        let mut beginning = self.beginning.borrow_mut();
-        if beginning.until.is_none_or(|until| now >= until) {
-            *beginning = self.new_beginning(now, registry.wall_clock());
-        }
-        // Room for what most answers are: the pieces that follow find it.
-        out.reserve(512);
+    #[inline(always)]
+    pub(super) fn begin_head(&self, transport: &mut Transport<'_, App>, status: StatusCode) {
+        let beginning = self.beginning(transport.registry());
         if status == StatusCode::OK {
-            return out.extend_from_slice(&beginning.text);
+            return transport.write(&beginning.text);
         }
-        write_status(out, status);
-        out.extend_from_slice(beginning.text.get(OK.len()..).unwrap_or_default());
+        self.begin_other_head(transport, status, &beginning.text);
+    }
+
+    #[cold]
+    fn begin_other_head(
+        &self,
+        transport: &mut Transport<'_, App>,
+        status: StatusCode,
+        usual: &[u8],
+    ) {
+        let mut line = self.borrow_scratch();
+        write_status(&mut line, status);
+        line.extend_from_slice(usual.get(OK.len()..).unwrap_or_default());
+        transport.write(&line);
+        self.return_scratch(line);
     }
 
     /// Writes Date alone, as all heads have it.
     pub(super) fn write_date(&self, out: &mut Vec<u8>, registry: &Registry<App>) {
-        let mut head = Vec::new();
-        self.begin_head(&mut head, StatusCode::OK, registry);
-        let date =
-            head.get(OK.len()..).unwrap_or_default().split_inclusive(|&byte| byte == b'\n').next();
+        let beginning = self.beginning(registry);
+        let fields = beginning.text.get(OK.len()..).unwrap_or_default();
+        let date = fields.split_inclusive(|&byte| byte == b'\n').next();
         out.extend_from_slice(date.unwrap_or_default());
     }
 
+    #[inline]
+    fn beginning(&self, registry: &Registry<App>) -> Ref<'_, Beginning> {
+        let now = registry.now();
+        let beginning = self.beginning.borrow();
+        if beginning.until.is_some_and(|until| now < until) {
+            return beginning;
+        }
+        drop(beginning);
+        self.begin_anew(now, registry.wall_clock());
+        self.beginning.borrow()
+    }
+
+    // In line it has every answer save registers for it.
     #[cold]
-    fn new_beginning(&self, now: Instant, wall_clock: SystemTime) -> Beginning {
+    #[inline(never)]
+    fn begin_anew(&self, now: Instant, wall_clock: SystemTime) {
         let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rest = Duration::from_nanos(u64::from(1_000_000_000 - since.subsec_nanos()));
         // It has no words for the years after 9999.
@@ -215,7 +232,7 @@ impl<App> Site<App> {
         if let Some(name) = &self.settings.name {
             write_field(&mut text, "Server", name.as_bytes());
         }
-        Beginning { text, until: Some(now + rest) }
+        self.beginning.replace(Beginning { text, until: Some(now + rest) });
     }
 }
 

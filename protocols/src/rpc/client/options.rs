@@ -48,7 +48,8 @@ pub enum Carrier {
     /// as [`Limits::calls`](crate::rpc::Limits::calls) says. The server cannot call back.
     ///
     /// With a [`reconnect`](ClientOptions::reconnect) a call that cannot be sent, since nobody listens there,
-    /// waits and is sent again.
+    /// waits and is sent again. A POST is given up a second after nobody waits for its answer any more; one of
+    /// notifications alone, for which nobody does, after [`Limits::answer`](crate::rpc::Limits::answer).
     #[cfg(feature = "rpc-web")]
     Http(Url),
 }

@@ -165,7 +165,7 @@ impl Fetch {
     fn name(&self) -> String {
         match &self.target {
             Target::Stdout => self.url.to_string(),
-            Target::File(path) => {
+            Target::Special(path) | Target::File(path) => {
                 path.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
         }
@@ -269,7 +269,7 @@ impl Fetch {
         let line = match sink {
             // What was fetched is what is printed.
             Sink::Stdout => String::new(),
-            Sink::File { .. } => {
+            Sink::Special(_) | Sink::File { .. } => {
                 format!(
                     "{}: {}",
                     self.name(),

@@ -11,6 +11,8 @@ use protocols::http::client::Url;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Stdout,
+    /// A pipe or a device, `/dev/null` say: written as it is, since another name would be another thing.
+    Special(PathBuf),
     File(PathBuf),
 }
 
@@ -25,7 +27,10 @@ impl Target {
             Some(output) if output.as_os_str().as_encoded_bytes().ends_with(b"/") => {
                 Err(format!("there is no directory {}", output.display()))
             }
-            Some(output) if count == 1 => Ok(Self::File(output.to_owned())),
+            Some(output) if count == 1 => Ok(match fs::metadata(output) {
+                Ok(found) if !found.is_file() => Self::Special(output.to_owned()),
+                _ => Self::File(output.to_owned()),
+            }),
             Some(output) => Err(format!("{} is no directory, for several files", output.display())),
             None => Ok(Self::File(name.into())),
         }
@@ -35,7 +40,7 @@ impl Target {
     pub(crate) fn here(&self) -> u64 {
         let size = |path: PathBuf| fs::metadata(path).ok().map(|found| found.len());
         match self {
-            Self::Stdout => 0,
+            Self::Stdout | Self::Special(_) => 0,
             Self::File(path) => size(part(path)).or_else(|| size(path.clone())).unwrap_or(0),
         }
     }
@@ -44,7 +49,7 @@ impl Target {
     pub(crate) fn complete(&self) -> io::Result<()> {
         match self {
             Self::File(path) if part(path).exists() => fs::rename(part(path), path),
-            Self::File(_) | Self::Stdout => Ok(()),
+            Self::File(_) | Self::Special(_) | Self::Stdout => Ok(()),
         }
     }
 
@@ -52,6 +57,9 @@ impl Target {
     pub(crate) fn open(&self, offset: u64) -> io::Result<Sink> {
         let path = match self {
             Self::Stdout => return Ok(Sink::Stdout),
+            Self::Special(path) => {
+                return File::options().write(true).open(path).map(Sink::Special);
+            }
             Self::File(path) => path,
         };
         if offset > 0 && !part(path).exists() {
@@ -68,6 +76,7 @@ impl Target {
 #[derive(Debug)]
 pub(crate) enum Sink {
     Stdout,
+    Special(File),
     File { file: File, path: PathBuf },
 }
 
@@ -75,7 +84,7 @@ impl Sink {
     pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Stdout => io::stdout().write_all(bytes),
-            Self::File { file, .. } => file.write_all(bytes),
+            Self::Special(file) | Self::File { file, .. } => file.write_all(bytes),
         }
     }
 
@@ -83,6 +92,7 @@ impl Sink {
     pub(crate) fn finish(self) -> io::Result<()> {
         match self {
             Self::Stdout => io::stdout().flush(),
+            Self::Special(_) => Ok(()),
             Self::File { path, .. } => fs::rename(part(&path), path),
         }
     }
