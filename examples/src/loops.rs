@@ -11,8 +11,17 @@ use reactor::{LoopFailure, Loops, OneLoop, ShutdownReport};
 #[derive(Args, Clone, Copy, Debug)]
 pub struct LoopOptions {
     /// Have N loops, each on a thread of its own; who comes goes to the one with the fewest connections
-    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = loops)]
     loops: NonZeroUsize,
+}
+
+/// More than any machine has cores, and few enough for a thread each.
+const MOST: usize = 1_024;
+
+/// Reads how many loops there are to be.
+fn loops(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= MOST);
+    number.ok_or_else(|| format!("expected a whole number, 1 to {MOST}"))
 }
 
 impl LoopOptions {
