@@ -253,12 +253,11 @@ pub fn some_seconds(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 ///
-/// If it is no whole number, or none; the text is a sentence for the option's user.
-pub fn how_many(text: &str) -> Result<u64, String> {
-    text.parse()
-        .ok()
-        .filter(|&number| number > 0)
-        .ok_or_else(|| "expected a whole number, 1 or more".to_owned())
+/// If it is no whole number, or none, or too large; the text is a sentence for the option's user.
+pub fn how_many<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
+    let number = text.parse().ok().filter(|&number: &u64| number > 0);
+    let number = number.ok_or_else(|| "expected a whole number, 1 or more".to_owned())?;
+    N::try_from(number).map_err(|_| "that is too many".to_owned())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ const MOST: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 
 fn some_loops(text: &str) -> Result<NonZeroUsize, String> {
     let loops = text.parse().ok().filter(|loops| *loops <= MOST);
-    loops.ok_or_else(|| format!("a server has 1 to {MOST} loops"))
+    loops.ok_or_else(|| format!("expected a whole number, 1 to {MOST}"))
 }
 
 /// Runs the loops: how they were shut down, all together, and what each has left to tell.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, seconds};
+use examples::endpoint::{HostPort, some_seconds};
 use examples::key_value::{Lookup, Store, session};
 use examples::{output, stop};
 use reactor::{Limits, ListenOptions, Reactor, StreamLimits};
@@ -40,7 +40,7 @@ struct Options {
     lookup: HostPort,
 
     /// Say goodbye to whoever has said nothing for so long, and watches nothing
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "300")]
     idle: Duration,
 }
 

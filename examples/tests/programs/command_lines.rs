@@ -216,6 +216,56 @@ fn a_count_of_none_is_told_without_the_largest_number_there_is() {
 }
 
 #[test]
+fn a_number_of_loops_that_no_machine_has_is_refused_before_a_thread_is_made() {
+    for number in ["0", "1025", "x"] {
+        let servers = [
+            (ECHO, &["serve"][..]),
+            (WEB, &["serve"]),
+            (RPC, &["serve"]),
+            (PROXY, &["127.0.0.1:7"]),
+        ];
+        for (program, words) in servers {
+            let words = [words, &["--loops", number]].concat();
+            refused(program, &words, 2, "expected a whole number, 1 to 1024");
+        }
+    }
+}
+
+#[test]
+fn a_bound_of_none_with_which_nobody_could_be_served_is_refused() {
+    let count = "expected a whole number, 1 or more";
+    let time = "expected more than no time at all";
+    for (program, words, why) in [
+        (ECHO, &["serve", "--max-connections", "0"][..], count),
+        (TRANSFER, &["serve", "--max-sessions", "0"], count),
+        (TRANSFER, &["serve", "--max-per-address", "0"], count),
+        (TRANSFER, &["serve", "--max-per-user", "0"], count),
+        (TRANSFER, &["serve", "--max-per-user", "5000000000"], "that is too many"),
+        (TRANSFER, &["serve", "--rate", "0"], count),
+        (TRANSFER, &["serve", "--idle", "0"], time),
+        (TORRENT, &["tracker", "--torrents", "0"], count),
+        (TORRENT, &["tracker", "--peers", "x"], count),
+        (TORRENT, &["tracker", "--interval", "0"], time),
+        (KEY_VALUE, &["--idle", "0"], time),
+    ] {
+        refused(program, words, 2, why);
+    }
+}
+
+#[test]
+fn words_that_would_never_fit_are_told_before_anybody_waits_for_them() {
+    let page = ["serve", "--websocket", "127.0.0.1:0", "--origin"];
+    for origin in ["irc.example", "https://irc.example/", "https://"] {
+        refused(CHAT, &[&page[..], &[origin]].concat(), 2, "expected what browsers say of a page");
+    }
+    refused(WEB, &["serve", "--cache", "a\r\nX: b"], 2, "no line ends");
+    let proxy = ["proxy", "--to", "http://127.0.0.1:1", "--upgrade"];
+    for name in ["", "a b"] {
+        refused(WEB, &[&proxy[..], &[name]].concat(), 2, "expected the name of a protocol");
+    }
+}
+
+#[test]
 fn a_name_at_which_nobody_listens_is_told_in_one_sentence_by_every_client() {
     for (program, words, begins) in [
         (CHAT, &["connect", "localhost:1", "--nick", "ann"][..], "chat: localhost:1: could not"),

@@ -300,9 +300,4 @@ fn a_server_of_several_loops_is_refused_or_started_as_a_whole() {
     let ended = echo(&["serve", "--listen", &address, "--loops", "3"], b"");
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0));
     assert!(ended.errors.starts_with("echo: address already in use"), "{}", ended.errors);
-    for number in ["0", "1025", "many"] {
-        let ended = echo(&["serve", "--loops", number], b"");
-        assert_eq!(ended.code, Some(2));
-        assert!(ended.errors.contains("a server has 1 to 1024 loops"), "{ended:?}");
-    }
 }

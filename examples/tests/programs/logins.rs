@@ -83,3 +83,27 @@ fn a_hundred_wrong_passwords_of_ftp_do_not_take_the_memory_for_good() {
     is_bounded(&server, before);
     server.stop();
 }
+
+/// A limit on the length of files is a disk that is full, for this process alone.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_registers_while_the_disk_is_full_is_told_that_it_may_be_lost() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let data = directory.path().to_str().expect("UTF-8");
+    let added = support::run(CHAT, &["account", "add", "jilles", "--data", data], b"sesame\n");
+    assert_eq!(added.code, Some(0), "{added:?}");
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
+    let serve = ["-c", script, "sh", CHAT, "serve", "--listen", "127.0.0.1:0", "--data", data];
+    let server = Program::start("sh", &serve);
+    let mut client = BufReader::new(connect(&server.line().replace("listening on ", "")));
+    let lines = b"NICK ann\r\nUSER ann 0 * :Ann\r\nNS REGISTER sesame12\r\n";
+    client.get_mut().write_all(lines).expect("it reads");
+    let answers: Vec<_> = client
+        .lines()
+        .map(|line| line.expect("it answers in time"))
+        .take_while(|line| !line.contains("Account created"))
+        .collect();
+    let told = ":chat.local NOTICE ann :The next answer is true until the server ends";
+    assert!(answers.iter().any(|line| line.starts_with(told)), "{answers:?}");
+    server.error_with("accounts not saved: ");
+}

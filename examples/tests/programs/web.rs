@@ -804,6 +804,21 @@ fn exit_codes_are_those_that_scripts_know() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_log_that_is_full_is_told_once_and_stops_nobody() {
+    let tree = tree();
+    let words = ["serve", &*tree.path().to_string_lossy(), "--log", "/dev/full"];
+    let (server, url) = start(&words);
+    for _ in 0..3 {
+        prints(WEB, &["get", "--output", "-", &format!("{url}/large")]);
+    }
+    server.interrupt();
+    let errors = server.ended().errors;
+    let told = "web: cannot write to /dev/full: No space left on device";
+    assert_eq!(errors.matches(told).count(), 1, "{errors}");
+}
+
 #[test]
 fn the_log_has_a_line_for_every_request() {
     let tree = tree();

@@ -71,7 +71,7 @@ pub(crate) struct Options {
 
     /// An origin whose pages may open a WebSocket, scheme and host; default: the host that
     /// is asked
-    #[arg(long, value_name = "URL", requires = "websocket")]
+    #[arg(long, value_name = "URL", requires = "websocket", value_parser = origin)]
     origin: Vec<String>,
 
     /// A file of configuration; docs/chat.toml has everything that can be in it
@@ -282,6 +282,15 @@ fn open_websocket(
         lines.push(format!("listening for WebSocket on {}", registry.listener_address(id)?));
     }
     Ok(lines)
+}
+
+/// Reads an origin as browsers tell theirs: anything else would let nobody in.
+fn origin(text: &str) -> Result<String, String> {
+    let host = text.split_once("://").map(|(_, host)| host);
+    if text == "null" || host.is_some_and(|host| !host.is_empty() && !host.contains(['/', ' '])) {
+        return Ok(text.to_owned());
+    }
+    Err("expected what browsers say of a page: https://irc.example, and no path".to_owned())
 }
 
 /// What is the same for every socket.

@@ -40,7 +40,7 @@ pub(crate) struct Options {
     tls: CallTls,
 
     /// Stop after N pings
-    #[arg(long, short, value_name = "N", value_parser = how_many)]
+    #[arg(long, short, value_name = "N", value_parser = how_many::<u64>)]
     count: Option<u64>,
 
     /// How many bytes to send

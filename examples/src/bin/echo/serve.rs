@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{Endpoint, HostPort, UnixMode, of_streams, some_seconds};
+use examples::endpoint::{Endpoint, HostPort, UnixMode, how_many, of_streams, some_seconds};
 use examples::loops::{self, LoopOptions};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
@@ -50,7 +50,8 @@ pub(crate) struct Options {
     ///
     /// Each takes a file descriptor: `ulimit -n` says how many there are. Without any left, clients
     /// are turned away, or wait until one is free.
-    #[arg(long, value_name = "N", default_value_t = Limits::default().connections)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections,
+          value_parser = how_many::<usize>)]
     max_connections: usize,
 
     /// Close connections on which nothing has moved for so long

@@ -36,7 +36,7 @@ pub(crate) struct Options {
     reply: Option<String>,
 
     /// Publish it so many times
-    #[arg(long, value_name = "N", default_value = "1", value_parser = how_many, conflicts_with = "lines")]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = how_many::<u64>, conflicts_with = "lines")]
     count: u64,
 
     #[command(flatten)]

@@ -36,7 +36,7 @@ pub(crate) struct Options {
     queue: String,
 
     /// End after so many requests
-    #[arg(long, value_name = "N", value_parser = how_many)]
+    #[arg(long, value_name = "N", value_parser = how_many::<u64>)]
     count: Option<u64>,
 
     #[command(flatten)]

@@ -26,7 +26,7 @@ pub(crate) struct Options {
     queue: Option<String>,
 
     /// End after so many messages
-    #[arg(long, value_name = "N", value_parser = how_many)]
+    #[arg(long, value_name = "N", value_parser = how_many::<u64>)]
     count: Option<u64>,
 
     /// Print payloads alone on a terminal too

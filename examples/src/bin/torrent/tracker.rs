@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, seconds};
+use examples::endpoint::{HostPort, how_many, some_seconds};
 use examples::proxied::AcceptProxy;
 use examples::service::{self, ServiceOptions};
 use examples::tls::{ServeTls, Served};
@@ -32,15 +32,17 @@ pub(crate) struct Options {
     udp: Vec<HostPort>,
 
     /// When peers are to ask again
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1800")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "1800")]
     interval: Duration,
 
     /// How many torrents there may be
-    #[arg(long, value_name = "COUNT", default_value_t = TrackerLimits::default().torrents)]
+    #[arg(long, value_name = "COUNT", default_value_t = TrackerLimits::default().torrents,
+          value_parser = how_many::<usize>)]
     torrents: usize,
 
     /// How many peers there may be, of all torrents
-    #[arg(long, value_name = "COUNT", default_value_t = TrackerLimits::default().peers)]
+    #[arg(long, value_name = "COUNT", default_value_t = TrackerLimits::default().peers,
+          value_parser = how_many::<usize>)]
     peers: usize,
 
     #[command(flatten)]

@@ -8,7 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use clap::Args;
 use examples::advice::NotOpened;
-use examples::endpoint::{HostPort, seconds};
+use examples::endpoint::{HostPort, how_many, some_seconds};
 use examples::service::{self, ServiceOptions, notify};
 use examples::tls::{ServeTls, Served};
 use examples::{output, stop};
@@ -106,16 +106,16 @@ pub(crate) struct Options {
     durable: bool,
 
     /// Refuse more than N sessions of FTP at one time, and as many transfers of TFTP
-    #[arg(long, value_name = "N", default_value_t = 1_024)]
+    #[arg(long, value_name = "N", default_value_t = 1_024, value_parser = how_many::<u32>)]
     max_sessions: u32,
 
     /// Of these, let one address have no more than N (of IPv6, one /64)
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = how_many::<u32>)]
     max_per_address: u32,
 
     /// Let one user have no more than N sessions of FTP; each address is a user of its own where nobody
     /// logs in
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = how_many::<u32>)]
     max_per_user: u32,
 
     /// Refuse files over TFTP that are longer than so many bytes
@@ -129,11 +129,11 @@ pub(crate) struct Options {
     tftp_window: u16,
 
     /// Let all transfers of FTP together take no more than so many bytes a second
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = how_many::<u64>)]
     rate: Option<u64>,
 
     /// Close FTP sessions in which nothing has been said for so long; a login may take a minute
-    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "300")]
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds, default_value = "300")]
     idle: Duration,
 
     /// Let `transfer control` and `transfer user --control` reach it while it runs, over a Unix socket that

@@ -1,6 +1,6 @@
 //! The access log: a line for every exchange.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -42,16 +42,21 @@ impl LogOptions {
             Some(RefCell::new(file.map_err(|error| format!("{}: {error}", path.display()))?))
         };
         let format = self.log_format;
+        let path = path.clone();
+        let is_failing = Cell::new(false);
         Ok(Some(move |record: &Record| {
             let line = match format {
                 Format::Combined => record.combined(),
                 Format::Json => record.json(),
             };
-            // A full disk, or a reader that has gone, does not stop the server.
-            let _ = match &file {
+            let written = match &file {
                 None => output::say(line),
                 Some(file) => file.borrow_mut().write_all(format!("{line}\n").as_bytes()),
             };
+            // A full disk, or a reader that has gone, does not stop the server. It is told once, until a line is written.
+            if let (Err(error), false) = (&written, is_failing.replace(written.is_err())) {
+                output::complain(format_args!("web: cannot write to {}: {error}", path.display()));
+            }
         }))
     }
 }

@@ -50,7 +50,7 @@ pub(crate) struct Options {
     forwarded: Tell,
 
     /// Let connections change to this protocol
-    #[arg(long, value_name = "NAME", default_value = "websocket")]
+    #[arg(long, value_name = "NAME", default_value = "websocket", value_parser = protocol)]
     upgrade: Vec<String>,
 
     /// Have no more than N connections to one server; requests beyond it wait
@@ -170,6 +170,14 @@ fn backends(options: &Options) -> Result<Vec<Backend<App>>, Box<dyn Error>> {
         return Err("none of the servers is asked over TLS: their URLs begin with http://".into());
     }
     options.to.iter().map(&mut backend).collect()
+}
+
+/// Reads what a protocol is called in `Upgrade`: such names are words as those of fields are.
+fn protocol(text: &str) -> Result<String, String> {
+    match http::HeaderName::try_from(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("expected the name of a protocol, such as websocket".to_owned()),
+    }
 }
 
 fn proxy_options(options: &Options) -> ProxyOptions {

@@ -22,6 +22,7 @@ use protocols::http::wire::Request;
 use protocols::store::{Access, Store, VirtualPath};
 use reactor::{Limits, ListenOptions, LoopGroup, OneLoop, Registry};
 
+use crate::get::field_value;
 use crate::log::LogOptions;
 
 /// Where it listens if it is told nothing: for this machine only.
@@ -72,7 +73,7 @@ pub(crate) struct Options {
     chat: bool,
 
     /// What Cache-Control says, "max-age=3600" for instance
-    #[arg(long, value_name = "WORDS")]
+    #[arg(long, value_name = "WORDS", value_parser = field_value)]
     cache: Option<String>,
 
     /// Close connections that are idle for so long

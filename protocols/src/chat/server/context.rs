@@ -338,7 +338,8 @@ impl<'a> Context<'a> {
     }
 
     /// Has the accounts saved, and goes on when they are on the disk, or cannot be: then the change is in memory
-    /// nonetheless. An error is that of a network of servers whose store has refused the change, which is taken back.
+    /// nonetheless, and the user is told. An error is that of a network of servers whose store has refused the change,
+    /// which is taken back.
     pub(super) fn save_and(
         &mut self,
         then: impl FnOnce(&mut Context<'_>, Result<(), NotSaved>) + 'static,
@@ -348,10 +349,24 @@ impl<'a> Context<'a> {
         let saver = |connection| Saver { connection, result: told };
         let saver = self.user().connection.map(saver);
         self.wait(move |ctx, _| {
-            let refused = result.replace(Ok(())).err().filter(NotSaved::is_taken_back);
-            then(ctx, refused.map_or(Ok(()), Err));
+            let kept = match result.replace(Ok(())) {
+                Err(error) if !error.is_taken_back() => {
+                    ctx.tell_that_it_may_be_lost();
+                    Ok(())
+                }
+                kept => kept,
+            };
+            then(ctx, kept);
         });
         self.network.save(&mut self.server.accounts, saver);
+    }
+
+    fn tell_that_it_may_be_lost(&mut self) {
+        let nick = self.user().nick().to_owned();
+        let notice = self.by_server("NOTICE").param(&nick);
+        let text =
+            "The next answer is true until the server ends: it could not be written to the disk";
+        self.reply(notice.text(text));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use reactor::{Address, Transport};
 
-use crate::http::wire::Request;
+use crate::http::wire::{Request, format_date};
 
 /// An exchange that is over, as an access log has it.
 #[derive(Clone, Debug)]
@@ -120,7 +120,7 @@ impl Record {
 
     /// `10/Oct/2000:13:55:36 +0000`.
     fn date(&self) -> String {
-        let date = httpdate::fmt_http_date(self.at);
+        let date = format_date(self.at);
         let words: Vec<_> = date.split(' ').collect();
         match words[..] {
             [_, day, month, year, time, _] => format!("{day}/{month}/{year}:{time} +0000"),

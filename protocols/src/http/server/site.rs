@@ -12,7 +12,7 @@ use reactor::{
 
 use super::{Exchange, Record, Session};
 use crate::http::ServerLimits;
-use crate::http::wire::{Request, write_field, write_status};
+use crate::http::wire::{Request, format_date, write_field, write_status};
 
 /// Answers requests.
 pub type Handler<App> = dyn Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App);
@@ -224,9 +224,7 @@ impl<App> Site<App> {
     fn begin_anew(&self, now: Instant, wall_clock: SystemTime) {
         let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rest = Duration::from_nanos(u64::from(1_000_000_000 - since.subsec_nanos()));
-        // It has no words for the years after 9999.
-        let second = since.as_secs().min(253_402_300_799);
-        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        let date = format_date(wall_clock);
         let mut text = OK.to_vec();
         write_field(&mut text, "Date", date.as_bytes());
         if let Some(name) = &self.settings.name {

@@ -13,6 +13,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest, Sha256};
 
+use super::date::parse_date;
 use super::fields::members;
 use super::{Fields, Request};
 
@@ -101,7 +102,7 @@ impl<'a> Conditions<'a> {
 
     /// Whether it has not changed since a date; `None` if there is no such field, or two, or no date in it.
     fn is_unmodified(&self, name: &str, has: &Validators) -> Option<bool> {
-        let since = date(self.fields.get_only(name)?)?;
+        let since = parse_date(self.fields.get_only(name)?)?;
         Some(whole_seconds(has.modified?) <= since)
     }
 
@@ -113,7 +114,7 @@ impl<'a> Conditions<'a> {
             Some(value) if value.starts_with(b"\"") || value.starts_with(b"W/") => {
                 has.tag.as_ref().is_some_and(|tag| tag.equals(value, Compare::Strong))
             }
-            Some(value) => match (date(value), has.modified) {
+            Some(value) => match (parse_date(value), has.modified) {
                 (Some(since), Some(modified)) => {
                     has.is_date_strong && whole_seconds(modified) == since
                 }
@@ -176,10 +177,6 @@ impl fmt::Debug for ETag {
     }
 }
 
-fn date(value: &[u8]) -> Option<SystemTime> {
-    httpdate::parse_http_date(std::str::from_utf8(value).ok()?.trim()).ok()
-}
-
 /// Dates have no fractions, so one that has was changed at the second it stands in.
 fn whole_seconds(time: SystemTime) -> SystemTime {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -199,7 +196,7 @@ mod tests {
         let has = Validators {
             tag: Some(ETag("\"a\"".to_owned())),
             // Half a second later: what has a date is told in whole seconds.
-            modified: date(DATE).map(|date| date + Duration::from_millis(500)),
+            modified: parse_date(DATE).map(|date| date + Duration::from_millis(500)),
             is_date_strong: true,
         };
         Conditions { method, fields: Fields::new(&all) }.judge(&has)

@@ -20,6 +20,7 @@
 //! | `refusal` | why a message is not taken, and what that is answered with |
 //! | `write` | heads as they go out |
 //! | `conditions` | If-Match and its siblings, in RFC 9110's order |
+//! | `date` | a time, both ways |
 //! | `range` | parts of a file |
 //! | `coding` | which codings a client takes |
 //! | `gzip` | that coding, both ways |
@@ -29,6 +30,7 @@ mod body;
 mod chunks;
 mod coding;
 mod conditions;
+mod date;
 mod fields;
 mod framing;
 mod gzip;
@@ -57,6 +59,7 @@ pub use target::{NotDecoded, Target, decode_path, encode_path};
 pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
+pub(in crate::http) use date::format_date;
 pub(in crate::http) use fields::Field;
 #[cfg(feature = "rpc-web")]
 pub(crate) use fields::is_name;

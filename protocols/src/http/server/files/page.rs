@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt::Write;
 use std::time::UNIX_EPOCH;
 
-use crate::http::wire::encode_path;
+use crate::http::wire::{encode_path, format_date};
 use crate::store::{Entry, Kind};
 
 /// What is shown of one entry.
@@ -166,7 +166,7 @@ fn write_row(page: &mut String, row: &Row) {
     }
     page.push_str("</td><td class=\"d\">");
     if let Some(modified) = row.entry.modified.filter(|time| *time >= UNIX_EPOCH) {
-        page.push_str(&date(&httpdate::fmt_http_date(modified)));
+        page.push_str(&date(&format_date(modified)));
     }
     page.push_str("</td></tr>\n");
 }
@@ -174,7 +174,7 @@ fn write_row(page: &mut String, row: &Row) {
 fn summary(rows: &[Row]) -> String {
     let is_directory = |row: &&Row| row.entry.kind == Kind::Directory;
     let directories = rows.iter().filter(is_directory).count();
-    let bytes = rows.iter().map(|row| row.entry.size).sum();
+    let bytes = rows.iter().map(|row| row.entry.size).fold(0, u64::saturating_add);
     let plural = |count: usize, one: &str, many: &str| {
         format!("{count} {}", if count == 1 { one } else { many })
     };
@@ -271,6 +271,15 @@ mod tests {
         assert!(page.contains("<title>/a&lt;b&gt;/</title>"), "{page}");
         assert!(page.contains("1.5 KiB") && page.contains("2026-11-28 12:30"), "{page}");
         assert!(!page.contains("<script"), "{page}");
+    }
+
+    #[test]
+    fn files_of_any_time_and_size_are_shown() {
+        let row = |name, second| row(name, Kind::File, u64::MAX, second);
+        let rows = vec![row("later", 253_402_300_800), row("much later", 1 << 43)];
+        let page = page("/", rows, Order::parse(""));
+        assert_eq!(page.matches("9999-12-31 23:59").count(), 2, "{page}");
+        assert!(page.contains("2 files, 15.9 EiB"), "{page}");
     }
 
     #[test]

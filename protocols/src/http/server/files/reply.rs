@@ -11,7 +11,7 @@ use super::page::POLICY;
 use crate::http::server::Exchange;
 use crate::http::wire::{
     Coding, Conditions, ETag, Field, Fields, Length, RangeAnswer, Request, Validators, Verdict,
-    content_range, decode_path, encode_path, ranges, resolve, write_field,
+    content_range, decode_path, encode_path, format_date, ranges, resolve, write_field,
 };
 use crate::store::StoreError;
 
@@ -258,7 +258,7 @@ impl Facts {
             write_field(&mut all, "ETag", tag.as_str().as_bytes());
         }
         if let Some(modified) = modified {
-            write_field(&mut all, "Last-Modified", httpdate::fmt_http_date(modified).as_bytes());
+            write_field(&mut all, "Last-Modified", format_date(modified).as_bytes());
         }
         if options.siblings || options.compress {
             write_field(&mut all, "Vary", b"Accept-Encoding");
