@@ -13,14 +13,13 @@
 //! nobody, the settings of a channel, bears when and where it was set: the later setting wins ([`Change`]).
 
 use std::fmt;
-use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::line::{ClientTags, MessageId, Spelt};
-use super::post::{Kind, Part};
+use super::post::{Kind, Text};
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::text::as_text;
 use crate::chat::wire::timestamp::Timestamp;
@@ -324,9 +323,8 @@ pub struct Person {
 pub struct Words {
     #[serde(rename = "command")]
     pub(super) kind: Kind,
-    /// Each line of it, and whether it goes on with the line before.
     #[serde(rename = "lines")]
-    pub(super) parts: Rc<[Part]>,
+    pub(super) text: Text,
     #[serde(rename = "tags", default, skip_serializing_if = "ClientTags::is_empty")]
     pub(super) client_tags: ClientTags,
 }

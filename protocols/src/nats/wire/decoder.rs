@@ -257,13 +257,15 @@ fn unquoted(text: &[u8]) -> &[u8] {
 /// The words of a line; `None` if there are more than can be.
 fn words(text: &[u8]) -> Option<([&[u8]; 5], usize)> {
     let mut words: [&[u8]; 5] = [&[]; 5];
-    let mut count = 0;
-    let mut rest = text;
-    while let Some(begin) = rest.iter().position(|byte| !is_blank(*byte)) {
-        let (_, behind) = rest.split_at_checked(begin)?;
-        let end = behind.iter().position(|byte| is_blank(*byte)).unwrap_or(behind.len());
-        (*words.get_mut(count)?, rest) = behind.split_at_checked(end)?;
-        count += 1;
+    let (mut count, mut begin) = (0, 0);
+    for at in 0..=text.len() {
+        if text.get(at).is_none_or(|byte| is_blank(*byte)) {
+            if begin < at {
+                *words.get_mut(count)? = text.get(begin..at)?;
+                count += 1;
+            }
+            begin = at + 1;
+        }
     }
     Some((words, count))
 }
