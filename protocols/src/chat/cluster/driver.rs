@@ -485,8 +485,8 @@ impl Carried for Effect {
         }
     }
 
-    fn read(json: &[u8]) -> Option<Self> {
-        Self::read_said(json).or_else(|| serde_json::from_slice(json).ok())
+    fn read(line: &[u8]) -> Option<Self> {
+        Self::read_said(line).or_else(|| serde_json::from_slice(line).ok())
     }
 }
 

@@ -107,14 +107,15 @@ pub trait Carried: Serialize + DeserializeOwned {
     /// Whether a snapshot tells what has come of it. What was said is not in any, and is not to be lost for that.
     fn is_lasting(&self) -> bool;
 
-    /// Appends it as JSON on one line; whether it can be written. If not, what was appended is of no use.
+    /// Appends it as one line, of JSON unless it is another one; whether it can be written. If not, what was appended is of no
+    /// use.
     fn write(&self, out: &mut Vec<u8>) -> bool {
         serde_json::to_writer(out, self).is_ok()
     }
 
     /// Reads what another node has written; none if it is not known here.
-    fn read(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+    fn read(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
     }
 }
 

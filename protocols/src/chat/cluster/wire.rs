@@ -1,5 +1,5 @@
-//! What nodes say to each other, and under which subjects: JSON, an envelope with one word of this table in it, and behind
-//! it effects, a line each. So the envelope tells whether they are wanted before any is read, and each is read once.
+//! What nodes say to each other, and under which subjects: an envelope in JSON with one word of this table in it, and behind
+//! it effects, a line each, in JSON or, of what is said, as a line of chat. So the envelope tells whether they are wanted before any is read, and each is read once.
 //!
 //! | word | to | what it says |
 //! |---|---|---|
@@ -14,6 +14,7 @@
 //!
 //! ```json
 //! {"v":3,"from":"fra","epoch":7226892288000123,"sequence":17,"body":"effects"}
+//! PRIVMSG 0c3f5d21a-1 c3f5d21a-7 1764000000000 #room :hi
 //! {"quit":{"user":"0c3f5d21a-1","reason":"Bye"}}
 //! ```
 //!

@@ -63,7 +63,8 @@ pub struct Happened {
 
 /// Something that a user did or became, after all checks; or what another node is asked to do.
 ///
-/// As JSON, an object each, with its kind as its only name: so it is read in one go. Fields that are not known are
+/// As JSON, an object each, with its kind as its only name: so it is read in one go. What is said on a channel goes as a line
+/// instead, unless it has several. Fields that are not known are
 /// ignored; whoever carries effects skips those whose kind is not known here, so that nodes of two versions get on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

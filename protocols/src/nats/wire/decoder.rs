@@ -257,15 +257,10 @@ fn unquoted(text: &[u8]) -> &[u8] {
 /// The words of a line; `None` if there are more than can be.
 fn words(text: &[u8]) -> Option<([&[u8]; 5], usize)> {
     let mut words: [&[u8]; 5] = [&[]; 5];
-    let (mut count, mut begin) = (0, 0);
-    for at in 0..=text.len() {
-        if text.get(at).is_none_or(|byte| is_blank(*byte)) {
-            if begin < at {
-                *words.get_mut(count)? = text.get(begin..at)?;
-                count += 1;
-            }
-            begin = at + 1;
-        }
+    let mut count = 0;
+    for word in text.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()) {
+        *words.get_mut(count)? = word;
+        count += 1;
     }
     Some((words, count))
 }
