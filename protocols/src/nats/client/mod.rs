@@ -107,7 +107,7 @@ struct Inner<App> {
     /// What wakes this side up when a request is due, and when.
     deadline: Option<(TimerId, Instant)>,
     outgoing: Outgoing,
-    /// What was published as last, which is a subject.
+    /// What was published as last, which is a subject unless it is empty.
     subject: String,
     /// Who waits for the answer to each `PING` that was sent.
     pongs: VecDeque<Pong<App>>,
@@ -753,7 +753,7 @@ enum Receiver<App> {
 impl<App> Inner<App> {
     /// Whether something can be published as this. Mostly it is what was published as last.
     fn check(&mut self, subject: &str) -> Result<(), InvalidSubject> {
-        if self.subject != subject {
+        if self.subject != subject || subject.is_empty() {
             subject::check(subject)?;
             subject.clone_into(&mut self.subject);
         }
