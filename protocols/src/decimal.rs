@@ -23,6 +23,21 @@ pub(crate) fn digits(mut number: u64, digits: &mut [u8; 20]) -> &[u8] {
     &digits[at..]
 }
 
+/// A number in decimal at the front of a text, and what is behind it; `None` if there is none, or it is beyond a `u64`.
+#[cfg(feature = "cluster")]
+pub(crate) fn read_number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut digits) = (0_u64, 0);
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+        digits += 1;
+    }
+    if digits > 0 { Some((number, text.get(digits..)?)) } else { None }
+}
+
 /// `00` to `99`: one division gives two digits.
 const PAIRS: [u8; 200] = {
     let mut pairs = [0; 200];
@@ -45,6 +60,12 @@ mod tests {
             let mut out = Vec::new();
             write_number(&mut out, number);
             assert_eq!(out, number.to_string().as_bytes());
+            #[cfg(feature = "cluster")]
+            assert_eq!(read_number(&[&out[..], b",1"].concat()), Some((number, &b",1"[..])));
+        }
+        #[cfg(feature = "cluster")]
+        for text in ["", "a", "-1", "18446744073709551616"] {
+            assert_eq!(read_number(text.as_bytes()), None, "{text}");
         }
     }
 }

@@ -1,8 +1,18 @@
 //! Nodes of a network that say anything at any time.
 
 use proptest::prelude::*;
+use protocols::chat::Effect;
+use protocols::chat::cluster::Carried;
 
-use crate::steps::play;
+use crate::steps::{effect, play};
+
+#[test]
+fn what_they_say_is_understood() {
+    for kind in 0..24 {
+        let said = effect(kind, 7);
+        assert!(Effect::read(said.as_bytes()).is_some(), "{said}");
+    }
+}
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]

@@ -130,8 +130,10 @@ impl World {
                 (part, vec![effect(one, other)])
             }
             7..=9 => {
-                let all = [person(other), effect(9, other), effect(one, other), json!("?")];
-                (json!({ "part": { "index": 0, "count": 1 } }), all.to_vec())
+                let named = |person| json!({ "user": person }).to_string();
+                let (person, unknown) = (named(person(other)), "\"?\"".to_owned());
+                let all = vec![person, effect(9, other), effect(one, other), unknown];
+                (json!({ "part": { "index": 0, "count": 1 } }), all)
             }
             10 => {
                 self.directs += 1;
@@ -146,12 +148,12 @@ impl World {
         let sequence = *sequence + if other % 61 == 60 { 1 + other as u64 } else { 0 };
         let name = if other % 97 == 96 { "me" } else { NODES[from] };
         let epoch = 7 + u64::from(one % 53 == 52);
-        let format = if one % 101 == 100 { 1 } else { 2 };
-        let said = json!({
-            "v": format, "from": name, "epoch": epoch, "sequence": sequence, "body": body,
-        });
-        let lines = effects.iter().map(|effect| format!("\n{effect}"));
-        self.hears(lines.fold(said.to_string(), |text, line| text + &line).as_bytes())
+        let format = if one % 101 == 100 { 1 } else { 3 };
+        let mut said = format!(
+            r#"{{"v":{format},"from":"{name}","epoch":{epoch},"sequence":{sequence},"body":{body}}}"#
+        );
+        effects.iter().for_each(|effect| said.extend(["\n", effect]));
+        self.hears(said.as_bytes())
     }
 
     fn now(&mut self) -> std::time::Instant {
@@ -211,7 +213,7 @@ fn text(number: usize) -> &'static str {
 
 fn person(number: usize) -> Value {
     json!({
-        "effect": "user", "user": user(number), "nick": text(number / 4), "since": number,
+        "user": user(number), "nick": text(number / 4), "since": number,
         "owned": number.is_multiple_of(2), "name": text(number / 8), "host": text(number / 3),
         "real_host": "h", "real_name": text(number), "modes": "+iw",
         "account": (number.is_multiple_of(3)).then_some("ann"), "signed_on": number,
@@ -219,8 +221,8 @@ fn person(number: usize) -> Value {
     })
 }
 
-/// Something that a node may say that it has happened.
-fn effect(kind: usize, number: usize) -> Value {
+/// Something that a node may say that it has happened, as it is written.
+pub(crate) fn effect(kind: usize, number: usize) -> String {
     let (by, user, text, more) =
         (user(number / 7), user(number), text(number / 3), text(number / 5 + kind));
     let room = TEXTS[3 + kind / 24 % 2];
@@ -231,45 +233,49 @@ fn effect(kind: usize, number: usize) -> Value {
         "value": (kind.is_multiple_of(2)).then_some(text), "user": (number.is_multiple_of(5)).then_some(&user),
         "node": NODES[number % NODES.len()],
     });
-    match kind % 24 {
-        0 => json!({ "effect": "node", "server": text, "about": more }),
-        1 => person(number),
+    let effect = match kind % 24 {
+        0 => json!({ "node": { "server": text, "about": more } }),
+        1 => json!({ "user": person(number) }),
         2 => {
-            json!({ "effect": "nick", "user": user, "nick": text, "since": created, "owned": true })
+            json!({ "nick": { "user": user, "nick": text, "since": created, "owned": true } })
         }
-        3 => json!({ "effect": "quit", "user": user, "reason": text }),
-        4 => json!({ "effect": "account", "user": user, "account": text, "owned": false }),
-        5 => json!({ "effect": "away", "user": user, "text": more }),
-        6 => json!({ "effect": "host", "user": user, "host": text }),
-        7 => json!({ "effect": "real-name", "user": user, "name": text }),
-        8 => json!({ "effect": "user-modes", "user": user, "modes": "+oiw" }),
-        9 | 10 => json!({
-            "effect": "join", "user": user, "channel": room, "created": created, "status": "ov",
-        }),
-        11 => json!({ "effect": "part", "user": user, "channel": text, "reason": more }),
-        12 => json!({
-            "effect": "kick", "by": by, "user": user, "channel": room, "created": created,
+        3 => json!({ "quit": { "user": user, "reason": text } }),
+        4 => json!({ "account": { "user": user, "account": text, "owned": false } }),
+        5 => json!({ "away": { "user": user, "text": more } }),
+        6 => json!({ "host": { "user": user, "host": text } }),
+        7 => json!({ "real-name": { "user": user, "name": text } }),
+        8 => json!({ "user-modes": { "user": user, "modes": "+oiw" } }),
+        9 | 10 => json!({ "join": {
+            "user": user, "channel": room, "created": created, "status": "ov",
+        } }),
+        11 => json!({ "part": { "user": user, "channel": text, "reason": more } }),
+        12 => json!({ "kick": {
+            "by": by, "user": user, "channel": room, "created": created,
             "reason": text, "told": (number.is_multiple_of(2)).then_some(told),
-        }),
-        13 | 14 => json!({
-            "effect": "channel", "channel": room, "created": created, "by": by,
+        } }),
+        13 | 14 => json!({ "channel": {
+            "channel": room, "created": created, "by": by,
             "changes": [change], "told": told,
-        }),
+        } }),
         15 => {
-            json!({ "effect": "channel", "channel": text, "created": created, "changes": [change] })
+            json!({ "channel": { "channel": text, "created": created, "changes": [change] } })
         }
-        16 => json!({ "effect": "invite", "by": by, "user": user, "channel": room }),
-        17 | 18 => json!({
-            "effect": "said", "by": by, "channel": room, "told": told,
+        16 => json!({ "invite": { "by": by, "user": user, "channel": room } }),
+        17 => {
+            return format!("@+a={more} PRIVMSG {by} 7-{number:x} {number} {room} :{text}");
+        }
+        18 => json!({ "said": {
+            "by": by, "channel": room, "told": told,
             "words": { "command": "PRIVMSG", "lines": [[text, false], [more, true]], "tags": more },
-        }),
-        19 => json!({
-            "effect": "told", "by": by, "user": user, "told": told,
-            "words": { "command": text, "lines": [[more, false]] },
-        }),
-        20 => json!({ "effect": "redact", "by": by, "channel": room, "id": "7-1", "reason": text }),
-        21 => json!({ "effect": "metadata", "by": by, "user": user, "key": text, "value": more }),
-        22 => json!({ "effect": "kill", "by": by, "user": user, "reason": text, "quit": more }),
-        _ => json!({ "effect": "wallops", "by": by, "text": text }),
-    }
+        } }),
+        19 => json!({ "told": {
+            "by": by, "user": user, "told": told,
+            "words": { "command": "NOTICE", "lines": [[more, false]] },
+        } }),
+        20 => json!({ "redact": { "by": by, "channel": room, "id": "7-1", "reason": text } }),
+        21 => json!({ "metadata": { "by": by, "user": user, "key": text, "value": more } }),
+        22 => json!({ "kill": { "by": by, "user": user, "reason": text, "quit": more } }),
+        _ => json!({ "wallops": { "by": by, "text": text } }),
+    };
+    effect.to_string()
 }

@@ -98,10 +98,7 @@ pub fn join<App: AsMut<Server> + 'static>(
     for subject in cluster.subjects() {
         let me = me.clone();
         client.subscribe(registry, &subject, move |registry, app, message| {
-            me.with(registry, app, |driver, registry, _| {
-                driver.set_clock(registry);
-                driver.cluster.handle_message(registry.now(), message.payload);
-            });
+            me.handle_message(registry, app, message.payload);
         })?;
     }
     let driver = Rc::new(RefCell::new(Driver {
@@ -194,6 +191,20 @@ impl<App: AsMut<Server> + 'static> Me<App> {
             let mut driver = driver.borrow_mut();
             handle(&mut driver, registry, app);
             driver.carry_out(registry, app);
+            driver.set_timer(registry);
+        }
+    }
+
+    fn handle_message(&self, registry: &mut Registry<App>, app: &mut App, payload: &[u8]) {
+        let Some(driver) = self.0.get().and_then(Weak::upgrade) else { return };
+        let mut driver = driver.borrow_mut();
+        if driver.cluster.handle_next(registry.now(), payload) {
+            driver.carry_out(registry, app);
+        } else {
+            driver.set_clock(registry);
+            driver.cluster.handle_message(registry.now(), payload);
+            driver.carry_out(registry, app);
+            driver.set_timer(registry);
         }
     }
 
@@ -293,7 +304,6 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 break;
             }
         }
-        self.set_timer(registry);
     }
 
     fn handle_output(
@@ -475,8 +485,8 @@ impl Carried for Effect {
         }
     }
 
-    fn read(json: &[u8]) -> Option<Self> {
-        Self::read_said(json).or_else(|| serde_json::from_slice(json).ok())
+    fn read(line: &[u8]) -> Option<Self> {
+        Self::read_said(line).or_else(|| serde_json::from_slice(line).ok())
     }
 }
 

@@ -14,7 +14,7 @@ use super::admission::{Admission, Admitted, Clock, Said};
 use super::answers::Answers;
 use super::limits::Limits;
 use super::peer::{self, Life, Part, Peer, Verdict};
-use super::wire::{self, Body, Envelope, Foreign, Format, Subjects};
+use super::wire::{self, Body, Envelope, Foreign, Format, Head, Subjects};
 use crate::chat::wire::node::NodeName;
 
 /// One node of a network, as a machine: what comes from NATS and the time go in, what is to be published and what the
@@ -71,6 +71,7 @@ pub struct Cluster<E> {
     subjects: Subjects,
     name: NodeName,
     epoch: u64,
+    head: Head,
     /// The number of what was published last for all.
     sequence: u64,
     /// The same of what was said to one alone.
@@ -106,14 +107,15 @@ pub trait Carried: Serialize + DeserializeOwned {
     /// Whether a snapshot tells what has come of it. What was said is not in any, and is not to be lost for that.
     fn is_lasting(&self) -> bool;
 
-    /// Appends it as JSON on one line; whether it can be written. If not, what was appended is of no use.
+    /// Appends it as one line, of JSON unless it is another one; whether it can be written. If not, what was appended is of no
+    /// use.
     fn write(&self, out: &mut Vec<u8>) -> bool {
         serde_json::to_writer(out, self).is_ok()
     }
 
     /// Reads what another node has written; none if it is not known here.
-    fn read(json: &[u8]) -> Option<Self> {
-        serde_json::from_slice(json).ok()
+    fn read(line: &[u8]) -> Option<Self> {
+        serde_json::from_slice(line).ok()
     }
 }
 
@@ -243,6 +245,7 @@ impl<E: Carried> Cluster<E> {
     pub fn new(network: NodeName, name: NodeName, epoch: u64, limits: Limits) -> Self {
         Self {
             subjects: Subjects::of(network, &name),
+            head: Head::of(&name, epoch),
             name,
             epoch,
             sequence: 0,
@@ -294,10 +297,31 @@ impl<E: Carried> Cluster<E> {
         };
     }
 
+    /// A message has come under one of the subjects. If it is the next of a node that is followed, as nearly all are, it is
+    /// done with: no clock was asked for, and [`poll_timeout`](Self::poll_timeout) tells no earlier time. If not, nothing is
+    /// done yet, and it is for [`handle_message`](Self::handle_message).
+    #[must_use]
+    pub fn handle_next(&mut self, now: Instant, payload: &[u8]) -> bool {
+        // Of whom there is any doubt is to be looked at.
+        if self.admission.len() > 0 || !self.is_up() {
+            return false;
+        }
+        let next = self.peers.iter_mut().find_map(|(node, peer)| {
+            let effects = peer.take_next(now, payload)?;
+            Some((node.clone(), effects))
+        });
+        if let Some((node, effects)) = &next {
+            self.apply(node, effects, |_| true);
+        }
+        next.is_some()
+    }
+
     /// A message has come under one of the subjects.
     pub fn handle_message(&mut self, now: Instant, payload: &[u8]) {
-        let known = |name: &str| self.peers.get_key_value(name).map(|(name, _)| name.clone());
-        let Some(envelope) = Envelope::read(payload, known) else {
+        if self.handle_next(now, payload) {
+            return;
+        }
+        let Some(envelope) = Envelope::read(payload) else {
             return self.handle_unreadable(now, payload);
         };
         if envelope.from == self.name {
@@ -334,19 +358,14 @@ impl<E: Carried> Cluster<E> {
     {
         let mut pieces = self.writing(effects);
         while !pieces.is_done() {
-            // If nothing more can be written, it is taken back.
+            let mut payload = self.head.write(self.sequence + 1, USUAL);
+            if !pieces.write_next(&mut payload) {
+                break;
+            }
             self.sequence += 1;
-            let envelope = self.envelope(Body::Effects, BTreeMap::new(), &[]);
-            let payload = envelope
-                .write(USUAL)
-                .and_then(|mut payload| pieces.write_next(&mut payload).then_some(payload));
-            match (payload, self.link) {
-                (None, _) => self.sequence -= 1,
-                (Some(payload), Link::Up(_)) => {
-                    let subject = self.subjects.to_all();
-                    self.outputs.push_back(Output::Publish { subject, payload });
-                }
-                (Some(_), _) => {}
+            if let Link::Up(_) = self.link {
+                let subject = self.subjects.to_all();
+                self.outputs.push_back(Output::Publish { subject, payload });
             }
         }
         self.counters.unwritten += pieces.unwritten;
@@ -682,7 +701,7 @@ impl<E: Carried> Cluster<E> {
             if let Body::Part { .. } = body {
                 return;
             }
-            self.peers.insert(from.clone(), Peer::new(epoch, now));
+            self.peers.insert(from.clone(), Peer::new(&from, epoch, now));
         }
         if !self.is_present(now, &from, epoch) {
             return;
@@ -707,8 +726,7 @@ impl<E: Carried> Cluster<E> {
             _ => peer.handle_mark(now, sequence),
         };
         match (body, verdict) {
-            // It is said most, and nothing else comes of it.
-            (Body::Effects, Verdict::Take) => return self.apply(&from, effects, |_| true),
+            (Body::Effects, Verdict::Take) => self.apply(&from, effects, |_| true),
             (Body::Direct { number, nth }, Verdict::Take) => {
                 if let Some(missing) = peer.handle_direct(now, number, nth) {
                     self.counters.missed += missing;
@@ -750,7 +768,7 @@ impl<E: Carried> Cluster<E> {
     /// A node that is known says something; whether it counts.
     fn is_present(&mut self, now: Instant, node: &NodeName, epoch: u64) -> bool {
         let Some(peer) = self.peers.get_mut(node) else { return false };
-        let life = peer.live(now, epoch, &self.limits);
+        let life = peer.live(now, node, epoch, &self.limits);
         if life == (Life::Next { was_shown: true }) {
             self.outputs.push_back(Output::Lost { node: node.clone(), how: Gone::Anew });
         }
@@ -782,8 +800,7 @@ impl<E: Carried> Cluster<E> {
         let is_first = complete.shown.is_none();
         self.outputs.push_back(Output::Replace { node: node.clone(), snapshot, is_first });
         let mut passed = complete.shown.unwrap_or_default();
-        let known = |_: &str| Some(node.clone());
-        let read = |payload| Some((Envelope::read(payload, known)?, payload));
+        let read = |payload| Some((Envelope::read(payload)?, payload));
         let mut held: Vec<_> = complete.held.iter().map(Vec::as_slice).filter_map(read).collect();
         // What was said over a new connection may have come before the rest of what was said over the one before.
         held.sort_by_key(|(envelope, _)| envelope.sequence);
@@ -882,7 +899,7 @@ impl<E: Carried> Cluster<E> {
         told: BTreeMap<NodeName, u64>,
         effects: &[u8],
     ) {
-        match self.envelope(body, told, effects).write(0) {
+        match self.envelope(body, told, effects).write() {
             Some(payload) => self.outputs.push_back(Output::Publish { subject, payload }),
             None => self.counters.unwritten += 1,
         }

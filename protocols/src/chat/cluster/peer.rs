@@ -4,6 +4,8 @@ use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use super::limits::Limits;
+use super::wire::Head;
+use crate::chat::wire::node::NodeName;
 
 /// Another node.
 ///
@@ -19,6 +21,7 @@ use super::limits::Limits;
 #[derive(Debug)]
 pub(super) struct Peer<E> {
     pub(super) epoch: u64,
+    head: Head,
     pub(super) heard: Instant,
     /// How often it says that it is there, if it has told so.
     beat: Duration,
@@ -110,9 +113,10 @@ pub(super) struct Complete<E> {
 }
 
 impl<E> Peer<E> {
-    pub(super) fn new(epoch: u64, now: Instant) -> Self {
+    pub(super) fn new(node: &NodeName, epoch: u64, now: Instant) -> Self {
         Self {
             epoch,
+            head: Head::of(node, epoch),
             heard: now,
             beat: Duration::ZERO,
             direct: (0, None),
@@ -123,7 +127,13 @@ impl<E> Peer<E> {
 
     /// It says something, in that life. The latest counts. Another one begins with a larger epoch; with a smaller one, by a
     /// clock that was set back, if nothing is heard of the one before any more.
-    pub(super) fn live(&mut self, now: Instant, epoch: u64, limits: &Limits) -> Life {
+    pub(super) fn live(
+        &mut self,
+        now: Instant,
+        node: &NodeName,
+        epoch: u64,
+        limits: &Limits,
+    ) -> Life {
         let is_silent = self.heard + 2 * self.beat.max(limits.heartbeat) <= now;
         match epoch.cmp(&self.epoch) {
             Ordering::Less if !is_silent => return Life::Past,
@@ -134,7 +144,7 @@ impl<E> Peer<E> {
             Ordering::Less | Ordering::Greater => {}
         }
         let was_shown = self.is_shown();
-        *self = Self { said: self.said, beat: self.beat, ..Self::new(epoch, now) };
+        *self = Self { said: self.said, beat: self.beat, ..Self::new(node, epoch, now) };
         Life::Next { was_shown }
     }
 
@@ -146,6 +156,17 @@ impl<E> Peer<E> {
     /// The silence after which it is lost.
     pub(super) fn patience(&self, limits: &Limits) -> Duration {
         patience(self.beat, limits)
+    }
+
+    /// What it says in this message, if that is the next that it has published for all.
+    pub(super) fn take_next<'a>(&mut self, now: Instant, payload: &'a [u8]) -> Option<&'a [u8]> {
+        let (number, effects) = self.head.read(payload)?;
+        let State::Following { sequence } = &mut self.state else { return None };
+        if sequence.checked_add(1) != Some(number) {
+            return None;
+        }
+        (*sequence, self.heard) = (number, now);
+        Some(effects)
     }
 
     /// It has published that, for all.

@@ -613,7 +613,7 @@ fn hears_clock(stage: &mut Stage, clock: u64) {
 
 fn hears_clock_of(stage: &mut Stage, node: &str, epoch: u64, clock: u64) {
     let here = format!(
-        r#"{{"v":2,"from":"{node}","epoch":{epoch},"sequence":0,"beat":2000,"clock":{clock},"body":"here"}}"#
+        r#"{{"v":3,"from":"{node}","epoch":{epoch},"sequence":0,"beat":2000,"clock":{clock},"body":"here"}}"#
     );
     let now = stage.now;
     stage.node("b").cluster.handle_message(now, here.as_bytes());
@@ -718,8 +718,8 @@ fn twin(stage: &Stage, epoch: u64) -> (Cluster<Word>, Vec<u8>) {
     (twin, payload)
 }
 
-const HERE: &[u8] = br#"{"v":2,"from":"a","epoch":50,"sequence":1,"body":"here"}"#;
-const GONE: &[u8] = br#"{"v":2,"from":"a","epoch":50,"sequence":1,"body":"gone"}"#;
+const HERE: &[u8] = br#"{"v":3,"from":"a","epoch":50,"sequence":1,"body":"here"}"#;
+const GONE: &[u8] = br#"{"v":3,"from":"a","epoch":50,"sequence":1,"body":"gone"}"#;
 
 #[test]
 fn the_second_of_one_name_yields_before_anybody_has_heard_of_it() {
@@ -762,8 +762,8 @@ fn who_has_yielded_succeeds_when_the_other_is_silent_or_gone() {
     assert!(matches!(twin.poll_output(), Some(Output::Publish { .. })), "it says hello");
     // It was only slow: both are up, and the one with the larger epoch yields. Its goodbye is a matter of the moment.
     let part =
-        br#"{"v":2,"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
-    twin.handle_message(now, br#"{"v":2,"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
+        br#"{"v":3,"from":"b","epoch":5,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
+    twin.handle_message(now, br#"{"v":3,"from":"b","epoch":5,"sequence":1,"body":"here"}"#);
     twin.handle_message(now, part);
     while twin.poll_output().is_some() {}
     twin.handle_message(now, HERE);
@@ -798,7 +798,7 @@ fn a_node_that_begins_anew_with_its_clock_set_back_is_heard() {
     stage.now += silent / 2;
     stage.tick();
     // What is late of a life before is nothing that begins one.
-    let late = br#"{"v":2,"from":"a","epoch":0,"sequence":9,"body":"here"}"#;
+    let late = br#"{"v":3,"from":"a","epoch":0,"sequence":9,"body":"here"}"#;
     let now = stage.now;
     stage.node("b").cluster.handle_message(now, late);
     stage.now += silent / 2;
@@ -822,14 +822,14 @@ fn what_is_unknown_is_skipped_and_counted_and_what_is_unreadable_changes_nothing
     let mut stage = two();
     let now = stage.now;
     let effects =
-        b"{\"v\":2,\"from\":\"a\",\"epoch\":1,\"sequence\":1,\"body\":\"effects\"}\n{\"new\":1}\n\"+ann\"\n7";
+        b"{\"v\":3,\"from\":\"a\",\"epoch\":1,\"sequence\":1,\"body\":\"effects\"}\n{\"new\":1}\n\"+ann\"\n7";
     stage.node("b").cluster.handle_message(now, effects);
     for junk in [
         &b""[..],
         b"x",
         b"\xff",
         b"{}",
-        br#"{"v":2,"from":"?","epoch":1,"sequence":1,"body":"here"}"#,
+        br#"{"v":3,"from":"?","epoch":1,"sequence":1,"body":"here"}"#,
     ] {
         stage.node("b").cluster.handle_message(now, junk);
     }
@@ -889,11 +889,11 @@ fn a_name_is_one_nodes_also_if_that_speaks_another_format() {
 fn what_is_nothing_or_was_not_asked_for_is_not_read() {
     let mut stage = two();
     let now = stage.now;
-    let head = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"effects"}"#;
+    let head = r#"{"v":3,"from":"a","epoch":1,"sequence":1,"body":"effects"}"#;
     let lines = [head, &"\n".repeat(100_000), "\"+ann\"", &"\n7".repeat(100_000), "\n\"+bob\""];
     stage.node("b").cluster.handle_message(now, lines.concat().as_bytes());
     let part =
-        br#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
+        br#"{"v":3,"from":"a","epoch":1,"sequence":1,"body":{"part":{"index":0,"count":1}}}"#;
     stage.node("b").cluster.handle_message(now, &[&part[..], b"\n7\n7"].concat());
     stage.carry_out("b");
     assert_eq!((stage.told(), stage.counters("b").unknown), (vec!["b: a +ann".to_owned()], 10_000));
@@ -908,7 +908,7 @@ fn who_goes_before_its_turn_is_not_answered() {
     let later = stage.now + 5 * SECOND;
     let a = &mut stage.node("a").cluster;
     for (node, body) in [("c", "ask"), ("d", "ask"), ("c", "gone")] {
-        let says = format!(r#"{{"v":2,"from":"{node}","epoch":1,"sequence":0,"body":"{body}"}}"#);
+        let says = format!(r#"{{"v":3,"from":"{node}","epoch":1,"sequence":0,"body":"{body}"}}"#);
         a.handle_message(later - 5 * SECOND, says.as_bytes());
     }
     a.handle_time(later);

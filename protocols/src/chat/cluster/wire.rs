@@ -1,5 +1,5 @@
-//! What nodes say to each other, and under which subjects: JSON, an envelope with one word of this table in it, and behind
-//! it effects, a line each. So the envelope tells whether they are wanted before any is read, and each is read once.
+//! What nodes say to each other, and under which subjects: an envelope in JSON with one word of this table in it, and behind
+//! it effects, a line each, in JSON or, of what is said, as a line of chat. So the envelope tells whether they are wanted before any is read, and each is read once.
 //!
 //! | word | to | what it says |
 //! |---|---|---|
@@ -13,7 +13,8 @@
 //! | `gone` | all | goodbye |
 //!
 //! ```json
-//! {"v":2,"from":"fra","epoch":7226892288000123,"sequence":17,"body":"effects"}
+//! {"v":3,"from":"fra","epoch":7226892288000123,"sequence":17,"body":"effects"}
+//! PRIVMSG 0c3f5d21a-1 c3f5d21a-7 1764000000000 #room :hi
 //! {"quit":{"user":"0c3f5d21a-1","reason":"Bye"}}
 //! ```
 //!
@@ -29,9 +30,8 @@ use memchr::memchr;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::chat::wire::json::Reader;
 use crate::chat::wire::node::NodeName;
-use crate::decimal::write_number;
+use crate::decimal::{read_number, write_number};
 
 /// What is around everything: who says it, in which life, and the number of what it has published last for all.
 #[derive(Debug, Deserialize, Serialize)]
@@ -79,69 +79,54 @@ pub(super) enum Body {
 }
 
 impl<'a> Envelope<'a> {
-    /// Who says most is known already, so that its name need not be looked at and put anywhere again.
-    pub(super) fn read(
-        payload: &'a [u8],
-        known: impl Fn(&str) -> Option<NodeName>,
-    ) -> Option<Self> {
+    pub(super) fn read(payload: &'a [u8]) -> Option<Self> {
         let end = memchr(b'\n', payload).unwrap_or(payload.len());
         let (head, effects) = payload.split_at_checked(end)?;
-        let read = || serde_json::from_slice(head).ok();
-        Some(Self { effects, ..Self::read_short(head, known).or_else(read)? })
+        Some(Self { effects, ..serde_json::from_slice(head).ok()? })
     }
 
-    /// Reads one around effects for all, as [`write_short`](Self::write_short) writes it. `None` if it is another one.
-    fn read_short(head: &[u8], known: impl Fn(&str) -> Option<NodeName>) -> Option<Self> {
-        let mut json = Reader::new(head)?;
-        json.skip(r#"{"v":2,"from":""#)?;
-        let from = json.word()?;
-        json.skip(r#","epoch":"#)?;
-        let epoch = json.number()?;
-        json.skip(r#","sequence":"#)?;
-        let sequence = json.number()?;
-        json.skip(r#","body":"effects"}"#)?;
-        if !json.is_at_end() {
-            return None;
-        }
-        let from = known(from).or_else(|| NodeName::new(from).ok())?;
-        let (body, told) = (Body::Effects, BTreeMap::new());
-        let (beat, clock, effects) = (None, None, &[][..]);
-        Some(Self { v: Format, from, epoch, sequence, beat, clock, told, body, effects })
-    }
-
-    /// The message, with room for so many bytes more. `None` if it cannot be written, which is so of no type there is.
-    pub(super) fn write(&self, room: usize) -> Option<Vec<u8>> {
-        let mut payload = Vec::with_capacity(HEAD + self.effects.len() + room);
-        if !self.write_short(&mut payload) {
-            serde_json::to_writer(&mut payload, self).ok()?;
-        }
+    /// The message. `None` if it cannot be written, which is so of no type there is.
+    pub(super) fn write(&self) -> Option<Vec<u8>> {
+        let mut payload = Vec::with_capacity(HEAD + self.effects.len());
+        serde_json::to_writer(&mut payload, self).ok()?;
         payload.extend_from_slice(self.effects);
         Some(payload)
     }
+}
 
-    /// Writes one around effects for all, as serde would; whether it is one.
-    fn write_short(&self, payload: &mut Vec<u8>) -> bool {
-        let Self { v: Format, from, epoch, sequence, beat: None, clock: None, told, body, .. } =
-            self
-        else {
-            return false;
-        };
-        let is_short = *body == Body::Effects && told.is_empty();
-        if is_short {
-            payload.extend_from_slice(br#"{"v":2,"from":""#);
-            payload.extend_from_slice(from.as_str().as_bytes());
-            payload.extend_from_slice(br#"","epoch":"#);
-            write_number(payload, *epoch);
-            payload.extend_from_slice(br#","sequence":"#);
-            write_number(payload, *sequence);
-            payload.extend_from_slice(br#","body":"effects"}"#);
-        }
-        is_short
+/// How the envelopes begin that are around a node's effects for all, in one of its lives: up to the number of each. They are
+/// nearly all there are, so they are written from this, and known by it.
+#[derive(Debug)]
+pub(super) struct Head(Box<[u8]>);
+
+/// How they go on behind it.
+const TAIL: &[u8] = br#","body":"effects"}"#;
+
+impl Head {
+    pub(super) fn of(node: &NodeName, epoch: u64) -> Self {
+        let head = format!(r#"{{"v":{FORMAT},"from":"{node}","epoch":{epoch},"sequence":"#);
+        Self(head.into_bytes().into())
+    }
+
+    /// The envelope of this number, with room for so many bytes of effects.
+    pub(super) fn write(&self, sequence: u64, room: usize) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(HEAD + room);
+        payload.extend_from_slice(&self.0);
+        write_number(&mut payload, sequence);
+        payload.extend_from_slice(TAIL);
+        payload
+    }
+
+    /// The number of a message, and its effects; `None` if it is another one's, or says something else.
+    pub(super) fn read<'a>(&self, payload: &'a [u8]) -> Option<(u64, &'a [u8])> {
+        let (sequence, rest) = read_number(payload.strip_prefix(&*self.0)?)?;
+        let effects = rest.strip_prefix(TAIL)?;
+        matches!(effects, [] | [b'\n', ..]).then_some((sequence, effects))
     }
 }
 
 /// The number of this format.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// That it is this format.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -242,34 +227,29 @@ impl Subjects {
 mod tests {
     use super::*;
 
-    /// Of those that are known.
-    fn nobody(_: &str) -> Option<NodeName> {
-        None
-    }
-
     #[test]
     fn an_envelope_is_read_as_it_was_written() {
         let text = concat!(
-            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
+            r#"{"v":3,"from":"fra","epoch":7,"sequence":17,"body":{"part":{"index":0,"count":1}}}"#,
             "\n{\"a\":1}\n\"b\""
         );
-        let envelope = Envelope::read(text.as_bytes(), nobody).expect("it is one");
-        assert_eq!(envelope.write(0).as_deref(), Some(text.as_bytes()));
+        let envelope = Envelope::read(text.as_bytes()).expect("it is one");
+        assert_eq!(envelope.write().as_deref(), Some(text.as_bytes()));
         assert_eq!(envelope.body, Body::Part { index: 0, count: 1 });
         let effects: Vec<_> = each(envelope.effects).collect();
         assert_eq!(effects, [&br#"{"a":1}"#[..], br#""b""#]);
         for text in [
             "",
             "{}",
-            r#"{"v":2,"from":"a.b","epoch":7,"sequence":1,"body":"here"}"#,
-            r#"{"v":2,"from":"a","epoch":-1,"sequence":1,"body":"here"}"#,
-            r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"sing"}"#,
+            r#"{"v":3,"from":"a.b","epoch":7,"sequence":1,"body":"here"}"#,
+            r#"{"v":3,"from":"a","epoch":-1,"sequence":1,"body":"here"}"#,
+            r#"{"v":3,"from":"a","epoch":1,"sequence":1,"body":"sing"}"#,
         ] {
-            assert!(Envelope::read(text.as_bytes(), nobody).is_none(), "{text}");
+            assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
             assert!(Foreign::read(text.as_bytes()).is_none(), "{text}");
         }
-        let later = r#"{"v":2,"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
-        assert!(Envelope::read(later.as_bytes(), nobody).is_some(), "a later version says more");
+        let later = r#"{"v":3,"from":"a","epoch":1,"sequence":1,"body":"here","mood":"good"}"#;
+        assert!(Envelope::read(later.as_bytes()).is_some(), "a later version says more");
     }
 
     /// Those around what is said most take a shorter way.
@@ -288,20 +268,25 @@ mod tests {
                 effects: b"",
             };
             let json = serde_json::to_vec(&envelope).expect("it can be written");
-            assert_eq!(envelope.write(0).as_ref(), Some(&json));
-            let short = Envelope::read_short(&json, nobody);
-            assert_eq!(short.is_some(), epoch < u64::MAX, "of 20 digits it is serde's");
-            let read = Envelope::read(&json, nobody).expect("it can be read");
+            let head = Head::of(&envelope.from, epoch);
+            assert_eq!(head.write(17, 0), json);
+            assert_eq!(head.read(&json), Some((17, &b""[..])));
+            let read = Envelope::read(&json).expect("it can be read");
             let told = (read.from.as_str(), read.epoch, read.sequence, read.body);
             assert_eq!(told, ("fra", epoch, 17, Body::Effects));
         }
+        let head = Head::of(&NodeName::new("fra").expect("it is a name"), 7);
+        let with = [head.write(17, 0), b"\n\"a\"".to_vec()].concat();
+        assert_eq!(head.read(&with), Some((17, &b"\n\"a\""[..])));
         for other in [
-            r#"{"v":3,"from":"fra","epoch":7,"sequence":17,"body":"effects"}"#,
-            r#"{"v":2,"from":"f.a","epoch":7,"sequence":17,"body":"effects"}"#,
-            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"effects"} "#,
-            r#"{"v":2,"from":"fra","epoch":7,"sequence":17,"body":"here"}"#,
+            r#"{"v":4,"from":"fra","epoch":7,"sequence":17,"body":"effects"}"#,
+            r#"{"v":3,"from":"ams","epoch":7,"sequence":17,"body":"effects"}"#,
+            r#"{"v":3,"from":"fra","epoch":8,"sequence":17,"body":"effects"}"#,
+            r#"{"v":3,"from":"fra","epoch":7,"sequence":-1,"body":"effects"}"#,
+            r#"{"v":3,"from":"fra","epoch":7,"sequence":17,"body":"effects"} "#,
+            r#"{"v":3,"from":"fra","epoch":7,"sequence":17,"body":"here"}"#,
         ] {
-            assert!(Envelope::read_short(other.as_bytes(), nobody).is_none(), "{other}");
+            assert_eq!(head.read(other.as_bytes()), None, "{other}");
         }
     }
 
@@ -311,9 +296,9 @@ mod tests {
             (r#"{"from":"a","epoch":1,"sequence":1,"body":"here"}"#, false),
             (r#"{"from":"a","epoch":1,"sequence":1,"body":{"effects":[1]}}"#, false),
             (r#"{"from":"a","epoch":1,"sequence":1,"body":"gone"}"#, true),
-            ("{\"v\":3,\"from\":\"a\",\"epoch\":1,\"mood\":1,\"body\":\"gone\"}\n1", true),
+            ("{\"v\":4,\"from\":\"a\",\"epoch\":1,\"mood\":1,\"body\":\"gone\"}\n1", true),
         ] {
-            assert!(Envelope::read(text.as_bytes(), nobody).is_none(), "{text}");
+            assert!(Envelope::read(text.as_bytes()).is_none(), "{text}");
             let foreign = Foreign::read(text.as_bytes()).expect(text);
             assert_eq!((foreign.from.as_str(), foreign.epoch), ("a", 1));
             assert_eq!(matches!(foreign.body, Body::Gone), is_gone, "{text}");

@@ -13,14 +13,13 @@
 //! nobody, the settings of a channel, bears when and where it was set: the later setting wins ([`Change`]).
 
 use std::fmt;
-use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::line::{ClientTags, MessageId, Spelt};
-use super::post::{Kind, Part};
+use super::post::{Kind, Text};
 use crate::chat::wire::node::NodeName;
 use crate::chat::wire::text::as_text;
 use crate::chat::wire::timestamp::Timestamp;
@@ -64,7 +63,8 @@ pub struct Happened {
 
 /// Something that a user did or became, after all checks; or what another node is asked to do.
 ///
-/// As JSON, an object each, with its kind as its only name: so it is read in one go. Fields that are not known are
+/// As JSON, an object each, with its kind as its only name: so it is read in one go. What is said on a channel goes as a line
+/// instead, unless it has several. Fields that are not known are
 /// ignored; whoever carries effects skips those whose kind is not known here, so that nodes of two versions get on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -324,9 +324,8 @@ pub struct Person {
 pub struct Words {
     #[serde(rename = "command")]
     pub(super) kind: Kind,
-    /// Each line of it, and whether it goes on with the line before.
     #[serde(rename = "lines")]
-    pub(super) parts: Rc<[Part]>,
+    pub(super) text: Text,
     #[serde(rename = "tags", default, skip_serializing_if = "ClientTags::is_empty")]
     pub(super) client_tags: ClientTags,
 }

@@ -321,7 +321,7 @@ mod tests {
 
     use super::*;
     use crate::chat::server::line::ClientTags;
-    use crate::chat::server::post::{Kind, Part, What};
+    use crate::chat::server::post::{Kind, Text, What};
 
     fn time(second: u64) -> Timestamp {
         Timestamp::of(SystemTime::UNIX_EPOCH + Duration::from_secs(second))
@@ -339,7 +339,7 @@ mod tests {
             what: What::Said(Kind::Privmsg),
             target: "#a".into(),
             params: Vec::new(),
-            parts: [Part { text: serial.to_string(), concat: false }].into(),
+            text: Text::Line(serial.to_string().into()),
         })
     }
 

@@ -69,12 +69,16 @@ impl Spelt {
     /// Puts a number in front, in hexadecimal, of at least so many digits.
     fn number(&mut self, mut number: u64, least: usize) {
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
-        let begin = self.at.saturating_sub(digits.max(least));
-        for place in self.room.get_mut(begin..self.at).into_iter().flatten().rev() {
-            *place = b"0123456789abcdef"[(number & 0xf) as usize];
-            number >>= 4;
+        let digits = digits.max(least);
+        for _ in 0..digits / 2 {
+            let pair = 2 * (number & 0xff) as usize;
+            self.put(PAIRS[pair + 1]);
+            self.put(PAIRS[pair]);
+            number >>= 8;
         }
-        self.at = begin;
+        if digits % 2 == 1 {
+            self.put(PAIRS[2 * (number & 0xf) as usize + 1]);
+        }
     }
 
     pub(super) fn as_bytes(&self) -> &[u8] {
@@ -96,23 +100,39 @@ impl FromStr for MessageId {
     type Err = NotAMessageId;
 
     fn from_str(text: &str) -> Result<Self, NotAMessageId> {
-        let dash = text.bytes().position(|byte| byte == b'-').ok_or(NotAMessageId)?;
-        let (life, serial) = text.as_bytes().split_at_checked(dash).ok_or(NotAMessageId)?;
-        Ok(Self { life: number(life)?, serial: number(serial.get(1..).unwrap_or_default())? })
+        let (life, rest) = number(text.as_bytes()).ok_or(NotAMessageId)?;
+        let rest = rest.strip_prefix(b"-").ok_or(NotAMessageId)?;
+        match number(rest) {
+            Some((serial, [])) => Ok(Self { life, serial }),
+            _ => Err(NotAMessageId),
+        }
     }
 }
 
-/// A number in hexadecimal.
-fn number(text: &[u8]) -> Result<u64, NotAMessageId> {
-    if text.is_empty() || text.len() > 16 {
-        return Err(NotAMessageId);
-    }
-    let (number, seen) = text.iter().fold((0, 0), |(number, seen), &digit| {
+/// A number in hexadecimal, and what is behind it.
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let (mut number, mut digits) = (0, 0);
+    for &digit in text {
         let value = DIGITS[usize::from(digit)];
-        ((number << 4) | u64::from(value & 0xf), seen | value)
-    });
-    if seen > 0xf { Err(NotAMessageId) } else { Ok(number) }
+        if value > 0xf {
+            break;
+        }
+        (number, digits) = (number << 4 | u64::from(value), digits + 1);
+    }
+    if (1..=16).contains(&digits) { Some((number, text.get(digits..)?)) } else { None }
 }
+
+/// `00` to `ff`.
+const PAIRS: [u8; 512] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [0; 512];
+    let mut byte = 0;
+    while byte < 256 {
+        (pairs[2 * byte], pairs[2 * byte + 1]) = (digits[byte >> 4], digits[byte & 0xf]);
+        byte += 1;
+    }
+    pairs
+};
 
 /// What a byte is worth as a digit in hexadecimal; more than that, if it is none.
 const DIGITS: [u8; 256] = {
@@ -137,7 +157,7 @@ pub(super) struct ClientTags(Option<Rc<str>>);
 
 impl ClientTags {
     pub(super) fn of(tags: Tags<'_>) -> Self {
-        if tags.is_empty() {
+        if tags.as_str().is_empty() {
             return Self(None);
         }
         let kept: Vec<_> = tags.as_str().split(';').filter(|tag| tag.starts_with('+')).collect();

@@ -137,6 +137,13 @@ impl Status {
         ranks.fold(Self::NONE, |all, rank| Self(all.0 | rank.0))
     }
 
+    /// The symbols in front of a channel's name of those who hear what is said there, and the name.
+    pub(super) fn split(target: &str) -> (&str, &str) {
+        let is_symbol = |byte: u8| Self::of_symbol(char::from(byte)).is_some();
+        let end = target.bytes().position(|byte| !is_symbol(byte)).unwrap_or(target.len());
+        target.split_at(end)
+    }
+
     pub(super) fn of_symbol(symbol: char) -> Option<Self> {
         Self::RANKS.iter().find(|(_, it, _)| *it == symbol).map(|&(_, _, status)| status)
     }

@@ -28,11 +28,22 @@ pub(super) struct Post {
     pub(super) target: Arc<str>,
     /// What comes between that and the text; none for a message.
     pub(super) params: Vec<Arc<str>>,
-    /// The text: none for a `TAGMSG`, several parts for a multiline message.
-    pub(super) parts: Rc<[Part]>,
+    pub(super) text: Text,
 }
 
-/// A line of it; between servers `["text",false]`.
+/// The text of a message: between servers a list of [parts](Part).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Vec<Part>")]
+pub(super) enum Text {
+    /// None: tags alone.
+    #[default]
+    None,
+    Line(Rc<str>),
+    /// Two at least, of a multiline message.
+    Lines(Rc<[Part]>),
+}
+
+/// A line of a message of several; between servers `["text",false]`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(super) struct Part {
     pub(super) text: String,
@@ -60,9 +71,32 @@ pub(super) enum Kind {
     Tagmsg,
 }
 
-impl Serialize for Part {
+impl Text {
+    /// Each line of it, and whether it goes on with the line before.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (&str, bool)> {
+        let (line, lines) = match self {
+            Self::None => (None, &[][..]),
+            Self::Line(text) => (Some((&**text, false)), &[][..]),
+            Self::Lines(parts) => (None, &**parts),
+        };
+        let lines = lines.iter().map(|Part { text, concat }| (text.as_str(), *concat));
+        line.into_iter().chain(lines)
+    }
+}
+
+impl From<Vec<Part>> for Text {
+    fn from(parts: Vec<Part>) -> Self {
+        match &*parts {
+            [] => Self::None,
+            [Part { text, .. }] => Self::Line(text.as_str().into()),
+            _ => Self::Lines(parts.into()),
+        }
+    }
+}
+
+impl Serialize for Text {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (&self.text, self.concat).serialize(to)
+        to.collect_seq(self.parts())
     }
 }
 
@@ -105,13 +139,9 @@ impl Post {
         self.what == What::Said(Kind::Tagmsg)
     }
 
-    pub(super) fn is_multiline(&self) -> bool {
-        self.parts.len() > 1
-    }
-
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
-        let texts: usize = self.parts.iter().map(|part| part.text.len() + 32).sum();
+        let texts: usize = self.text.parts().map(|(text, _)| text.len() + 32).sum();
         let params: usize =
             std::iter::once(&self.target).chain(&self.params).map(|param| param.len() + 24).sum();
         256 + self.source.len() + self.client_tags.as_str().len() + texts + params
@@ -120,23 +150,30 @@ impl Post {
     /// Bytes of its lines, at most: for those who do not know of multiline messages, each part bears all
     /// the tags.
     pub(super) fn longest(&self) -> usize {
-        self.parts.len().max(1) * (MAX_BODY + 192 + self.client_tags.as_str().len())
+        let lines = if let Text::Lines(parts) = &self.text { parts.len() } else { 1 };
+        lines * (MAX_BODY + 192 + self.client_tags.as_str().len())
     }
 
-    /// The lines for receivers that do not know of multiline messages: one for each part that says
+    /// The line of a message or an event that has no more than one.
+    ///
+    /// # Errors
+    ///
+    /// If a part of it cannot stand on a line.
+    pub(super) fn line(&self) -> Result<Line, WriteError> {
+        let text = self.text.parts().next().map(|(text, _)| text);
+        Ok(self.tagged(self.write(text)?))
+    }
+
+    /// The lines of a multiline message for receivers that do not know of them: one for each part that says
     /// anything, and only the first bears the message's name.
     ///
     /// # Errors
     ///
     /// If a part of it cannot stand on a line.
     pub(super) fn plain(&self) -> Result<Vec<Line>, WriteError> {
-        if self.parts.is_empty() {
-            return Ok(vec![self.tagged(self.write(None)?)]);
-        }
-        let told = |part: &&Part| !(self.is_multiline() && part.text.is_empty());
-        let mut lines = Vec::with_capacity(self.parts.len());
-        for part in self.parts.iter().filter(told) {
-            let mut line = self.tagged(self.write(Some(&part.text))?);
+        let mut lines = Vec::new();
+        for (text, _) in self.text.parts().filter(|(text, _)| !text.is_empty()) {
+            let mut line = self.tagged(self.write(Some(text))?);
             line.id = lines.is_empty().then_some(self.id);
             lines.push(line);
         }
@@ -153,10 +190,10 @@ impl Post {
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
         let begin = Line::new(begin.param("draft/multiline").param(&self.target))?;
         let mut lines = vec![self.tagged(begin)];
-        for part in &*self.parts {
-            let mut line = self.write(Some(&part.text))?;
+        for (text, concat) in self.text.parts() {
+            let mut line = self.write(Some(text))?;
             line.batch = Some(Rc::clone(batch));
-            line.concat = part.concat;
+            line.concat = concat;
             lines.push(line);
         }
         let end = Builder::new().source(&self.source).command("BATCH").param(&format!("-{batch}"));

@@ -6,7 +6,7 @@
 //! | [`casemap`], [`mask`] | names, how they are spelt, when two are the same, what fits a pattern |
 //! | [`numeric`], [`capability`], [`timestamp`] | the words of the protocol |
 //! | `node` | what the servers of a network call each other |
-//! | `text`, `json` | values that are strings in JSON, and JSON of a known form |
+//! | `text` | values that are strings in JSON |
 //! | `framing` | how lines go out, on a stream and on a WebSocket |
 //! | `other_protocol` | who does not speak IRC at all |
 
@@ -14,8 +14,6 @@ pub(super) mod builder;
 pub mod capability;
 pub mod casemap;
 pub(super) mod framing;
-#[cfg(feature = "cluster")]
-pub(super) mod json;
 pub mod mask;
 pub mod message;
 pub(super) mod node;

@@ -36,7 +36,8 @@ use self::asking::Asking;
 use self::outgoing::{Dropped, Outgoing};
 use self::pool::{Pool, Server};
 use self::subscriptions::{Limited, Subscriptions};
-use crate::nats::wire::{Delivery, Op, ServerInfo, subject};
+use crate::nats::wire::subject::{self, InvalidSubject};
+use crate::nats::wire::{Delivery, Op, ServerInfo};
 
 pub use event::Event;
 pub use failure::{ConnectionError, FlushError, PublishError, RequestError, SubscribeError};
@@ -106,6 +107,8 @@ struct Inner<App> {
     /// What wakes this side up when a request is due, and when.
     deadline: Option<(TimerId, Instant)>,
     outgoing: Outgoing,
+    /// What was published as last, which is a subject unless it is empty.
+    subject: String,
     /// Who waits for the answer to each `PING` that was sent.
     pongs: VecDeque<Pong<App>>,
     /// Flushes that wait for a connection.
@@ -178,6 +181,7 @@ impl<App: 'static> Client<App> {
             asking: Asking::new(options.limits.requests),
             deadline: None,
             outgoing: Outgoing::default(),
+            subject: String::new(),
             pongs: VecDeque::new(),
             flushes: Vec::new(),
             statistics: Statistics::default(),
@@ -218,7 +222,7 @@ impl<App: 'static> Client<App> {
         registry: &mut Registry<App>,
         message: &Message<'_>,
     ) -> Result<(), PublishError> {
-        subject::check(message.subject)?;
+        self.inner_mut().check(message.subject)?;
         message.reply.map_or(Ok(()), subject::check)?;
         self.put(registry, message, None)
     }
@@ -747,6 +751,15 @@ enum Receiver<App> {
 }
 
 impl<App> Inner<App> {
+    /// Whether something can be published as this. Mostly it is what was published as last.
+    fn check(&mut self, subject: &str) -> Result<(), InvalidSubject> {
+        if self.subject != subject || subject.is_empty() {
+            subject::check(subject)?;
+            subject.clone_into(&mut self.subject);
+        }
+        Ok(())
+    }
+
     fn receiver(&mut self, sid: &[u8], message: &Message<'_>) -> Receiver<App> {
         if let State::Closing(_) | State::Closed = self.state {
             return Receiver::Nobody;

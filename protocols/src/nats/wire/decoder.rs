@@ -258,11 +258,8 @@ fn unquoted(text: &[u8]) -> &[u8] {
 fn words(text: &[u8]) -> Option<([&[u8]; 5], usize)> {
     let mut words: [&[u8]; 5] = [&[]; 5];
     let mut count = 0;
-    let mut rest = text;
-    while let Some(begin) = rest.iter().position(|byte| !is_blank(*byte)) {
-        let (_, behind) = rest.split_at_checked(begin)?;
-        let end = behind.iter().position(|byte| is_blank(*byte)).unwrap_or(behind.len());
-        (*words.get_mut(count)?, rest) = behind.split_at_checked(end)?;
+    for word in text.split(|byte| is_blank(*byte)).filter(|word| !word.is_empty()) {
+        *words.get_mut(count)? = word;
         count += 1;
     }
     Some((words, count))

@@ -13,7 +13,7 @@ use crate::chat::server::kept;
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{ClientTags, Line};
 use crate::chat::server::modes::{Flags, Status};
-use crate::chat::server::post::{Part, What};
+use crate::chat::server::post::{Text, What};
 use crate::chat::server::talk::Talk;
 use crate::chat::server::users::Invitation;
 use crate::chat::wire::capability::Caps;
@@ -315,19 +315,17 @@ pub(super) fn show_event(
     params: Vec<Arc<str>>,
     text: Option<String>,
 ) -> Option<Happened> {
-    let parts = text.map(|text| Part { text, concat: false }).into_iter().collect();
+    let text = text.map_or(Text::None, |text| Text::Line(text.into()));
     ctx.happens_on(channel);
     let (what, params) =
         (What::Event(command), (ctx.server.channels[channel].name.shared(), params));
-    let post = Rc::new(posting::post(ctx, what, params, parts, ClientTags::default()));
+    let post = Rc::new(posting::post(ctx, what, params, text, ClientTags::default()));
     let told = Happened { id: post.id, at: post.at };
-    let Ok(lines) = post.plain() else {
+    let Ok(line) = post.line() else {
         ctx.server.counters.spoiled += 1;
         return None;
     };
-    for line in &lines {
-        ctx.tell_channel(channel, line);
-    }
+    ctx.tell_channel(channel, &line);
     posting::remember(ctx, channel, post);
     Some(told)
 }

@@ -111,14 +111,14 @@ fn show(ctx: &mut Context<'_>, target: &str, talk: &Talk, range: Range, most: us
 /// A post as its lines were: in the batch, and a multiline message in a batch of its own within.
 fn lines(ctx: &mut Context<'_>, post: &Post, batch: Option<&Rc<str>>) -> Vec<Line> {
     let caps = ctx.caps();
-    let mut lines = super::posting::renderings(ctx, post)
-        .find(|(_, wanted)| wanted.by(caps))
-        .map(|(lines, _)| lines)
-        .unwrap_or_default();
-    for line in lines.iter_mut().filter(|line| line.batch.is_none()) {
-        line.batch = batch.cloned();
-    }
-    lines
+    let lines = super::posting::renderings(ctx, post).filter(|(_, wanted)| wanted.by(caps));
+    let with_batch = |(mut line, _): (Line, _)| {
+        if line.batch.is_none() {
+            line.batch = batch.cloned();
+        }
+        line
+    };
+    lines.map(with_batch).collect()
 }
 
 /// `CHATHISTORY TARGETS`: in which conversations something was said, and when last.

@@ -9,7 +9,7 @@ use crate::chat::server::effect::{Effect, Happened, Words};
 use crate::chat::server::keys::{ChannelKey, UserKey};
 use crate::chat::server::line::{ClientTags, Line, Renderings};
 use crate::chat::server::modes::{Flags, Status, UserModes};
-use crate::chat::server::post::{Kind, Part, Post, What};
+use crate::chat::server::post::{Kind, Post, Text, What};
 use crate::chat::server::talk::{Party, Talk};
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::casemap::{ChannelName, same_name};
@@ -38,7 +38,7 @@ pub(super) fn tagmsg(ctx: &mut Context<'_>, message: &Message<'_>) {
 impl Words {
     /// A client-to-client question, other than `/me` (CTCP).
     fn is_ctcp(&self) -> bool {
-        let mut queries = self.parts.iter().filter_map(|part| part.text.strip_prefix('\u{1}'));
+        let mut queries = self.text.parts().filter_map(|(text, _)| text.strip_prefix('\u{1}'));
         queries.any(|text| !text.starts_with("ACTION"))
     }
 }
@@ -61,12 +61,12 @@ fn say_to_all(ctx: &mut Context<'_>, message: &Message<'_>, kind: Kind) {
         }
         return;
     };
-    let parts = match (kind, message.param(1).unwrap_or_default()) {
-        (Kind::Tagmsg, _) => Rc::default(),
+    let text = match (kind, message.param(1).unwrap_or_default()) {
+        (Kind::Tagmsg, _) => Text::None,
         (_, "") => return refuse(ctx, kind, numeric::ERR_NOTEXTTOSEND, &[]),
-        (_, text) => [Part { text: text.to_owned(), concat: false }].into(),
+        (_, text) => Text::Line(text.into()),
     };
-    let words = Words { kind, parts, client_tags: ClientTags::of(message.tags) };
+    let words = Words { kind, text, client_tags: ClientTags::of(message.tags) };
     if targets.contains(',') {
         say_to_each(ctx, targets, &words);
     } else {
@@ -101,9 +101,9 @@ fn meant<'a>(ctx: &Context<'_>, target: &'a str) -> &'a str {
 
 /// Says something to one target.
 pub(super) fn say(ctx: &mut Context<'_>, target: &str, words: Words) {
-    let name = target.trim_start_matches(|symbol| Status::of_symbol(symbol).is_some());
+    let (symbols, name) = Status::split(target);
     if ChannelName::is_meant(name) {
-        return say_to_channel(ctx, target, name, words);
+        return say_to_channel(ctx, symbols, name, words);
     }
     if let Some(user) = ctx.reach(target) {
         return say_to_user(ctx, user, words);
@@ -116,21 +116,20 @@ pub(super) fn say(ctx: &mut Context<'_>, target: &str, words: Words) {
 
 /// What was said, and when, as another node is told.
 fn told(kind: Kind, post: &Post) -> (Words, Happened) {
-    let (parts, client_tags) = (Rc::clone(&post.parts), post.client_tags.clone());
-    (Words { kind, parts, client_tags }, Happened { id: post.id, at: post.at })
+    let (text, client_tags) = (post.text.clone(), post.client_tags.clone());
+    (Words { kind, text, client_tags }, Happened { id: post.id, at: post.at })
 }
 
 fn said(ctx: &mut Context<'_>, target: Arc<str>, words: Words) -> Post {
-    post(ctx, What::Said(words.kind), (target, Vec::new()), words.parts, words.client_tags)
+    post(ctx, What::Said(words.kind), (target, Vec::new()), words.text, words.client_tags)
 }
 
 // ── to a channel ────────────────────────────────────────────────────────────────────────────────────
 
-fn say_to_channel(ctx: &mut Context<'_>, target: &str, name: &str, words: Words) {
+fn say_to_channel(ctx: &mut Context<'_>, symbols: &str, name: &str, words: Words) {
     let Some(key) = ctx.server.channels.named(name) else {
         return refuse(ctx, words.kind, numeric::ERR_NOSUCHCHANNEL, &[name]);
     };
-    let symbols = &target[..target.len() - name.len()];
     let channel = &ctx.server.channels[key];
     let may_speak = channel.may_speak(ctx.me, ctx.user())
         && (symbols.is_empty() || channel.has(ctx.me))
@@ -172,30 +171,28 @@ pub(in crate::chat::server) fn say_on(
 
 fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank: Status) {
     let is_tags = post.is_tags();
-    for (lines, wanted) in renderings(ctx, post) {
-        for line in &lines {
-            let mut renderings = Renderings::new(line);
-            let channel = &ctx.server.channels[key];
-            if !is_tags && wanted == Wanted::All && rank == Status::NONE {
-                channel.send(ctx.network, &mut renderings, Some(ctx.me));
-            } else {
-                channel.send_where(ctx.network, &mut renderings, Some(ctx.me), |caps, status| {
-                    wanted.by(caps)
-                        && status.reaches(rank)
-                        && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
-                });
-            }
+    for (line, wanted) in renderings(ctx, post) {
+        let mut renderings = Renderings::new(&line);
+        let channel = &ctx.server.channels[key];
+        if !is_tags && wanted == Wanted::All && rank == Status::NONE {
+            channel.send(ctx.network, &mut renderings, Some(ctx.me));
+        } else {
+            channel.send_where(ctx.network, &mut renderings, Some(ctx.me), |caps, status| {
+                wanted.by(caps)
+                    && status.reaches(rank)
+                    && (!is_tags || caps.has(Caps::MESSAGE_TAGS))
+            });
         }
-        echo(ctx, &lines, wanted, is_tags);
+        echo(ctx, line, wanted, is_tags);
     }
 }
 
 /// Says it to the user itself too, if it wants that (IRCv3 echo-message).
-fn echo(ctx: &mut Context<'_>, lines: &[Line], wanted: Wanted, is_tags: bool) {
+fn echo(ctx: &mut Context<'_>, line: Line, wanted: Wanted, is_tags: bool) {
     let caps = ctx.caps();
     let wants = caps.has(Caps::ECHO_MESSAGE) && (!is_tags || caps.has(Caps::MESSAGE_TAGS));
     if wants && wanted.by(caps) {
-        lines.iter().for_each(|line| ctx.reply_line(line.clone()));
+        ctx.reply_line(line);
     }
 }
 
@@ -216,12 +213,12 @@ pub(in crate::chat::server) fn say_to_user(ctx: &mut Context<'_>, user: UserKey,
     let kind = words.kind;
     let post = Rc::new(said(ctx, nick.as_str().into(), words));
     let is_tags = post.is_tags();
-    for (lines, wanted) in renderings(ctx, &post) {
+    for (line, wanted) in renderings(ctx, &post) {
         let caps = ctx.server.users[user].caps;
         if wanted.by(caps) && (!is_tags || caps.has(Caps::MESSAGE_TAGS)) {
-            lines.iter().for_each(|line| ctx.tell_user(user, line));
+            ctx.tell_user(user, &line);
         }
-        echo(ctx, &lines, wanted, is_tags);
+        echo(ctx, line, wanted, is_tags);
     }
     ctx.ask_home(user, |by, user| {
         let (words, told) = told(kind, &post);
@@ -243,11 +240,11 @@ fn say_to_service(ctx: &mut Context<'_>, service: &Service, words: Words) {
         return;
     }
     let post = said(ctx, service.name.into(), words);
-    for (lines, wanted) in renderings(ctx, &post) {
-        echo(ctx, &lines, wanted, false);
+    for (line, wanted) in renderings(ctx, &post) {
+        echo(ctx, line, wanted, false);
     }
     if kind == Kind::Privmsg {
-        services::hear(ctx, service, &post.parts);
+        services::hear(ctx, service, &post.text);
     }
 }
 

@@ -175,11 +175,28 @@ commands! {
 impl Command {
     /// The command of a name, which may be spelt in either case, and its place.
     fn named(name: &str) -> Option<(usize, &'static Self)> {
-        let spelt = || name.bytes().map(|byte| byte.to_ascii_uppercase());
-        let at = COMMANDS.binary_search_by(|it| it.name.bytes().cmp(spelt())).ok()?;
-        Some((at, COMMANDS.get(at)?))
+        let letter = name.bytes().next()?.to_ascii_uppercase().checked_sub(b'A')?;
+        let letter = usize::from(letter);
+        let (begin, end) = (*BEGINS.get(letter)?, *BEGINS.get(letter + 1)?);
+        let mut alike = COMMANDS.get(begin..end)?.iter().enumerate();
+        let (at, command) = alike.find(|(_, it)| it.name.eq_ignore_ascii_case(name))?;
+        Some((begin + at, command))
     }
 }
+
+/// Where the names of each letter begin in the table, and where it ends.
+const BEGINS: [usize; 27] = {
+    let mut begins = [COMMANDS.len(); 27];
+    let (mut letter, mut at) = (26, COMMANDS.len());
+    while letter > 0 {
+        letter -= 1;
+        while at > 0 && COMMANDS[at - 1].name.as_bytes()[0] as usize >= b'A' as usize + letter {
+            at -= 1;
+        }
+        begins[letter] = at;
+    }
+    begins
+};
 
 /// A line has come. If its user waits for something then, how it goes on.
 #[must_use]

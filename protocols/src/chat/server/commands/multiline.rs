@@ -64,8 +64,8 @@ fn end(ctx: &mut Context<'_>, name: &str) {
     match draft.kind {
         Some(kind) if draft.reference == name && !is_blank => {
             ctx.user_mut().spoke = ctx.network.now();
-            let (parts, client_tags) = (draft.parts.into(), draft.client_tags);
-            messages::say(ctx, &draft.target, Words { kind, parts, client_tags });
+            let (text, client_tags) = (draft.parts.into(), draft.client_tags);
+            messages::say(ctx, &draft.target, Words { kind, text, client_tags });
         }
         _ => invalid(ctx, "The batch is empty, or another one"),
     }

@@ -8,7 +8,8 @@ use crate::chat::server::context::Context;
 use crate::chat::server::keys::ChannelKey;
 use crate::chat::server::line::{ClientTags, Line};
 use crate::chat::server::modes::UserModes;
-use crate::chat::server::post::{Part, Post, What};
+use crate::chat::server::post::{Post, Text, What};
+use crate::chat::wire::builder::WriteError;
 use crate::chat::wire::capability::Caps;
 
 /// Something that the user said or did.
@@ -16,7 +17,7 @@ pub(super) fn post(
     ctx: &mut Context<'_>,
     what: What,
     (target, params): (Arc<str>, Vec<Arc<str>>),
-    parts: Rc<[Part]>,
+    text: Text,
     client_tags: ClientTags,
 ) -> Post {
     let id = ctx.next_id();
@@ -24,7 +25,7 @@ pub(super) fn post(
     let (source, account) = (Rc::clone(&user.source), user.account.clone());
     let by = Server::party(user);
     let bot = user.modes.has(UserModes::BOT);
-    Post { id, at: ctx.clock, source, by, account, bot, client_tags, what, target, params, parts }
+    Post { id, at: ctx.clock, source, by, account, bot, client_tags, what, target, params, text }
 }
 
 /// For whom a way of writing a message is.
@@ -46,25 +47,27 @@ impl Wanted {
     }
 }
 
-/// The ways to write a message, and for whom each is.
+/// The lines of a message, and for whom each is.
 pub(super) fn renderings(
     ctx: &mut Context<'_>,
     post: &Post,
-) -> impl Iterator<Item = (Vec<Line>, Wanted)> + use<> {
-    let written = if post.is_multiline() {
-        let batch = ctx.server.next_batch();
-        post.plain().and_then(|plain| {
-            let batched = (post.batched(&batch)?, Wanted::Multiline);
-            Ok([Some((plain, Wanted::NotMultiline)), Some(batched)])
-        })
-    } else {
-        post.plain().map(|plain| [Some((plain, Wanted::All)), None])
+) -> impl Iterator<Item = (Line, Wanted)> + use<> {
+    let written = match post.text {
+        Text::Lines(_) => several(ctx, post).map(|lines| (None, lines)),
+        _ => post.line().map(|line| (Some((line, Wanted::All)), Vec::new())),
     };
-    let written = written.unwrap_or_else(|_| {
+    let (one, several) = written.unwrap_or_else(|_| {
         ctx.server.counters.spoiled += 1;
-        [None, None]
+        (None, Vec::new())
     });
-    written.into_iter().flatten()
+    one.into_iter().chain(several)
+}
+
+/// Those of a multiline message: for who does not know of such, and for who does.
+fn several(ctx: &mut Context<'_>, post: &Post) -> Result<Vec<(Line, Wanted)>, WriteError> {
+    let plain = post.plain()?.into_iter().map(|line| (line, Wanted::NotMultiline));
+    let batched = post.batched(&ctx.server.next_batch())?.into_iter();
+    Ok(plain.chain(batched.map(|line| (line, Wanted::Multiline))).collect())
 }
 
 /// Whether a post is worth remembering: that somebody is typing is not.

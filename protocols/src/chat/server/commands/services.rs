@@ -6,7 +6,7 @@ use crate::chat::server::Event;
 use crate::chat::server::accounts::{NotAdded, NotSaved};
 use crate::chat::server::context::{Context, cut};
 use crate::chat::server::modes::Status;
-use crate::chat::server::post::Part;
+use crate::chat::server::post::Text;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::message::Message;
 use crate::chat::wire::timestamp::Timestamp;
@@ -50,11 +50,11 @@ pub(super) fn named(ctx: &Context<'_>, target: &str) -> Option<&'static Service>
 }
 
 /// Something was said to a service.
-pub(super) fn hear(ctx: &mut Context<'_>, service: &Service, parts: &[Part]) {
-    match parts {
+pub(super) fn hear(ctx: &mut Context<'_>, service: &Service, text: &Text) {
+    match text {
         // What clients ask each other (CTCP) is not for a service.
-        [Part { text, .. }] if text.starts_with('\u{1}') => {}
-        [Part { text, .. }] => ask(ctx, service, text),
+        Text::Line(text) if text.starts_with('\u{1}') => {}
+        Text::Line(text) => ask(ctx, service, text),
         _ => say(ctx, service.name, "Say one thing at a time, on one line."),
     }
 }

@@ -186,9 +186,8 @@ impl Server {
             }
             Effect::Said { by, channel, words, told } => {
                 let by = self.theirs(place, by)?;
-                let name = channel.trim_start_matches(|it| Status::of_symbol(it).is_some());
+                let (symbols, name) = Status::split(&channel);
                 let key = self.channels.named(name)?;
-                let symbols = channel.strip_suffix(name)?;
                 // It may have been kept until a snapshot came, in which its speaker has left already.
                 let room = &self.channels[key];
                 if room.flags.has(Flags::NO_EXTERNAL) && !room.has(by) {

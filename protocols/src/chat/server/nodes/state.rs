@@ -2,10 +2,11 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Instant;
 
+use foldhash::fast::FixedState;
 use slotmap::SecondaryMap;
 
 use super::settings::{Eras, Room};
@@ -32,7 +33,8 @@ pub(in crate::chat::server) struct Nodes {
     pub(super) nodes: Vec<Node>,
     /// All users that are registered.
     pub(super) people: SecondaryMap<UserKey, Person>,
-    pub(super) ids: BTreeMap<UserId, UserKey>,
+    /// Each line from elsewhere asks for its speaker, and nobody chooses an id.
+    pub(super) ids: HashMap<UserId, UserKey, FixedState>,
     pub(super) rooms: SecondaryMap<ChannelKey, Room>,
     pub(super) eras: Eras,
     /// Channels of which it is to be found out whose settings count.
@@ -94,7 +96,7 @@ impl Nodes {
             is_told: false,
             nodes: vec![here],
             people: SecondaryMap::new(),
-            ids: BTreeMap::new(),
+            ids: HashMap::default(),
             rooms: SecondaryMap::new(),
             eras: Eras::default(),
             unsettled: BTreeSet::new(),
