@@ -78,6 +78,38 @@ fn the_chapter_shows_this_swarm() {
     }
 }
 
+/// There is no seed. More of them, and how soon it is over, are looked at without a network, in `machine::tests::swarms`.
+#[test]
+fn four_who_have_a_quarter_each_give_each_other_what_is_missing() {
+    let quarters: [fn(u32) -> bool; 4] = [
+        |piece| piece % 4 == 0,
+        |piece| piece % 4 == 1,
+        |piece| piece % 4 == 2,
+        |piece| piece % 4 == 3,
+    ];
+    for bandwidth in [40_000, 400_000, 4_000_000] {
+        let mut network = Network::from_seed(bandwidth);
+        let content = content(60 * PIECE, false);
+        let mut all = Vec::new();
+        for (id, has) in (1..).zip(quarters) {
+            let known: Vec<_> = all.iter().map(|host| address(&network, *host)).collect();
+            let part = Part { has, ..Part::leecher(&content, id) }.dialling(known);
+            let leecher = part.enter(&mut network, "leecher");
+            for other in &all {
+                network.set_bandwidth(leecher, *other, Some(bandwidth));
+                network.set_bandwidth(*other, leecher, Some(bandwidth));
+            }
+            all.push(leecher);
+        }
+        watch(&mut network, &all);
+        until_whole(&mut network, &all, &content, MINUTE);
+        let torrents = all.iter().filter_map(|host| network.app(*host)?.swarm().torrent());
+        let given: Vec<_> = torrents.map(|torrent| torrent.traffic().uploaded).collect();
+        let share = given.iter().sum::<u64>() / 4;
+        assert!(given.iter().all(|given| *given >= share / 4), "{given:?} at {bandwidth}");
+    }
+}
+
 #[test]
 fn who_has_a_magnet_link_gets_everything_and_gives_it_on() {
     let mut network = Network::from_seed(2);
