@@ -1,6 +1,7 @@
 //! A torrent that a program gives to others, beside whatever else it does.
 
 use std::error::Error;
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -9,19 +10,98 @@ use protocols::store::Access;
 use protocols::torrent::disk::{Disk, DiskOptions};
 use protocols::torrent::machine::Bitfield;
 use protocols::torrent::peer::{Host, Limits, Options, Shared, Swarms};
+use protocols::torrent::tracker::Tracker;
+use protocols::torrent::wire::announce::{Announce, Event, Progress};
 use protocols::torrent::wire::{Magnet, Metainfo};
-use protocols::torrent::{Draft, PeerId};
-use reactor::{Address, Registry};
+use protocols::torrent::{Draft, InfoHash, PeerId, TrackerLimits};
+use reactor::{Address, Registry, TimersFull};
 
-/// How a program takes part that has everything: it needs nobody, so it makes no connections and hears of nobody's address.
-/// Else whoever connects could have it dial anywhere.
-#[must_use]
-pub fn giving() -> Options {
-    let limits = Limits { dials: 0, ..Limits::default() };
-    Options { pex: false, limits, ..Options::default() }
+/// What a program has that gives a torrent away: the swarm of who comes for it, and a tracker that tells those of each other.
+#[derive(Debug)]
+pub struct Giving {
+    /// The swarm.
+    pub swarms: Swarms,
+    /// The tracker. It is for this torrent alone.
+    pub tracker: Tracker,
 }
 
-/// Where peers are to connect, if a link can say it.
+impl Giving {
+    /// Nothing is given yet.
+    ///
+    /// Who has everything needs nobody, so it makes no connections and hears of nobody's address. Else whoever connects could
+    /// have it dial anywhere.
+    pub fn new<App: 'static>(registry: &mut Registry<App>) -> Self {
+        let limits = Limits { dials: 0, ..Limits::default() };
+        let options = Options { pex: false, limits, ..Options::default() };
+        let limits = TrackerLimits { torrents: 1, ..TrackerLimits::default() };
+        let tracker = Tracker::new(limits, registry);
+        Self { swarms: Swarms::new(peer_id(registry), options), tracker }
+    }
+
+    /// Makes a torrent of a file or a folder, shares it, and has the tracker list that. `listens` is where peers can connect,
+    /// `tracks` where the tracker is asked over HTTP. What it returns is a link that names both: some programs take peers from
+    /// trackers only.
+    ///
+    /// All of it is read before this returns: it is for a program that starts.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be read, or cannot be a torrent.
+    pub fn seed<App: Host + AsMut<Tracker>>(
+        &mut self,
+        registry: &mut Registry<App>,
+        path: &Path,
+        listens: &Address,
+        tracks: &Address,
+    ) -> Result<Magnet, Box<dyn Error>> {
+        let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
+        let torrent = Draft::of(&path)?.hash(|_| ControlFlow::Continue(()))?;
+        let link = Magnet {
+            trackers: vec![format!("http://{tracks}/announce")],
+            peers: vec![listens.to_string()],
+            ..magnet(&torrent)
+        };
+        let info = Arc::new(torrent.info);
+        let options = DiskOptions { access: Access::ReadOnly, ..DiskOptions::default() };
+        let disk = Disk::open(Arc::clone(&info), path.parent().unwrap_or(&path), options)?;
+        let (have, wanted) = (Bitfield::all(info.pieces()), Bitfield::none(info.pieces()));
+        self.swarms.share(registry, Shared { info, store: Arc::new(disk), have, wanted });
+        if let Some(listens) = listens.socket_addr() {
+            self.list(registry, link.hash, listens)?;
+        }
+        Ok(link)
+    }
+
+    /// Has the tracker list the seed, now and whenever peers have to ask again. It is first, so nobody's torrent takes its place.
+    fn list<App: AsMut<Tracker> + 'static>(
+        &mut self,
+        registry: &mut Registry<App>,
+        hash: InfoHash,
+        at: SocketAddr,
+    ) -> Result<(), TimersFull> {
+        let announce = Announce {
+            hash,
+            peer: self.swarms.id(),
+            port: at.port(),
+            progress: Progress::default(),
+            event: Event::Regular,
+            want: Some(0),
+            key: 0,
+        };
+        let (now, random) = (registry.now(), registry.random());
+        let answer = self.tracker.announce(&announce, at.ip(), now, random);
+        let Some(interval) = answer.map(|answer| answer.interval) else {
+            return Ok(());
+        };
+        registry.every(interval, move |registry, app| {
+            let (now, random) = (registry.now(), registry.random());
+            app.as_mut().announce(&announce, at.ip(), now, random);
+        })?;
+        Ok(())
+    }
+}
+
+/// An address, if a link can name it.
 ///
 /// # Errors
 ///
@@ -33,31 +113,6 @@ pub fn named(listen: Address) -> Result<Address, String> {
         )),
         false => Ok(listen),
     }
-}
-
-/// Makes a torrent of a file or a folder, and shares it; `listens` is where peers can connect. What it returns is a link
-/// to it that names this address, so that nobody has to be asked where it is.
-///
-/// All of it is read before this returns: it is for a program that starts.
-///
-/// # Errors
-///
-/// If it cannot be read, or cannot be a torrent.
-pub fn seed<App: Host>(
-    registry: &mut Registry<App>,
-    swarms: &mut Swarms,
-    path: &Path,
-    listens: &Address,
-) -> Result<Magnet, Box<dyn Error>> {
-    let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
-    let torrent = Draft::of(&path)?.hash(|_| ControlFlow::Continue(()))?;
-    let magnet = Magnet { peers: vec![listens.to_string()], ..magnet(&torrent) };
-    let info = Arc::new(torrent.info);
-    let options = DiskOptions { access: Access::ReadOnly, ..DiskOptions::default() };
-    let disk = Disk::open(Arc::clone(&info), path.parent().unwrap_or(&path), options)?;
-    let (have, wanted) = (Bitfield::all(info.pieces()), Bitfield::none(info.pieces()));
-    swarms.share(registry, Shared { info, store: Arc::new(disk), have, wanted });
-    Ok(magnet)
 }
 
 /// The link to a torrent.

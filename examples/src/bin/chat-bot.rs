@@ -17,11 +17,12 @@
 //! With `--share PATH` it seeds a torrent of that, and says in each channel where it is:
 //!
 //! ```text
-//! -bot- photos, 12.50 MiB: magnet:?xt=urn:btih:…&dn=photos&x.pe=192.0.2.1:6881
+//! -bot- photos, 12.50 MiB: magnet:?xt=urn:btih:…&dn=photos&tr=http%3A%2F%2F192.0.2.1…&x.pe=192.0.2.1:6881
 //! ```
 //!
-//! Whoever says `torrent get LINK --output DIR` has it, and gives it on. Chat and torrent are one loop, and one application
-//! that is told of both; people can fetch on when the chat server has gone.
+//! Whoever says `torrent get LINK --output DIR` has it, and gives it on; so does who gives the link to another program, since
+//! the bot is a tracker for it, too. Chat and torrent are one loop, and one application that is told of both; people can fetch
+//! on when the chat server has gone.
 //!
 //! It is what a bot looks like on this project's client: a struct that is told what happens, and whose
 //! timers are the loop's. It answers with notices, which no other bot answers, so that two of them do not
@@ -39,16 +40,20 @@ use clap::Parser;
 use examples::advice::NotOpened;
 use examples::endpoint::{self, Endpoint, HostPort};
 use examples::names::{self, Channels};
-use examples::{output, torrents};
+use examples::output;
+use examples::torrents::{self, Giving};
 use indicatif::BinaryBytes;
 use protocols::chat::client::{Caller, Client, ClientId, Event, Failure, Kind, Options};
 use protocols::torrent::peer::{Host, Swarm, Swarms};
-use reactor::{ListenOptions, Reactor, Registry};
+use protocols::torrent::tracker::{self, Tracker};
+use reactor::{Address, ListenOptions, Reactor, Registry};
 
 /// Names it remembers. When there are more, the one seen longest ago is forgotten.
 const MOST_SEEN: usize = 10_000;
 /// Reminders at one time, of everybody: each is a timer of the loop.
 const MOST_REMINDERS: usize = 1_000;
+/// How many bytes a link may have that says the torrent's name.
+const LONGEST_LINK: usize = 200;
 /// The longest time somebody is reminded after.
 const LONGEST: Duration = Duration::from_secs(7 * 24 * 3_600);
 
@@ -78,6 +83,10 @@ struct Cli {
     /// Where to be fetched from: an address that peers reach, since the link says it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0", requires = "share")]
     listen: HostPort,
+
+    /// Where those who fetch it ask for each other, over HTTP: an address that they reach [default: any free port beside --listen]
+    #[arg(long, value_name = "ADDR", requires = "share")]
+    tracker: Option<HostPort>,
 }
 
 /// The bot: its client, and what it remembers.
@@ -86,7 +95,7 @@ struct Bot {
     /// When each was last seen, by lower-case nick, and doing what.
     seen: BTreeMap<String, Sighting>,
     reminders: usize,
-    swarms: Swarms,
+    giving: Giving,
     /// What is said of the torrent.
     shared: Option<String>,
     result: Option<Result<(), Failure>>,
@@ -114,10 +123,10 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
             bot.client.quit(registry, "Back to the workshop");
         })?;
     }
-    let mut swarms = Swarms::new(torrents::peer_id(reactor.registry()), torrents::giving());
-    let shared = share(cli, reactor.registry(), &mut swarms)?;
+    let mut giving = Giving::new(reactor.registry());
+    let shared = share(cli, reactor.registry(), &mut giving)?;
     let (seen, reminders) = Default::default();
-    let mut bot = Bot { client, seen, reminders, swarms, shared, result: None };
+    let mut bot = Bot { client, seen, reminders, giving, shared, result: None };
     reactor.run(&mut bot)?;
     Ok(bot.result.unwrap_or(Ok(()))?)
 }
@@ -126,24 +135,40 @@ fn run(cli: &Cli) -> Result<(), Box<dyn Error>> {
 fn share(
     cli: &Cli,
     registry: &mut Registry<Bot>,
-    swarms: &mut Swarms,
+    giving: &mut Giving,
 ) -> Result<Option<String>, Box<dyn Error>> {
     let Some(path) = &cli.share else {
         return Ok(None);
     };
-    let listener = swarms
-        .listen(registry, torrents::named(cli.listen.first()?)?, &ListenOptions::default())
-        .map_err(NotOpened::by("--listen"))?;
-    let address = registry.listener_address(listener)?;
-    let link = torrents::seed(registry, swarms, path, &address)?;
-    let length = swarms.get(&link.hash).and_then(Swarm::info).map_or(0, |info| info.length());
+    let (at, options) = (torrents::named(cli.listen.first()?)?, ListenOptions::default());
+    let beside = at.ip().map(|ip| Address::Ip((ip, 0).into()));
+    let id = giving.swarms.listen(registry, at, &options).map_err(NotOpened::by("--listen"))?;
+    let listens = registry.listener_address(id)?;
+    let tracker = cli.tracker.as_ref().map(HostPort::first).transpose()?.or(beside);
+    let tracker = torrents::named(tracker.ok_or("--tracker wants an address")?)?;
+    let id =
+        tracker::listen_http(registry, tracker, &options).map_err(NotOpened::by("--tracker"))?;
+    let tracks = registry.listener_address(id)?;
+    let mut link = giving.seed(registry, path, &listens, &tracks)?;
+    let length =
+        giving.swarms.get(&link.hash).and_then(Swarm::info).map_or(0, |info| info.length());
     let name = link.name.as_deref().unwrap_or("a torrent").replace(char::is_control, "\u{fffd}");
+    // A line has room for one of them (RFC 2812, 2.3), and a link that is cut leads nowhere.
+    if link.to_string().len() > LONGEST_LINK {
+        link.name = None;
+    }
     Ok(Some(format!("{name}, {}: {link}", BinaryBytes(length))))
 }
 
 impl Host for Bot {
     fn swarms(&mut self) -> &mut Swarms {
-        &mut self.swarms
+        &mut self.giving.swarms
+    }
+}
+
+impl AsMut<Tracker> for Bot {
+    fn as_mut(&mut self) -> &mut Tracker {
+        &mut self.giving.tracker
     }
 }
 

@@ -20,7 +20,8 @@ use clap::Parser;
 use examples::advice::NotOpened;
 use examples::calls::{self, Topics};
 use examples::endpoint::HostPort;
-use examples::{output, page, stop, torrents};
+use examples::torrents::{self, Giving};
+use examples::{output, page, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
@@ -28,6 +29,7 @@ use protocols::http::server::{self as web, Files, Router, Site};
 use protocols::rpc::{self, NoParams, Service};
 use protocols::torrent::InfoHash;
 use protocols::torrent::peer::{Host, Swarm, Swarms};
+use protocols::torrent::tracker::{self, Tracker};
 use protocols::transfer::ftp::{self, users::Users};
 use protocols::transfer::store::{Access, Store};
 use protocols::transfer::tftp;
@@ -83,6 +85,10 @@ struct Options {
     /// Where to give the files to peers, as a torrent: an address that they reach [default: 127.0.0.1:6881, or any free port]
     #[arg(long, value_name = "ADDR")]
     seed: Option<HostPort>,
+
+    /// Where those peers ask for each other, over HTTP: an address that they reach [default: 127.0.0.1:6969, or any free port]
+    #[arg(long, value_name = "ADDR")]
+    tracker: Option<HostPort>,
 }
 
 /// The state of every server here: the application of the loop.
@@ -92,7 +98,7 @@ struct Playground {
     ftp: ftp::Server,
     tftp: tftp::Server,
     topics: Topics<Playground>,
-    swarms: Swarms,
+    giving: Giving,
 }
 
 impl AsMut<Topics<Self>> for Playground {
@@ -125,9 +131,15 @@ impl AsMut<tftp::Server> for Playground {
     }
 }
 
+impl AsMut<Tracker> for Playground {
+    fn as_mut(&mut self) -> &mut Tracker {
+        &mut self.giving.tracker
+    }
+}
+
 impl Host for Playground {
     fn swarms(&mut self) -> &mut Swarms {
-        &mut self.swarms
+        &mut self.giving.swarms
     }
 }
 
@@ -154,9 +166,8 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     opener.calls(options.calls.as_ref(), &service)?;
     opener.web(options.web.as_ref(), store.clone(), &service)?;
     calls::tick(opener.registry)?;
-    let id = torrents::peer_id(opener.registry);
-    let mut swarms = Swarms::new(id, torrents::giving());
-    let hash = opener.seed(options.seed.as_ref(), &mut swarms, &directory.path().join(FILES))?;
+    let mut giving = Giving::new(opener.registry);
+    let hash = opener.seed(options, &mut giving, &directory.path().join(FILES))?;
     opener.announce()?;
 
     // What people register here is forgotten when it ends: it is a playground.
@@ -167,17 +178,18 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         ftp: ftp::Server::new(ftp::Settings::default(), Users::anonymous_only(), store.clone()),
         tftp: tftp::Server::new(store, tftp::Limits::default()),
         topics: Topics::new(LoopGroup::from(reactor.handle())),
-        swarms,
+        giving,
     };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat, ftp, tftp, swarms, .. } = &playground;
+    let Playground { echo, chat, ftp, tftp, giving, .. } = &playground;
     output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
     output::say(format_args!("chat: {}", chat.counters()))?;
     output::say(format_args!("ftp: {}", ftp.counters()))?;
     output::say(format_args!("tftp: {}", tftp.counters()))?;
     let called = service.counters();
     output::say(format_args!("calls: {}, {} with an error", called.calls, called.failed))?;
-    let given = swarms.get(&hash).and_then(Swarm::torrent).map_or(0, |it| it.traffic().uploaded);
+    let torrent = giving.swarms.get(&hash).and_then(Swarm::torrent);
+    let given = torrent.map_or(0, |torrent| torrent.traffic().uploaded);
     output::say(format_args!("seed: {given} bytes to peers\n"))?;
     output::say(reactor.stats())?;
     Ok(())
@@ -349,21 +361,28 @@ impl Opener<'_> {
     /// The same files to peers, who need only the link.
     fn seed(
         &mut self,
-        wanted: Option<&HostPort>,
-        swarms: &mut Swarms,
+        wanted: &Options,
+        giving: &mut Giving,
         files: &Path,
     ) -> Result<InfoHash, Box<dyn Error>> {
         let options = ListenOptions::default();
-        if let Some(wanted) = wanted {
+        for wanted in wanted.seed.iter().chain(&wanted.tracker) {
             torrents::named(wanted.first()?)?;
         }
-        let id = choose(wanted, "127.0.0.1:6881", "--seed", |address| {
-            swarms.listen(self.registry, address, &options)
+        let id = choose(wanted.seed.as_ref(), "127.0.0.1:6881", "--seed", |address| {
+            giving.swarms.listen(self.registry, address, &options)
         })?;
-        let address = self.registry.listener_address(id)?;
-        let link = torrents::seed(self.registry, swarms, files, &address)?;
-        let command = format!("{} get '{link}' --output DIR --once", program("torrent"));
-        self.note("seed", "tcp", &address.to_string(), &command);
+        let listens = self.registry.listener_address(id)?;
+        let id = choose(wanted.tracker.as_ref(), "127.0.0.1:6969", "--tracker", |address| {
+            tracker::listen_http(self.registry, address, &options)
+        })?;
+        let tracks = self.registry.listener_address(id)?;
+        let link = giving.seed(self.registry, files, &listens, &tracks)?;
+        let torrent = program("torrent");
+        let command = format!("{torrent} get '{link}' --output DIR --once");
+        self.note("seed", "tcp", &listens.to_string(), &command);
+        let command = format!("{torrent} show '{link}' --ask");
+        self.note("seed", "http", &tracks.to_string(), &command);
         Ok(link.hash)
     }
 

@@ -779,6 +779,27 @@ fn a_bot_gives_files_to_who_reads_its_link_also_when_the_server_has_gone() {
     assert_eq!(ours.expect("it is there"), theirs.expect("it is there"));
 }
 
+/// Its name takes 720 bytes in a link, and a line has 512.
+#[test]
+fn a_bot_says_a_link_in_one_line_however_long_the_name_is() {
+    let (_server, address) = serve(&[]);
+    let mut ann = Person::in_room(&address, "ann");
+    let folder = tempfile::tempdir().expect("a folder");
+    let name = "\u{fc}".repeat(120);
+    fs::write(folder.path().join(&name), support::noise(300_000)).expect("a file");
+    let path = folder.path().join(&name);
+    let path = path.to_str().expect("it is text");
+    let _bot = Program::start(BOT, &[&address, "--channel", "#room", "--share", path]);
+    let said = ann.sees("#room -bot- \u{fc}");
+    let (_, link) = said.split_once("magnet:").expect("there is a link");
+    let place = tempfile::tempdir().expect("a folder");
+    let to = place.path().to_str().expect("it is text");
+    let words = ["get", &format!("magnet:{link}"), "--output", to, "--once"];
+    let ended = run(TORRENT, &words, b"");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(place.path().join(&name).exists());
+}
+
 #[test]
 fn a_bot_answers_in_the_channel_and_alone() {
     let (server, address) = serve(&[]);

@@ -388,10 +388,16 @@ fn a_url_that_cannot_be_asked_for_says_why() {
 /// A link that says it would lead nowhere.
 #[test]
 fn who_gives_a_torrent_has_to_name_an_address() {
-    let bot = ["127.0.0.1:1", "--share", "Cargo.toml", "--listen", "0.0.0.0:0"];
+    let bot = ["127.0.0.1:1", "--share", "Cargo.toml"];
     let any = "127.0.0.1:0";
-    let playground = ["--tcp", any, "--udp", any, "--seed", "[::]:0"];
-    for (program, words) in [(BOT, &bot[..]), (PLAYGROUND, &playground)] {
+    let playground = ["--tcp", any, "--udp", any];
+    for (program, words, more) in [
+        (BOT, &bot[..], ["--listen", "0.0.0.0:0"]),
+        (BOT, &bot, ["--tracker", "0.0.0.0:0"]),
+        (PLAYGROUND, &playground, ["--seed", "[::]:0"]),
+        (PLAYGROUND, &playground, ["--tracker", "[::]:0"]),
+    ] {
+        let words = [words, &more].concat();
         let output = Command::new(program).args(words).output().expect("the program is built");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains("name one that they reach"), "{said}");

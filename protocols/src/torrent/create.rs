@@ -83,7 +83,7 @@ pub enum CreateError {
         path: PathBuf,
     },
     /// There are no files, or nothing in them.
-    #[error("there is nothing in it")]
+    #[error("there is nothing to make a torrent of: no file that has anything in it")]
     Nothing,
     /// It has to be a power of two, of 16 KiB at least and 64 MiB at most.
     #[error("a piece has 16 KiB, 32 KiB and so on, up to 64 MiB: {0} bytes are none of these")]

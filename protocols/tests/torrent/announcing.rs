@@ -18,7 +18,8 @@ use protocols::torrent::wire::announce::{NoAnswer, Progress};
 use protocols::torrent::{PeerId, TrackerLimits};
 use reactor::sim::{Fault, Host, HostId, Network, Payload, Segment, Simulation, Verdict};
 use reactor::{
-    DatagramOptions, Input, ListenOptions, Protocol, Reach, Reactor, Registry, TimerKey, Transport,
+    Address, ConnectOptions, DatagramOptions, Input, ListenOptions, Protocol, Reach, Reactor,
+    Registry, TimerKey, Transport,
 };
 
 const HTTP: u16 = 80;
@@ -36,7 +37,10 @@ impl Peer {
         let id = PeerId::new([port as u8; 12]);
         let options = AnnounceOptions::new([1; 20].into(), id, port, tiers);
         let (port_v6, reach) = (Some(1_000 + port), Reach::Anywhere);
-        let options = AnnounceOptions { port_v6, reach, ..options };
+        Self::start_with(registry, AnnounceOptions { port_v6, reach, ..options })
+    }
+
+    fn start_with(registry: &mut Registry<Self>, options: AnnounceOptions) -> Self {
         let progress = |peer: &mut Self| Progress { left: peer.left, ..Progress::default() };
         let announcer = Announcer::start(registry, options, progress, |_, peer, event| {
             peer.events.push(event);
@@ -214,6 +218,40 @@ fn a_tracker_that_is_asked_by_name_is_told_the_port_of_the_family_it_is_asked_by
         let second = peer(&mut network, 11, &[&[&url]]);
         run(&mut network, 5);
         assert_eq!(app(&network, second).peers(), Some(vec![expected]));
+    }
+}
+
+/// It listens everywhere, by one family: there it is found, if it has asked by that. Where the tracker is by the other only, it
+/// hears of peers at least.
+#[test]
+fn who_listens_by_one_family_asks_a_tracker_by_that_if_it_can() {
+    for (any, v4, v6, by_v6) in [
+        ("0.0.0.0:0", true, true, false),
+        ("[::]:0", true, true, true),
+        ("0.0.0.0:0", false, true, true),
+        ("[::]:0", true, false, false),
+    ] {
+        let mut network = Network::from_seed(5);
+        let tracker = tracker_of_both(&mut network);
+        name_tracker(&mut network, tracker, v4, v6);
+        let tiers = vec![vec![format!("http://tracker.test:{HTTP}/announce")]];
+        let from: Address = any.parse().expect("an address");
+        let connect = ConnectOptions { from: Some(from), ..ConnectOptions::default() };
+        let id = PeerId::new([1; 12]);
+        let options = AnnounceOptions {
+            connect,
+            reach: Reach::Anywhere,
+            ..AnnounceOptions::new([1; 20].into(), id, 10, tiers.clone())
+        };
+        network.host("peer", move |registry| Ok(Peer::start_with(registry, options.clone())));
+        run(&mut network, 5);
+        let second = peer(&mut network, 11, &[&[&tiers[0][0]]]);
+        run(&mut network, 5);
+        let told = app(&network, second).events.iter().find_map(|event| match event {
+            TrackerEvent::Answered { answer, .. } => answer.peers.first().map(SocketAddr::is_ipv6),
+            TrackerEvent::Failed { .. } => None,
+        });
+        assert_eq!(told, Some(by_v6), "{any}, IPv4 {v4}, IPv6 {v6}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use protocols::torrent::peer::Options;
 use reactor::sim::{Fault, Faults, Network, Rate};
 
-use crate::stage::{Member, Part, address, content, until_whole, watch};
+use crate::stage::{Member, PIECE, Part, address, content, until_whole, watch};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -22,6 +22,92 @@ fn a_leecher_gets_everything_from_a_seed() {
     network.run_for(Duration::from_secs(5)).expect("nothing is broken");
     let peers = network.app(seed).map(|seed| seed.swarm().peers().count());
     assert_eq!(peers, Some(0), "two who have all part");
+}
+
+/// What `docs/torrent.md` shows of a swarm is this one. Where it is drawn otherwise, it says how: that belongs there.
+#[test]
+fn the_chapter_shows_this_swarm() {
+    let mut network = Network::from_seed(1);
+    let content = content(60 * PIECE, false);
+    let seed = Part::seed(&content, 1).enter(&mut network, "seed");
+    let (mut all, names) = (vec![seed], ["ann", "bob", "cat", "dan"]);
+    for (id, name) in (2..).zip(names) {
+        let known: Vec<_> = all.iter().map(|host| address(&network, *host)).collect();
+        let leecher = Part::leecher(&content, id).dialling(known).enter(&mut network, name);
+        for other in &all {
+            network.set_bandwidth(leecher, *other, Some(40_000));
+            network.set_bandwidth(*other, leecher, Some(40_000));
+        }
+        all.push(leecher);
+    }
+    let leechers = &all[1..];
+    watch(&mut network, leechers);
+    let mut drawn = String::new();
+    let mut draw = |network: &Network, then: &str| {
+        drawn += &format!("  after {:>2} s{then}\n", network.now().as_secs());
+        for (name, host) in names.iter().zip(leechers) {
+            let strip = network.app(*host).map(Member::strip).unwrap_or_default();
+            drawn += &format!("        {name}  {}\n", strip.replace('?', "o"));
+        }
+    };
+    for second in [7, 19] {
+        let passed = network.run_for(Duration::from_secs(second) - network.now());
+        passed.expect("nothing is broken");
+        draw(&network, "");
+    }
+    let has = |network: &Network, host: &_, piece| {
+        let torrent = network.app::<Member>(*host).and_then(|it| it.swarm().torrent());
+        torrent.is_some_and(|torrent| torrent.have().contains(piece))
+    };
+    let whole = |network: &Network| {
+        (0..60).all(|piece| leechers.iter().any(|host| has(network, host, piece)))
+    };
+    assert_eq!(network.run_until(MINUTE, whole), Ok(true));
+    draw(&network, ": every piece is with one of them, and the seed leaves");
+    let sent = network.app(seed).and_then(|seed| seed.swarm().torrent());
+    let sent = sent.map_or(0, |torrent| torrent.traffic().uploaded) / PIECE as u64;
+    if let Some((registry, seed)) = network.parts(seed) {
+        seed.swarms.leave(registry, content.info.hash()).expect("it is shared");
+    }
+    until_whole(&mut network, leechers, &content, MINUTE);
+    drawn += &format!("  after {} s: everybody has everything\n", network.now().as_secs());
+    drawn += &format!("```\n\nThe seed has sent {sent} pieces");
+    // A package has no book beside it.
+    if let Ok(chapter) = std::fs::read_to_string("../docs/torrent.md") {
+        assert!(chapter.contains(&drawn), "\n{drawn}");
+    }
+}
+
+/// There is no seed. More of them, and how soon it is over, are looked at without a network, in `machine::tests::swarms`.
+#[test]
+fn four_who_have_a_quarter_each_give_each_other_what_is_missing() {
+    let quarters: [fn(u32) -> bool; 4] = [
+        |piece| piece % 4 == 0,
+        |piece| piece % 4 == 1,
+        |piece| piece % 4 == 2,
+        |piece| piece % 4 == 3,
+    ];
+    for bandwidth in [40_000, 400_000, 4_000_000] {
+        let mut network = Network::from_seed(bandwidth);
+        let content = content(60 * PIECE, false);
+        let mut all = Vec::new();
+        for (id, has) in (1..).zip(quarters) {
+            let known: Vec<_> = all.iter().map(|host| address(&network, *host)).collect();
+            let part = Part { has, ..Part::leecher(&content, id) }.dialling(known);
+            let leecher = part.enter(&mut network, "leecher");
+            for other in &all {
+                network.set_bandwidth(leecher, *other, Some(bandwidth));
+                network.set_bandwidth(*other, leecher, Some(bandwidth));
+            }
+            all.push(leecher);
+        }
+        watch(&mut network, &all);
+        until_whole(&mut network, &all, &content, MINUTE);
+        let torrents = all.iter().filter_map(|host| network.app(*host)?.swarm().torrent());
+        let given: Vec<_> = torrents.map(|torrent| torrent.traffic().uploaded).collect();
+        let share = given.iter().sum::<u64>() / 4;
+        assert!(given.iter().all(|given| *given >= share / 4), "{given:?} at {bandwidth}");
+    }
 }
 
 #[test]

@@ -22,15 +22,19 @@ pub(crate) fn files(info: &Info, patterns: &[String]) -> Result<Vec<usize>, NoSu
             if inside.is_empty() { root.to_string_lossy().into_owned() } else { inside }
         })
     };
+    // Who copies a name from what is shown has the folder's in front of it.
+    let root = format!("{}/", info.name().to_string_lossy());
+    let is_of = |pattern: &str, name: &str| {
+        let ways = [Some(pattern), pattern.strip_prefix(&root)];
+        ways.iter().flatten().any(|way| matches(way.as_bytes(), name.as_bytes()))
+    };
     for pattern in patterns {
-        if !names().any(|name| matches(pattern.as_bytes(), name.as_bytes())) {
+        if !names().any(|name| is_of(pattern, &name)) {
             return Err(NoSuchFile(pattern.clone()));
         }
     }
-    let is_chosen = |name: &str| {
-        patterns.is_empty()
-            || patterns.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
-    };
+    let is_chosen =
+        |name: &str| patterns.is_empty() || patterns.iter().any(|pattern| is_of(pattern, name));
     let chosen = names().enumerate().filter(|(_, name)| is_chosen(name));
     Ok(chosen.map(|(index, _)| index).collect())
 }

@@ -36,7 +36,8 @@ pub(crate) struct Options {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     piece_size: Option<u32>,
 
-    /// Who knows the peers, http://HOST/announce or udp://HOST:PORT; the next one is asked when this one fails
+    /// Who knows the peers, http://HOST/announce or udp://HOST:PORT. Of several each is a tier: all are asked, by some programs
+    /// only the next one when one fails
     #[arg(long, value_name = "URL", value_parser = tracker)]
     tracker: Vec<String>,
 

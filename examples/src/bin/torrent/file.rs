@@ -20,6 +20,11 @@ pub(crate) fn read(path: &Path) -> Result<Metainfo, Box<dyn Error>> {
     Ok(Metainfo::parse(&text, &limits).map_err(|error| format!("{}: {error}", path.display()))?)
 }
 
+/// Whether it is a magnet link, and not a file's name; in capitals it is one, too (RFC 3986, 3.1).
+pub(crate) fn is_link(text: &str) -> bool {
+    text.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("magnet:"))
+}
+
 /// Reads a file; one byte more than there may be tells that there is more.
 pub(crate) fn read_most(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();

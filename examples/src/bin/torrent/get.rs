@@ -26,7 +26,7 @@ pub(crate) struct Options {
     #[arg(long)]
     once: bool,
 
-    /// Get the files with such names only: * is any characters, ? any one. Pieces that they share with their
+    /// Get the files with such names only: * is any characters, ? any one. The folder's name may be in front. Pieces that they share with their
     /// neighbours are fetched whole
     #[arg(long, value_name = "GLOB")]
     select: Vec<String>,

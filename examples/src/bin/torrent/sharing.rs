@@ -180,7 +180,7 @@ impl From<When> for Encryption {
 impl Known {
     /// Reads a `.torrent` file, or a magnet link.
     pub(crate) fn read(text: &str) -> Result<Self, Box<dyn Error>> {
-        match text.starts_with("magnet:") {
+        match file::is_link(text) {
             true => Ok(Self::Link(text.parse()?)),
             false => Ok(Self::Torrent(Box::new(file::read(Path::new(text))?))),
         }
@@ -534,7 +534,12 @@ impl Sharing {
         let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
             return;
         };
-        let from = self.swarms.options().first_from();
+        let options = self.swarms.options();
+        let from = match options.from[..] {
+            // Also where that is everywhere: what has asked by the other family is listed where nobody listens.
+            [only] => Some(Address::Ip((only, 0).into())),
+            _ => options.first_from(),
+        };
         let options = AnnounceOptions {
             key: registry.random() as u32,
             port_v6: self.swarms.port_v6(),

@@ -42,7 +42,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         true => ask::trackers(hash, trackers, options.allow_inside).map(Some),
         false => Ok(None),
     };
-    if options.torrent.starts_with("magnet:") {
+    if file::is_link(&options.torrent) {
         let magnet: Magnet = options.torrent.parse()?;
         let told = asked(magnet.hash, &magnet.trackers)?;
         return if options.json {

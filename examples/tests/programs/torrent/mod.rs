@@ -1,4 +1,5 @@
 //! The program `torrent`, as a person meets it, beside what others make of its torrents.
+mod links;
 mod peers;
 mod trackers;
 
@@ -48,8 +49,10 @@ fn what_is_made_is_shown_and_right_until_somebody_changes_it() {
     assert_eq!(value_of("magnet ", &shown), Some(&*link));
     assert_eq!(value_of("tracker ", &shown), Some("http://t.test/announce"));
     assert!(shown.contains("private") && shown.contains(" 5 B data/deep/small\n"), "{shown}");
-    let linked = run(TORRENT, &["show", &link], b"").text();
-    assert_eq!(value_of("info hash ", &linked), value_of("info hash ", &shown));
+    for link in [&link, &link.replace("magnet:", "MAGNET:")] {
+        let linked = run(TORRENT, &["show", link], b"").text();
+        assert_eq!(value_of("info hash ", &linked), value_of("info hash ", &shown));
+    }
     assert_eq!(check(&file, &here), (Some(0), "13 of 13 pieces are right".to_owned()));
 
     fs::write(here.path().join("data/deep/small"), b"other").expect("a file");

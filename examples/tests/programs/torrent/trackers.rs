@@ -19,6 +19,50 @@ fn a_tracker_brings_a_seed_and_a_leecher_together() {
     brings_ours_together(&tracker.line());
 }
 
+/// Starts a program to which names lead where a file says, as far as that may be done.
+#[cfg(target_os = "linux")]
+const NAMED: &str = r#"
+    unshare --mount true || { echo none; exit; }
+    exec unshare --mount sh -c 'mount --bind "$0" /etc/hosts || { echo none; exit; }; exec "$@"' "$@""#;
+
+/// The name leads to both families, to one of them first: a tracker that is asked by the other lists an address where nobody
+/// listens.
+#[cfg(target_os = "linux")]
+#[test]
+fn who_listens_by_one_family_asks_a_tracker_by_that() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return outside::left_out("this machine has no ::1");
+    }
+    let port = outside::free_port();
+    let [v4, v6] = ["127.0.0.1", "[::1]"].map(|ip| format!("{ip}:{port}"));
+    let words = ["tracker", "--listen", &v4, "--listen", &v6, "--udp", &v4, "--udp", &v6];
+    let tracker = Program::start(TORRENT, &words);
+    let _ = [(); 4].map(|()| tracker.line());
+    for scheme in ["http", "udp"] {
+        let url = |place: &str| format!("{scheme}://{place}/announce");
+        let (here, file, _) = made(&["--tracker", &url(&format!("both.test:{port}"))]);
+        let names = here.path().join("names");
+        fs::write(&names, "127.0.0.1 both.test\n::1 both.test\n").expect("a file");
+        let names = names.to_str().expect("it is text");
+        for (everywhere, at, one) in [("0.0.0.0:0", &v4, "127.0.0.1:0"), ("[::]:0", &v6, "[::1]:0")]
+        {
+            let words = ["-c", NAMED, "sh", names, TORRENT, "seed", &file, "--data"];
+            let more = [&text(&here), "--listen", everywhere, "--allow-inside"];
+            let seed = Program::start("sh", &[&words[..], &more].concat());
+            if !seed.line().starts_with("listening on ") {
+                return outside::left_out("no file of names can be mounted here");
+            }
+            // The same torrent, since where it is told of is no part of it.
+            let (_there, named_otherwise, _) = made(&["--tracker", &url(at)]);
+            until_listed(&named_otherwise, 1);
+            let (code, there) = get(&named_otherwise, &["--listen", one]);
+            assert_eq!(code, Some(0), "{scheme} from {everywhere}");
+            assert!(are_same(&here, &there));
+            let _ = seed.stop();
+        }
+    }
+}
+
 /// Ours share and fetch what nobody but a tracker tells them of.
 fn brings_ours_together(url: &str) {
     let (here, file, link) = made(&["--tracker", url]);

@@ -55,7 +55,7 @@ pub struct Limits {
     pub round: Duration,
 
     /// How old a request is when at the end another peer is asked for the same block; four times as old, and more, once a 32nd
-    /// of all blocks has come twice; but half of [`snub`](Self::snub) at most.
+    /// of all blocks has come twice, but half of [`snub`](Self::snub) at most; and as old as that once a 20th has.
     ///
     /// Default 1 s: what is on its way arrives in that time, and is not sent twice.
     pub impatience: Duration,

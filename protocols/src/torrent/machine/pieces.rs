@@ -1,10 +1,10 @@
 //! What has become of each piece.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::rarity::Rarity;
-use super::{BLOCK, Bitfield, Geometry, PeerKey};
+use super::{BLOCK, Bitfield, Geometry, Limits, PeerKey};
 
 /// So many times as late as otherwise a block is that may come twice although many have.
 const VERY_LATE: u32 = 4;
@@ -157,19 +157,24 @@ impl Pieces {
         self.open.get(&piece)
     }
 
-    /// How many times as late as otherwise a block has to be until it may be asked of a second peer, so that it may come
-    /// twice. A 32nd of all may be. When that is used up one at a time may, which is very late, and each time twice as late:
-    /// but not as late as who is silent is asked anew (`Torrent::pick_again`), so that no peer can hold up the end.
-    pub(super) fn lateness_to_ask_again(&self) -> Option<u32> {
+    /// How old a block has to be until it may be asked of a second peer, so that it may come twice. A 32nd of all may be. When that
+    /// is used up one at a time may, which is very late, and each time twice as late: but not as late as who is silent is asked
+    /// anew (`Torrent::pick_again`), so that no peer can hold up the end. When a 20th is used up it has to be as late as that;
+    /// fewer than twenty have none.
+    pub(super) fn age_to_ask_again(&self, limits: &Limits) -> Option<Duration> {
         let all = self.geometry.length().div_ceil(u64::from(BLOCK));
         let spent =
             u64::from(self.superfluous) + self.called_off.map(u64::from).iter().sum::<u64>();
-        let most = (all / 32).max(1);
+        let (most, ever) = ((all / 32).max(1), all / 20);
+        let late = |times| limits.impatience.saturating_mul(times).min(limits.snub / 2);
         let asked = self.open.values().flat_map(Open::asked);
         let again = asked.map(|(_, by, _)| by.iter().flatten().count().saturating_sub(1) as u64);
         match again.sum::<u64>() {
-            again if again + spent < most => Some(1),
-            0 => Some(VERY_LATE << spent.saturating_sub(most).min(DOUBLINGS)),
+            again if again + spent < most => Some(late(1)),
+            0 if ever == 0 || spent < ever => {
+                Some(late(VERY_LATE << (spent - most).min(DOUBLINGS)))
+            }
+            0 => Some(limits.snub),
             _ => None,
         }
     }

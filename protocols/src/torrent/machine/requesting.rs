@@ -91,9 +91,8 @@ impl Torrent {
     fn pick_again(&self, key: PeerKey, now: Instant) -> Option<At> {
         let may = self.is_near_the_end();
         let peer = self.peers.get(&key).filter(|_| may)?;
-        let lateness = self.pieces.lateness_to_ask_again()?;
         // Who is silent is asked anew after `snub`, and each time the block is young again: it has to be late before that.
-        let impatience = self.limits.impatience.saturating_mul(lateness).min(self.limits.snub / 2);
+        let impatience = self.pieces.age_to_ask_again(&self.limits)?;
         let soon = impatience.saturating_add(peer.download.time_left().saturating_mul(2));
         // However much else comes from somebody: what has not come for so long does not come soon.
         let is_late = |by: &[Option<PeerKey>], age: Duration| {

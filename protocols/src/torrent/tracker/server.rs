@@ -17,13 +17,13 @@ use crate::budget::Budget;
 use crate::http::ServerLimits;
 use crate::http::server::{self, Exchange, Settings, Site};
 use crate::http::wire::Request;
-use crate::torrent::wire::announce::{self, Announce};
+use crate::torrent::wire::announce::{self, Announce, Answer};
 use crate::torrent::wire::udp::{self, Ask, Body, Family, Reply};
 
 /// A tracker: it tells peers of a torrent of each other, whatever torrent it is.
 ///
 /// A peer is listed at the address that its question came from; what it says of its address is not believed. It is
-/// not told of itself, and a seed is not told of seeds.
+/// not told of itself, and who is a seed beyond doubt is not told of seeds.
 #[derive(Debug)]
 pub struct Tracker {
     table: Table,
@@ -47,6 +47,20 @@ impl Tracker {
             budget: Budget::new(limits.per_second, limits.sources),
             proof: Proof::new(secret, now),
         }
+    }
+
+    /// Lists a peer that is reached at this address, and tells it of others, as if it had asked from there: one of this program
+    /// need not ask over a socket. It is forgotten unless it is said again after the answer's interval.
+    ///
+    /// Returns `None` if there is no room for another torrent. `random` says with whom the list begins.
+    pub fn announce(
+        &mut self,
+        announce: &Announce,
+        from: IpAddr,
+        now: Instant,
+        random: u64,
+    ) -> Option<Answer> {
+        self.table.announce(announce, from, now, random)
     }
 
     /// How many torrents have peers.
@@ -86,7 +100,7 @@ impl Tracker {
 
     fn announce_http(&mut self, query: &str, from: IpAddr, now: Instant, random: u64) -> Vec<u8> {
         match Announce::parse_query(query) {
-            Ok(asked) => match self.table.announce(&asked, from, now, random) {
+            Ok(asked) => match self.announce(&asked, from, now, random) {
                 Some(answer) => answer.write(),
                 None => announce::refusal(NO_ROOM),
             },
@@ -126,7 +140,7 @@ impl Tracker {
             Ask::Announce { announce, .. } if announce.port == 0 => return refused("no port"),
             Ask::Announce { announce, .. } => {
                 let fitting = (LONGEST_REPLY - 20) / if family == Family::V4 { 6 } else { 18 };
-                match self.table.announce(&announce, from.ip(), now, random) {
+                match self.announce(&announce, from.ip(), now, random) {
                     Some(mut answer) => {
                         answer.peers.retain(|peer| Family::of(*peer) == family);
                         answer.peers.truncate(fitting);

@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 
 use super::TrackerLimits;
 use crate::torrent::InfoHash;
-use crate::torrent::wire::announce::{Announce, Answer, Counts, Event};
+use crate::torrent::wire::announce::{Announce, Answer, Counts, Event, Progress};
 
 /// Torrents, and who shares them.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ impl Table {
             let want = announce.want.unwrap_or(USUAL).min(self.limits.answered) as usize;
             let forgotten = now.checked_sub(self.limits.memory());
             let is_there = |peer: &Peer| forgotten.is_none_or(|then| peer.heard > then);
-            let others = torrent.others(place, announce.progress.left == 0, random);
+            let others = torrent.others(place, needs_no_seed(&announce.progress), random);
             let others = others.filter(|(_, peer)| is_there(peer)).map(|(place, _)| place);
             answer.peers = others.take(want).collect();
         }
@@ -161,25 +161,30 @@ impl Torrent {
         }
     }
 
-    /// All but one: a seed has nothing to say to another.
+    /// All but one; a seed has nothing to say to another.
     fn others(
         &self,
         place: SocketAddr,
-        is_seed: bool,
+        needs_no_seed: bool,
         random: u64,
     ) -> impl Iterator<Item = (SocketAddr, &Peer)> {
         let first = (random % self.peers.len().max(1) as u64) as usize;
         let (late, early) = (self.peers.iter().skip(first), self.peers.iter().take(first));
         late.chain(early)
-            .filter(move |(other, peer)| **other != place && !(is_seed && peer.is_seed))
+            .filter(move |(other, peer)| **other != place && !(needs_no_seed && peer.is_seed))
             .map(|(other, peer)| (*other, peer))
     }
+}
+
+/// Whether it is a seed beyond doubt. aria2 says that nothing is missing as long as it has the link only, and does not know
+/// what is: so may anybody who has neither sent nor had anything.
+fn needs_no_seed(progress: &Progress) -> bool {
+    progress.left == 0 && (progress.uploaded, progress.downloaded) != (0, 0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::torrent::wire::announce::Progress;
 
     /// A table, and what time it is there.
     struct Scene {
@@ -193,13 +198,23 @@ mod tests {
             Self { table: Table::new(limits, now), now }
         }
 
-        /// The ports of the peers that a peer is told of; all are at one address.
+        /// The ports of the peers that a peer is told of, which has sent something; all are at one address.
         fn says(&mut self, torrent: u8, port: u16, left: u64, event: Event) -> Option<Vec<u16>> {
+            self.says_of_itself(torrent, port, Progress { uploaded: 1, left, downloaded: 0 }, event)
+        }
+
+        fn says_of_itself(
+            &mut self,
+            torrent: u8,
+            port: u16,
+            progress: Progress,
+            event: Event,
+        ) -> Option<Vec<u16>> {
             let announce = Announce {
                 hash: [torrent; 20].into(),
                 peer: [0; 20].into(),
                 port,
-                progress: Progress { left, ..Progress::default() },
+                progress,
                 event,
                 want: None,
                 key: 0,
@@ -235,6 +250,17 @@ mod tests {
         scene.says(1, 10, 0, Event::Stopped);
         scene.says(1, 12, 0, Event::Stopped);
         assert_eq!((scene.table.torrents(), scene.table.peers()), (1, 1));
+    }
+
+    #[test]
+    fn who_may_have_the_link_only_is_told_of_seeds_though_it_says_that_nothing_is_missing() {
+        let mut scene = Scene::new(TrackerLimits::default());
+        scene.says(1, 10, 0, Event::Started);
+        let mut aria2 = Progress::default();
+        for (downloaded, told) in [(0, vec![10]), (1, vec![])] {
+            aria2.downloaded = downloaded;
+            assert_eq!(scene.says_of_itself(1, 11, aria2, Event::Regular), Some(told));
+        }
     }
 
     #[test]

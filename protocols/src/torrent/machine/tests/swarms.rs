@@ -187,6 +187,14 @@ impl Swarm {
         }
     }
 
+    /// Everybody has given a quarter of its share at least.
+    #[track_caller]
+    fn assert_shared(&self, who: &[usize]) {
+        let sent: Vec<_> = who.iter().map(|at| self.members[*at].sent).collect();
+        let share = sent.iter().sum::<u32>() / sent.len() as u32;
+        assert!(sent.iter().all(|sent| *sent >= share / 4), "{sent:?} of {share}");
+    }
+
     fn tell(&self) -> String {
         let tell = |member: &Member| {
             let peers = (0..self.members.len()).map(|to| member.torrent.peer(PeerKey(to as u64)));
@@ -319,6 +327,49 @@ fn a_small_torrent_comes_little_more_than_once() {
     }
 }
 
+/// Each begins with other pieces, and nobody has all: then there is something to ask of everybody at once, and nobody has to
+/// wait for a round to come by what others want.
+#[test]
+fn where_pieces_are_spread_nobody_gives_less_than_a_quarter_of_its_share() {
+    for (leechers, speed, pieces) in [
+        (2, 1, PIECES),
+        (4, 4, PIECES),
+        (8, 8, 120),
+        (9, 2, 24),
+        (12, 4, PIECES),
+        (20, 5, 24),
+        (30, 4, PIECES),
+    ] {
+        let mut swarm = Swarm::of(pieces);
+        let with_some = |at| {
+            let mut has = Bitfield::none(pieces);
+            let its = (0..pieces).filter(|piece| piece % leechers == at);
+            its.for_each(|piece| assert!(has.insert(piece)));
+            swarm.join(has, speed)
+        };
+        let leechers: Vec<_> = (0..leechers).map(with_some).collect();
+        swarm.meet_all();
+        swarm.finish(&leechers, Duration::from_secs(60));
+        swarm.assert_shared(&leechers);
+    }
+}
+
+/// There are as many slots: nobody waits, however soon it is over.
+#[test]
+fn where_there_is_a_slot_for_everybody_nobody_gives_less_than_a_quarter_of_its_share() {
+    for leechers in 2..=8 {
+        for (speed, seed, pieces) in [(1, 1, PIECES), (2, 4, 24), (4, 4, PIECES), (5, 5, 24)] {
+            let mut swarm = Swarm::of(pieces);
+            swarm.join(Bitfield::all(pieces), seed);
+            let leechers: Vec<_> =
+                (0..leechers).map(|_| swarm.join(Bitfield::none(pieces), speed)).collect();
+            swarm.meet_all();
+            swarm.finish(&leechers, Duration::from_secs(120));
+            swarm.assert_shared(&leechers);
+        }
+    }
+}
+
 /// There are eight slots. Steps are long, so that it takes three of the rounds in which chokes are thought over: who comes
 /// ninth is sent something by the seed in the second at the earliest, when the others have asked each other for all.
 #[test]
@@ -333,10 +384,7 @@ fn who_is_ninth_in_line_gives_its_share_too() {
             (0..leechers).map(|_| swarm.join(Bitfield::none(pieces), speed)).collect();
         swarm.meet_all();
         swarm.finish(&leechers, Duration::from_secs(300));
-        let sent = leechers.iter().map(|leecher| swarm.members[*leecher].sent);
-        let sent: Vec<_> = sent.collect();
         assert!(swarm.now - begun >= Duration::from_secs(30), "{:?}", swarm.now - begun);
-        let share = sent.iter().sum::<u32>() / leechers.len() as u32;
-        assert!(sent.iter().all(|sent| *sent >= share / 4), "{sent:?} of {share}");
+        swarm.assert_shared(&leechers);
     }
 }

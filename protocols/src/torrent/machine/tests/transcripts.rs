@@ -379,7 +379,8 @@ fn who_is_late_and_repeats_a_block_does_not_make_the_end_later() {
     for _ in 0..asked {
         assert_eq!(stage.receive(ANN, block(0, 0)), Keep::No);
     }
-    assert_eq!(stage.torrent.pieces.lateness_to_ask_again(), Some(1));
+    let limits = Limits::default();
+    assert_eq!(stage.torrent.pieces.age_to_ask_again(&limits), Some(limits.impatience));
 }
 
 #[test]

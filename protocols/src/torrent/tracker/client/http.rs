@@ -7,7 +7,7 @@ use http::{Method, StatusCode};
 use reactor::{Address, Registry};
 
 use super::failure::AnnounceFailed;
-use super::options::{AnnounceOptions, Done};
+use super::options::{AnnounceOptions, Done, is_everywhere};
 use super::question::Question;
 use crate::http::client::{Ask, Call, Client, ClientOptions, Failure, Reader, Url, redirect};
 use crate::http::wire::Response;
@@ -50,7 +50,7 @@ struct Way {
 }
 
 /// How a tracker is asked, and how if that leads nowhere. A name may lead to addresses of both families, and the port that
-/// is told has to be that of the one it is asked by: so it is asked by IPv4 first, as far as that leads there.
+/// is told has to be that of the one it is asked by: so it is asked by one of them first, as far as that leads there.
 fn ways<Q: Question>(
     tracker: &str,
     question: Q,
@@ -63,18 +63,21 @@ fn ways<Q: Question>(
     let either = way(question, None)?;
     match leaves_from(&either.url, options) {
         Some(ip) => Ok((way(question.leaving(ip.is_ipv6(), options), None)?, None)),
-        None if options.tells_apart() => {
-            let (v4, v6) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
-            Ok((by(v4)?, Some(by(v6)?)))
-        }
-        None => Ok((either, None)),
+        None => match options.first_family() {
+            Some(first) => {
+                let (v4, v6) = (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into());
+                Ok((by(first)?, Some(by(if first.is_ipv4() { v6 } else { v4 })?)))
+            }
+            None => Ok((either, None)),
+        },
     }
 }
 
 /// An address of the family from which it is asked, as far as that is known before it is.
 fn leaves_from(url: &Url, options: &AnnounceOptions) -> Option<IpAddr> {
     let connect = options.connecting(url.scheme());
-    let from = connect.and_then(|connect| connect.from.as_ref()).and_then(Address::ip);
+    let from = connect.and_then(|connect| connect.from.as_ref());
+    let from = from.filter(|from| !is_everywhere(from)).and_then(Address::ip);
     from.or_else(|| url.host().parse().ok())
 }
 

@@ -1,6 +1,6 @@
 //! Who asks trackers, and whom; and who hears of it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -41,7 +41,8 @@ pub struct AnnounceOptions {
     /// `announce…`; one of a link (169.254.…, fe80::…) is not. [`Reach::Anywhere`] is for torrents of one's own. It stands
     /// above what [`connect`](Self::connect) and [`secure`](Self::secure) say.
     pub reach: Reach,
-    /// How connections are made; those over UDP are made [from](ConnectOptions::from) there, too.
+    /// How connections are made; those over UDP are made [from](ConnectOptions::from) there, too. From `0.0.0.0` or `[::]` says
+    /// which family is tried first where a name leads to both: it is for who listens everywhere, by that one alone.
     pub connect: ConnectOptions,
     /// How those over TLS are made. Default `None`: https fails.
     pub secure: Option<ConnectOptions>,
@@ -58,9 +59,11 @@ impl AnnounceOptions {
         self.port_v6.filter(|_| is_v6).unwrap_or(self.port)
     }
 
-    /// Whether it makes a difference by which family a tracker is asked.
-    pub(super) fn tells_apart(&self) -> bool {
-        self.port_v6.is_some_and(|port| port != self.port)
+    /// Everywhere of the family by which a tracker is asked first, if that makes a difference.
+    pub(super) fn first_family(&self) -> Option<IpAddr> {
+        let tells_apart = self.port_v6.is_some_and(|port| port != self.port);
+        let first = tells_apart.then_some(Ipv4Addr::UNSPECIFIED.into());
+        self.connect.from.as_ref().and_then(Address::ip).filter(IpAddr::is_unspecified).or(first)
     }
 
     /// How connections by this scheme are made; `None` if there is no TLS for it.
@@ -78,7 +81,8 @@ impl AnnounceOptions {
         ip: Option<IpAddr>,
     ) -> Option<ConnectOptions> {
         let mut connect = self.connecting(scheme)?.clone();
-        connect.from = connect.from.or_else(|| ip.map(|ip| Address::Ip((ip, 0).into())));
+        let from = connect.from.filter(|from| !is_everywhere(from));
+        connect.from = from.or_else(|| ip.map(|ip| Address::Ip((ip, 0).into())));
         connect.reach = self.reach;
         Some(connect)
     }
@@ -103,10 +107,13 @@ impl AnnounceOptions {
     }
 }
 
+/// Whether it stands for all addresses of its family.
+pub(super) fn is_everywhere(address: &Address) -> bool {
+    address.ip().is_some_and(|ip| ip.is_unspecified())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]

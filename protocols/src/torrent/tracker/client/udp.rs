@@ -21,7 +21,7 @@ use reactor::{
 };
 
 use super::failure::AnnounceFailed;
-use super::options::{AnnounceOptions, Done, Outcome};
+use super::options::{AnnounceOptions, Done, Outcome, is_everywhere};
 use super::question::Question;
 use crate::http::client::Url;
 use crate::torrent::inward::may_be_asked;
@@ -83,14 +83,17 @@ fn find<App: 'static>(
         return registry.defer(move |registry, app| found(registry, app, Ok((ip, port).into())));
     }
     let (found, reach) = (Rc::new(Cell::new(Some(found))), options.reach);
-    let from = options.connect.from.as_ref().and_then(Address::ip);
+    let (from, first) = (leaves_from(options), options.first_family());
     // An address of the other family cannot be asked from there.
     let is_of_use = move |ip: IpAddr| from.is_none_or(|from| from.is_ipv4() == ip.is_ipv4());
+    let is_second = move |ip: IpAddr| first.is_some_and(|first| first.is_ipv4() != ip.is_ipv4());
     let (name, looked_up) = (host.clone(), Rc::clone(&found));
     let look = move || {
         let all = (name.as_str(), port).to_socket_addrs()?;
+        let mut all: Vec<_> = all.filter(|address| is_of_use(address.ip())).collect();
+        all.sort_by_key(|address| is_second(address.ip()));
         let mut outcome = Err(LookupError::NoAddress);
-        for address in all.filter(|address| is_of_use(address.ip())) {
+        for address in all {
             if reach.allows(address.ip()) {
                 return Ok(Ok(address));
             }
@@ -120,6 +123,12 @@ fn find<App: 'static>(
     }
 }
 
+/// The address from which it is asked, if there is one.
+fn leaves_from(options: &AnnounceOptions) -> Option<IpAddr> {
+    let from = options.connect.from.as_ref().filter(|from| !is_everywhere(from));
+    from.and_then(Address::ip)
+}
+
 fn open<App: 'static, Q: Question>(
     registry: &mut Registry<App>,
     app: &mut App,
@@ -132,7 +141,7 @@ fn open<App: 'static, Q: Question>(
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    let from = options.connect.from.as_ref().and_then(Address::ip).unwrap_or(any);
+    let from = leaves_from(options).unwrap_or(any);
     let asking = Asking {
         question: question.leaving(from.is_ipv6(), options),
         family: Family::of(tracker),
