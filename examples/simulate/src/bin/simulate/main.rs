@@ -45,7 +45,7 @@ struct Options {
     subject: Subject,
 
     /// How many seeds to search
-    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = how_many)]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = how_many::<u64>)]
     seeds: u64,
 
     /// The first of them
