@@ -26,7 +26,7 @@ pub(crate) struct Ledger {
     pub(crate) clock: Clock,
     /// The trace, if one was begun.
     pub(crate) tracer: Tracer,
-    /// Whether the running callback has done more than write. That is dealt with when the callback returns.
+    /// Whether more is to be done when the running callback returns than to give the kernel what it wrote.
     pub(crate) attention: bool,
     /// Whether what is sent by id waits for the end of the turn. So it is in a turn with several events, since
     /// more is likely to follow, and between turns.

@@ -2,7 +2,6 @@
 //!
 //! ```text
 //!   insert ─▶ Present ──take──▶ Running ──put──▶ Present ──remove──▶ vacant
-//!                                  └────────remove───────────────────▶
 //! ```
 //!
 //! While a source is dispatched it is *taken*: its handler holds it, and a look-up
@@ -69,24 +68,28 @@ impl<T> Slots<T> {
     }
 
     /// As [`Self::take`], for the token of an event.
-    pub(crate) fn take_token(&mut self, token: Token) -> Option<(Key, Box<T>)> {
+    pub(crate) fn take_token(&mut self, token: Token) -> Option<Box<T>> {
         let Slot { key, source } = self.slots.get_mut(token.index())?;
         if key.token() != token {
             return None;
         }
-        Some((*key, source.take()?))
+        source.take()
     }
 
-    /// Puts back what [`Self::take`] took.
-    pub(crate) fn put(&mut self, key: Key, source: Box<T>) {
-        let Some(slot) = self.slot(key) else {
-            debug_assert!(false, "nobody frees a running slot");
+    /// Puts back what [`Self::take`] took. Nobody frees the slot of what is running, so its index is enough.
+    pub(crate) fn put(&mut self, index: usize, source: Box<T>) {
+        let Some(slot) = self.slots.get_mut(index) else {
             return;
         };
         let left = slot.source.replace(source);
         debug_assert!(left.is_none(), "a source is put back once");
         // It was `None`, which the compiler cannot know: there is nothing to drop.
         std::mem::forget(left);
+    }
+
+    /// The key of what is running, or present.
+    pub(crate) fn key_at(&self, index: usize) -> Key {
+        self.slots.get(index).map_or(Key::OF_NOTHING, |slot| slot.key)
     }
 
     pub(crate) fn find(&mut self, key: Key) -> Found<'_, T> {
@@ -105,15 +108,16 @@ impl<T> Slots<T> {
         }
     }
 
+    /// Frees a slot, unless its source is running.
     pub(crate) fn remove(&mut self, key: Key) -> Option<T> {
         let slot = self.slot(key)?;
+        let source = slot.source.take()?;
         slot.key = Key::OF_NOTHING;
-        let source = slot.source.take();
         self.vacant.push(key.index() as u32);
-        source.map(|source| *source)
+        Some(*source)
     }
 
-    /// Removes a source, if it is not running, and is a wanted one.
+    /// As [`Self::remove`], if it is a wanted one.
     pub(crate) fn remove_if(&mut self, key: Key, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
         self.get(key)?.filter(|source| is_wanted(source))?;
         self.remove(key)
@@ -183,7 +187,7 @@ mod tests {
         let key = insert(&mut slots, "it");
         let taken = slots.take(key).expect("it was just inserted");
         assert!(matches!(slots.find(key), Found::Running));
-        slots.put(key, taken);
+        slots.put(key.index(), taken);
         assert!(matches!(slots.find(key), Found::Here(&mut "it")));
     }
 

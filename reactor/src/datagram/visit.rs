@@ -312,7 +312,7 @@ impl<App> Registry<App> {
         if let Source::Datagram(socket) = &mut *source {
             SocketVisit::new(key, socket, self, app).call(callback, call);
         }
-        self.slots.put(key, source);
+        self.slots.put(key.index(), source);
     }
 
     /// A timer of a datagram socket has come due.

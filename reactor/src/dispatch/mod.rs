@@ -27,16 +27,18 @@ impl<App> Registry<App> {
         self.ledger.gathers = events.len() > 1;
         self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
-            let Some((key, mut source)) = self.slots.take_token(token) else {
+            let Some(mut source) = self.slots.take_token(token) else {
                 self.handle_other_token(token, app);
                 continue;
             };
+            let index = token.index();
             if let Source::Stream(connection) = &mut *source {
-                Visit::new(key, connection, self, app).handle_readiness(readiness, scratch);
+                Visit::new(index, connection, self, app).handle_readiness(readiness, scratch);
             } else {
+                let key = self.slots.key_at(index);
                 self.handle_other_source(key, &mut source, readiness, app, scratch);
             }
-            self.slots.put(key, source);
+            self.slots.put(index, source);
         }
     }
 
@@ -77,7 +79,7 @@ impl<App> Registry<App> {
         match &mut *source {
             Source::Stream(connection) => {
                 connection.stream.unmake_ready();
-                Visit::new(key, connection, self, app).handle(scratch);
+                Visit::new(key.index(), connection, self, app).handle(scratch);
             }
             Source::Datagram(socket) => {
                 socket.queue.unmake_ready();
@@ -90,7 +92,7 @@ impl<App> Registry<App> {
             // It is visited when something has come.
             Source::Preface(_) => {}
         }
-        self.slots.put(key, source);
+        self.slots.put(key.index(), source);
     }
 
     /// Handles an event of the loop's own, or one for a source that is gone.

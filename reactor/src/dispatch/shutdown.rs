@@ -152,7 +152,7 @@ impl<App> Registry<App> {
                 }
                 Source::Listener(_) | Source::Preface(_) => {}
             }
-            self.slots.put(key, source);
+            self.slots.put(key.index(), source);
         }
     }
 

@@ -263,6 +263,6 @@ impl<App> Registry<App> {
                 self.ledger.ready.push_back(key);
             }
         }
-        self.slots.put(key, source);
+        self.slots.put(key.index(), source);
     }
 }

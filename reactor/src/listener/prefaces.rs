@@ -63,7 +63,7 @@ impl<App> Registry<App> {
             preface.state = State::Ended(Err(ProxyError::Late));
             self.ledger.retired.push_back((key, Box::new(CloseReason::Closed)));
         }
-        self.slots.put(key, source);
+        self.slots.put(key.index(), source);
     }
 
     /// Gives a connection to the loop that is to have it, now that its peer is known, or closes it.
@@ -75,7 +75,7 @@ impl<App> Registry<App> {
             if let Source::Listener(found) = &mut *source {
                 self.place(&mut found.entrance, accepted, app);
             }
-            self.slots.put(listener.0, source);
+            self.slots.put(listener.0.index(), source);
         } else if let Some(mut entrance) = self.entrances.remove(&listener) {
             // The listener is closed. It is out of the map while the program's factory runs.
             self.place(&mut entrance, accepted, app);

@@ -16,15 +16,18 @@ impl Readiness {
     pub(crate) const LAYERED: Self = Self(8);
     /// There are deadlines, which want to know when bytes move.
     pub(crate) const WATCHED: Self = Self(16);
-    /// There may be more to be read behind a short read.
-    pub(crate) const UNSURE: Self = Self::END.with(Self::LAYERED);
-
-    pub(crate) const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
 
     pub(crate) const fn has_any(self, of: Self) -> bool {
         self.0 & of.0 != 0
+    }
+
+    /// Those of the asked ones that it has.
+    pub(crate) const fn among(self, asked: Self) -> Self {
+        Self(self.0 & asked.0)
+    }
+
+    pub(crate) const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
     }
 
     pub(crate) const fn with(self, other: Self) -> Self {

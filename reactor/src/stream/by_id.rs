@@ -9,7 +9,7 @@ use crate::registry::{Order, Protocol, Registry};
 use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Callback, What};
-use crate::{CloseReason, ConnectionId, ListenerId, ReachError, Stale, TimerKey};
+use crate::{CloseReason, ConnectionId, ReachError, Stale, TimerKey};
 
 impl<App> Registry<App> {
     /// Sends no more on a connection, as [`Transport::end`](crate::Transport::end) does: FIN
@@ -238,24 +238,6 @@ impl<App> Registry<App> {
         self.call_by_key(key, app, Callback::Timer, |protocol, transport, app| {
             protocol.on_timer(transport, timer, app);
         });
-    }
-
-    /// Has a listener put a layer on each connection that it accepts from now on.
-    #[cfg_attr(
-        not(all(test, feature = "sim")),
-        expect(
-            dead_code,
-            reason = "the tests have a layer of their own; TLS is an option of a listener"
-        )
-    )]
-    pub(crate) fn wrap_accepted(
-        &mut self,
-        id: ListenerId,
-        layer: impl Fn() -> Box<dyn Layer> + 'static,
-    ) {
-        if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
-            listener.entrance.layer = Some(Box::new(move || Ok(layer())));
-        }
     }
 
     /// Puts a layer on a connection that is not in a callback.

@@ -65,6 +65,7 @@ impl Stream {
 impl<App> Visit<'_, App> {
     /// Sets the guard's timer to the next moment at which a deadline could have passed.
     pub(super) fn arm_guard(&mut self) {
+        let key = self.key();
         let wheel = &mut self.registry.wheel;
         let stream = &mut self.connection.stream;
         stream.take_guard_note(&self.registry.ledger);
@@ -82,7 +83,7 @@ impl<App> Visit<'_, App> {
             (Some(timer), Some(tick)) => drop(wheel.rearm(timer, tick)),
             // Beyond the timers' limit: a deadline is what keeps a loop from filling up.
             (None, Some(tick)) => {
-                guard.timer = Some(wheel.insert(tick, || Timed::Guard { stream: self.key }));
+                guard.timer = Some(wheel.insert(tick, || Timed::Guard { stream: key }));
             }
             (_, None) => drop(stream.dismiss_guard().map(|timer| wheel.cancel(timer))),
         }
@@ -90,7 +91,7 @@ impl<App> Visit<'_, App> {
 
     /// The guard's timer has fired.
     pub(crate) fn look_at_deadlines(&mut self) {
-        self.registry.ledger.trace_visit(ConnectionId(self.key), || What::DeadlinesChecked);
+        self.registry.ledger.trace_visit(ConnectionId(self.key()), || What::DeadlinesChecked);
         match self.connection.stream.check_deadlines(self.registry.ledger.clock.tick()) {
             Step::Break(reason) if reason.is_silence() => self.ask_about_silence(reason),
             Step::Break(reason) => self.retire(reason),

@@ -41,8 +41,7 @@ pub(crate) enum Origin {
     Adopted,
 }
 
-/// What few connections have, in a box of its own: the others pay eight bytes, and one question for each
-/// message.
+/// What few connections have, in a box of its own: the others pay eight bytes.
 #[derive(Default)]
 struct Aside {
     /// Its deadlines, which want to know when something moves.
@@ -216,6 +215,13 @@ impl Io {
         }
     }
 
+    /// Whether it may be read and written, has not ended, and no layer is between.
+    pub(super) fn is_flowing(&self) -> bool {
+        let asked =
+            Readiness::READ.with(Readiness::WRITE).with(Readiness::END).with(Readiness::LAYERED);
+        self.readiness.among(asked) == Readiness::READ.with(Readiness::WRITE)
+    }
+
     pub(super) fn not_readable(&mut self) {
         self.readiness = self.readiness.without(Readiness::READ);
     }
@@ -239,30 +245,58 @@ impl Io {
 
     // ── in ──────────────────────────────────────────────────────────────────────────────────
 
-    /// One read. Edge-triggered pollers report no data twice, so what the call says about there
-    /// being more is remembered.
+    /// One read. Nearly always it brings something; what else it says is for [`Self::received_nothing`].
+    /// Edge-triggered pollers report no data twice, so what the call says about there being more is remembered.
     #[inline(always)]
-    pub(super) fn receive(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<Received> {
+    pub(super) fn receive(
+        &mut self,
+        buffer: &mut Scratch,
+        ledger: &mut Ledger,
+    ) -> Result<usize, io::Result<usize>> {
         let result = self.socket.read(buffer);
-        self.received(result, ledger)
+        ledger.stats.reads += 1;
+        match result {
+            Ok(length) if length > 0 => {
+                self.note_received(length, ledger);
+                if length < SCRATCH && SHORT_READ_DRAINS {
+                    self.not_readable();
+                }
+                Ok(length)
+            }
+            result => Err(result),
+        }
     }
 
-    /// As [`Self::receive`], through the layer if there is one.
+    /// As [`Self::receive`], through the layer if there is one, and also where an end has been announced.
     pub(super) fn receive_any(
         &mut self,
         buffer: &mut Scratch,
         ledger: &mut Ledger,
     ) -> Step<Received> {
         // With an end behind it a short read has not drained the socket.
-        let believes = SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END);
+        let has_end = self.readiness.contains(Readiness::END);
         let Some((layered, socket)) = self.layered_mut() else {
-            return self.receive(buffer, ledger);
+            return match self.receive(buffer, ledger) {
+                Ok(length) => {
+                    self.readiness = self.readiness.with(Readiness::READ.when(has_end));
+                    Step::Continue(Received::Bytes(length))
+                }
+                Err(result) => self.received_nothing(result, ledger),
+            };
         };
+        let believes = SHORT_READ_DRAINS && !has_end;
         let result = layered.read(socket, buffer, believes, &mut ledger.layers);
         if result.is_ok() && layered.is_drained() {
             self.not_readable();
         }
-        self.received(result, ledger)
+        ledger.stats.reads += 1;
+        match result {
+            Ok(length) if length > 0 => {
+                self.note_received(length, ledger);
+                Step::Continue(Received::Bytes(length))
+            }
+            result => self.received_nothing(result, ledger),
+        }
     }
 
     /// Moves what there is to a pipe; `None` if the system cannot do that with this socket. How much came says
@@ -281,44 +315,19 @@ impl Io {
             Ok(length) if length > 0 => length,
             result => return self.received_nothing(result, ledger).map_continue(Some),
         };
-        ledger.trace(|| What::Read { bytes: length });
-        ledger.stats.read_bytes += length as u64;
-        self.note_read(length, ledger);
+        self.note_received(length, ledger);
         Step::Continue(Some(Received::Bytes(length)))
     }
 
-    #[inline(always)]
-    fn received(&mut self, result: io::Result<usize>, ledger: &mut Ledger) -> Step<Received> {
-        ledger.stats.reads += 1;
-        let length = match result {
-            Ok(length) if length > 0 => length,
-            result => return self.received_nothing(result, ledger),
-        };
+    fn note_received(&mut self, length: usize, ledger: &mut Ledger) {
         ledger.trace(|| What::Read { bytes: length });
         ledger.stats.read_bytes += length as u64;
-        if self.readiness.has_any(Readiness::UNSURE.with(Readiness::WATCHED)) {
-            self.received_watched(length, ledger);
-        } else {
-            self.drained_by(length);
+        if self.readiness.contains(Readiness::WATCHED) {
+            self.note_read(length, ledger);
         }
-        Step::Continue(Received::Bytes(length))
     }
 
     #[cold]
-    fn received_watched(&mut self, length: usize, ledger: &Ledger) {
-        if !self.readiness.has_any(Readiness::UNSURE) {
-            self.drained_by(length);
-        }
-        self.note_read(length, ledger);
-    }
-
-    /// A short read has drained the socket.
-    fn drained_by(&mut self, length: usize) {
-        if length < SCRATCH && SHORT_READ_DRAINS {
-            self.not_readable();
-        }
-    }
-
     fn note_read(&mut self, length: usize, ledger: &Ledger) {
         if let Some(guard) = self.guard() {
             guard.note_read(length, ledger.clock.tick());
@@ -326,7 +335,11 @@ impl Io {
     }
 
     #[cold]
-    fn received_nothing(&mut self, result: io::Result<usize>, ledger: &Ledger) -> Step<Received> {
+    pub(super) fn received_nothing(
+        &mut self,
+        result: io::Result<usize>,
+        ledger: &Ledger,
+    ) -> Step<Received> {
         let Err(error) = result else {
             ledger.trace(|| What::ReadEnd);
             return Step::Continue(Received::End);
@@ -352,31 +365,38 @@ impl Io {
 
     // ── out ─────────────────────────────────────────────────────────────────────────────────
 
-    /// One write. Nearly always the kernel takes all of it; what else it says is for
-    /// [`Self::transmitted`]. Nothing goes past a layer: that would be a fault of the loop's own, and ends the
-    /// connection.
+    /// Whether more has to be done about a write than to make it: there is a layer, or there are deadlines.
+    pub(super) fn is_special(&self) -> bool {
+        self.readiness.has_any(Readiness::LAYERED.with(Readiness::WATCHED))
+    }
+
+    /// Whether the kernel may take something, and nothing more has to be done than to give it that.
+    pub(super) fn is_straight(&self) -> bool {
+        let asked = Readiness::WRITE.with(Readiness::LAYERED).with(Readiness::WATCHED);
+        self.readiness.among(asked) == Readiness::WRITE
+    }
+
+    /// One write, to a socket that [is not special](Self::is_special). Nearly always the kernel takes all of it; what
+    /// else it says is for [`Self::transmitted`].
     // Called, an echo takes 29 instructions more.
     #[inline(always)]
     pub(super) fn transmit(
-        &mut self,
+        &self,
         bytes: &[u8],
         whose: About,
         ledger: &mut Ledger,
     ) -> Result<(), io::Result<usize>> {
-        if self.readiness.contains(Readiness::LAYERED) {
-            return Err(Err(io::Error::other("nothing goes past a layer")));
-        }
+        debug_assert!(!self.is_special(), "nothing goes past a layer");
         match self.socket.write(bytes) {
             Ok(sent) if sent == bytes.len() => {
-                self.note_sent(sent, sent, whose, ledger);
+                note_sent(sent, sent, whose, ledger);
                 Ok(())
             }
             result => Err(result),
         }
     }
 
-    /// Deals with a write that did not take all; how many bytes it took.
-    #[cold]
+    /// Deals with what a write says; how many bytes it took.
     pub(super) fn transmitted(
         &mut self,
         result: io::Result<usize>,
@@ -392,20 +412,20 @@ impl Io {
         if sent < wanted && SHORT_READ_DRAINS {
             self.not_writable();
         }
-        self.note_sent(sent, wanted, whose, ledger);
+        note_sent(sent, wanted, whose, ledger);
+        if let Some(guard) = self.guard() {
+            guard.note_moved(sent, ledger.clock.tick());
+        }
         Step::Continue(sent)
     }
 
-    /// As [`Self::transmit`], through the layer if there is one; how many bytes were taken.
-    pub(super) fn send(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step<usize> {
+    /// One write, through the layer if there is one; how many bytes were taken.
+    pub(super) fn send(&mut self, bytes: &[u8], whose: About, ledger: &mut Ledger) -> Step<usize> {
         let result = match self.layered_mut() {
+            None => self.socket.write(bytes),
             Some((layered, socket)) => layered.write(socket, bytes, &mut ledger.layers),
-            None => match self.transmit(bytes, About::Visited, ledger) {
-                Ok(()) => return Step::Continue(bytes.len()),
-                Err(result) => result,
-            },
         };
-        self.transmitted(result, bytes.len(), About::Visited, ledger)
+        self.transmitted(result, bytes.len(), whose, ledger)
     }
 
     /// As [`Self::send`], several pieces.
@@ -463,23 +483,6 @@ impl Io {
         }
     }
 
-    fn note_sent(&mut self, sent: usize, wanted: usize, whose: About, ledger: &mut Ledger) {
-        ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
-        ledger.stats.writes += 1;
-        ledger.stats.written_bytes += sent as u64;
-        // What is known of the socket would have to be kept over the call.
-        if self.aside.is_some() {
-            self.note_moved(sent, ledger);
-        }
-    }
-
-    #[cold]
-    fn note_moved(&mut self, length: usize, ledger: &Ledger) {
-        if let Some(guard) = self.guard() {
-            guard.note_moved(length, ledger.clock.tick());
-        }
-    }
-
     /// Sends what a layer has to send of its own accord; whether nothing of it is left.
     pub(super) fn push(&mut self) -> Step<bool> {
         let pushed = match self.layered_mut() {
@@ -525,6 +528,12 @@ impl Io {
             }
         }
     }
+}
+
+fn note_sent(sent: usize, wanted: usize, whose: About, ledger: &mut Ledger) {
+    ledger.trace_about(whose, || What::Wrote { wanted, taken: sent });
+    ledger.stats.writes += 1;
+    ledger.stats.written_bytes += sent as u64;
 }
 
 /// Whether sendfile failed because of the file rather than the connection.

@@ -343,7 +343,6 @@ impl Stream {
     }
 
     /// Ends the connection: at the end of the turn its protocol is told, and it is removed.
-    #[cold]
     pub(crate) fn retire(&mut self, key: Key, reason: Box<CloseReason>, ledger: &mut Ledger) {
         if self.state != State::Closed {
             self.state = State::Closed;

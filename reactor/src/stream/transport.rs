@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Detached, Step, Stream, ended};
+use crate::id::Key;
 use crate::outbox::{FilePiece, Pressure};
 use crate::registry::{Order, Protocol, Registry};
 use crate::trace::{Callback, What};
@@ -44,7 +45,8 @@ use crate::{
 /// }
 /// ```
 pub struct Transport<'a, App> {
-    id: ConnectionId,
+    /// Of its connection's slot.
+    index: usize,
     pub(super) stream: &'a mut Stream,
     pub(super) registry: &'a mut Registry<App>,
 }
@@ -59,17 +61,17 @@ pub(crate) enum Outcome<App> {
 
 impl<'a, App> Transport<'a, App> {
     pub(crate) fn new(
-        id: ConnectionId,
+        index: usize,
         stream: &'a mut Stream,
         registry: &'a mut Registry<App>,
     ) -> Self {
-        Self { id, stream, registry }
+        Self { index, stream, registry }
     }
 
     /// This connection's id: keep it to reach the connection from elsewhere.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
-        self.id
+        ConnectionId(self.key())
     }
 
     /// The other end's address.
@@ -139,7 +141,8 @@ impl<'a, App> Transport<'a, App> {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.send_file(piece, cork, ledger);
         self.note(step);
-        self.stream.touch(self.id.0, &mut self.registry.ledger);
+        let key = self.key();
+        self.stream.touch(key, &mut self.registry.ledger);
     }
 
     /// Whether what is written now is sent: the connection has not failed, nor has it been [closed](Self::close),
@@ -204,7 +207,8 @@ impl<'a, App> Transport<'a, App> {
     pub fn resume(&mut self) {
         if self.stream.resume(&self.registry.ledger) {
             self.registry.ledger.trace(|| What::Resumed);
-            self.stream.make_ready(self.id.0, &mut self.registry.ledger);
+            let key = self.key();
+            self.stream.make_ready(key, &mut self.registry.ledger);
         }
     }
 
@@ -236,7 +240,7 @@ impl<'a, App> Transport<'a, App> {
     /// }
     /// ```
     pub fn pause_until_drained(&mut self, receiver: ConnectionId) {
-        let id = self.id;
+        let id = self.id();
         let go_on = move |registry: &mut Registry<App>, _: &mut App, _: Result<(), Stale>| {
             // It may have ended meanwhile.
             let _ = registry.resume(id);
@@ -292,7 +296,7 @@ impl<'a, App> Transport<'a, App> {
     ) {
         self.uncork();
         if !self.has_ended() {
-            self.registry.detaching.push((self.id.0, Box::new(receiver)));
+            self.registry.detaching.push((self.key(), Box::new(receiver)));
             self.note(ended(CloseReason::Detached));
         }
     }
@@ -329,9 +333,10 @@ impl<'a, App> Transport<'a, App> {
         if self.has_ended() {
             return Err(crate::tls::StartTlsError::Closing);
         }
+        let key = self.key();
         let ledger = &mut self.registry.ledger;
         self.stream.start_layer(Box::new(engine), ledger)?;
-        self.stream.make_ready(self.id.0, ledger);
+        self.stream.make_ready(key, ledger);
         ledger.attention = true;
         Ok(())
     }
@@ -373,7 +378,8 @@ impl<'a, App> Transport<'a, App> {
     /// }
     /// ```
     pub fn set_timer(&mut self, key: TimerKey, after: Duration) {
-        let set = self.registry.set_source_timer(self.id.0, self.stream.timers_mut(), key, after);
+        let source = self.key();
+        let set = self.registry.set_source_timer(source, self.stream.timers_mut(), key, after);
         if set.is_err() {
             self.note(ended(CloseReason::TimersFull));
         }
@@ -432,7 +438,7 @@ impl<'a, App> Transport<'a, App> {
     where
         App: 'static,
     {
-        let key = self.id.0;
+        let key = self.key();
         self.registry.submit_for(key, work, move |registry, app, result| {
             let done = |protocol: &mut P, transport: &mut Transport<'_, App>, app: &mut App| {
                 done(protocol, transport, app, result);
@@ -445,7 +451,7 @@ impl<'a, App> Transport<'a, App> {
     /// [`ListenOptions::proxy_protocol`](crate::ListenOptions::proxy_protocol). [`peer`](Self::peer) is the client.
     #[must_use]
     pub fn proxied(&self) -> Option<&crate::Proxied> {
-        self.registry.proxied(self.id)
+        self.registry.proxied(self.id())
     }
 
     /// The limits of this connection.
@@ -467,6 +473,10 @@ impl<'a, App> Transport<'a, App> {
     /// What the system says.
     pub fn set_options(&mut self, options: &crate::StreamOptions) -> io::Result<()> {
         self.stream.socket().apply(options)
+    }
+
+    fn key(&self) -> Key {
+        self.registry.slots.key_at(self.index)
     }
 
     /// The connection itself, for what only the loop's own protocols do.
@@ -526,6 +536,6 @@ impl<'a, App> Transport<'a, App> {
 
 impl<App> fmt::Debug for Transport<'_, App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transport").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Transport").field("id", &self.id()).finish_non_exhaustive()
     }
 }

@@ -8,12 +8,13 @@
 //!                                         │
 //!                     open ──▶ flush ──▶ offer ──▶ read ──▶ finish: ended? deadlines? more to do?
 //!
-//!   call ──▶ protocol ──┬── has written ─────────────────▶ uncork ──▶ kernel, or outbox
+//!   call ──▶ protocol ──┬── has written ─────────────────▶ uncork_straight ──▶ kernel
 //!                       ├── has done more (attention) ───▶ attend: uncork, apply, hand over, settle
 //!                       └── has panicked, or aborted ────▶ cut: the connection ends
 //! ```
 
 use std::any::Any;
+use std::io;
 use std::ops::ControlFlow;
 
 use super::{Drained, Flushed, Intake, Outcome, Received, Step, Stream, Transport, ended};
@@ -29,7 +30,8 @@ use crate::{CloseReason, ConnectionId, Input};
 
 /// A connection that is being visited, out of its slot, with all that its methods need.
 pub(crate) struct Visit<'a, App> {
-    pub(super) key: Key,
+    /// Of its slot.
+    index: usize,
     pub(super) connection: &'a mut Connection<App>,
     pub(super) registry: &'a mut Registry<App>,
     pub(super) app: &'a mut App,
@@ -44,9 +46,9 @@ impl<App> Registry<App> {
         if let Source::Stream(connection) = &mut *source
             && !connection.stream.is_closed()
         {
-            act(&mut Visit { key, connection, registry: self, app });
+            act(&mut Visit::new(key.index(), connection, self, app));
         }
-        self.slots.put(key, source);
+        self.slots.put(key.index(), source);
     }
 
     /// Flushes a connection that others have written to, or that was told to close.
@@ -70,28 +72,33 @@ impl<App> Registry<App> {
 
 impl<'a, App> Visit<'a, App> {
     pub(crate) fn new(
-        key: Key,
+        index: usize,
         connection: &'a mut Connection<App>,
         registry: &'a mut Registry<App>,
         app: &'a mut App,
     ) -> Self {
-        Self { key, connection, registry, app }
+        Self { index, connection, registry, app }
+    }
+
+    // Held instead, it takes a register of each message for what few ask.
+    pub(super) fn key(&self) -> Key {
+        self.registry.slots.key_at(self.index)
     }
 
     /// Handles an event.
     ///
-    /// A connection in full swing, with nothing queued and nothing asked of it, takes the short way:
+    /// A connection in full swing, with nothing queued or left, and nothing asked of it, takes the short way:
     /// one read, one callback, one write.
     pub(crate) fn handle_readiness(&mut self, readiness: Readiness, scratch: &mut Scratch) {
-        self.registry.ledger.trace_visit(ConnectionId(self.key), || What::event(readiness));
+        self.registry.ledger.trace_visit(ConnectionId(self.key()), || What::event(readiness));
         let stream = &mut self.connection.stream;
         stream.note_readiness(readiness);
         if !stream.is_flowing() {
             return self.lend().handle_otherwise(scratch);
         }
         let step = match stream.io.receive(scratch, &mut self.registry.ledger) {
-            Step::Continue(Received::Bytes(length)) => self.deliver(&scratch[..length]),
-            received => self.lend().handle_received(received, scratch),
+            Ok(length) => self.deliver_fresh(&scratch[..length]),
+            Err(result) => self.lend().handle_unread(result, scratch),
         };
         if let Step::Break(reason) = step {
             return self.retire(reason);
@@ -123,7 +130,7 @@ impl<'a, App> Visit<'a, App> {
     /// The same visit, for what is seldom done: whoever takes it has it in memory, and the way of a message has
     /// not, which is 8 instructions.
     fn lend(&mut self) -> Visit<'_, App> {
-        Visit::new(self.key, self.connection, self.registry, self.app)
+        Visit::new(self.index, self.connection, self.registry, self.app)
     }
 
     /// Does everything that there is to do.
@@ -163,12 +170,14 @@ impl<'a, App> Visit<'a, App> {
 
     /// Has it visited in the next turn, without an event.
     pub(super) fn come_again(&mut self) {
-        self.connection.stream.make_ready(self.key, &mut self.registry.ledger);
+        let key = self.key();
+        self.connection.stream.make_ready(key, &mut self.registry.ledger);
     }
 
     /// Ends the connection: it is told, and removed, at the end of the turn.
     pub(crate) fn retire(&mut self, reason: Box<CloseReason>) {
-        self.connection.stream.retire(self.key, reason, &mut self.registry.ledger);
+        let key = self.key();
+        self.connection.stream.retire(key, reason, &mut self.registry.ledger);
     }
 
     // ── opening ─────────────────────────────────────────────────────────────────────────────
@@ -190,9 +199,9 @@ impl<'a, App> Visit<'a, App> {
             if !self.shake_hands(scratch)? {
                 return Step::Continue(false);
             }
-            let after = self.connection.stream.open();
+            let (key, after) = (self.key(), self.connection.stream.open());
             let Registry { after_close, ledger, .. } = &mut *self.registry;
-            if let Some(waiting) = after_close.get_mut(&self.key) {
+            if let Some(waiting) = after_close.get_mut(&key) {
                 waiting.opened = Some(ledger.clock.now());
             }
             self.announce()?;
@@ -239,6 +248,13 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
+    /// Handles what a read says that has brought nothing.
+    fn handle_unread(&mut self, result: io::Result<usize>, scratch: &Scratch) -> Step {
+        let stream = &mut self.connection.stream;
+        let received = stream.io.received_nothing(result, &self.registry.ledger);
+        self.handle_received(received, scratch)
+    }
+
     pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
         match received? {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
@@ -263,13 +279,19 @@ impl<'a, App> Visit<'a, App> {
     }
 
     /// Offers fresh bytes to the protocol, behind what it has left before.
-    #[inline(always)]
     fn deliver(&mut self, fresh: &[u8]) -> Step {
         if !self.connection.stream.inbox.is_empty() {
             self.connection.stream.inbox.append(fresh);
-            return self.lend().offer();
+            return self.offer();
         }
-        self.call(Callback::Data, |protocol, transport, app| {
+        self.prepare_call();
+        self.deliver_fresh(fresh)
+    }
+
+    /// As [`Self::deliver`], where nothing is left, and nothing has to be prepared.
+    #[inline(always)]
+    fn deliver_fresh(&mut self, fresh: &[u8]) -> Step {
+        self.call_prepared(Callback::Data, |protocol, transport, app| {
             let mut input = Input::new(fresh);
             protocol.on_data(transport, &mut input, app);
             if !input.is_empty() {
@@ -334,7 +356,7 @@ impl<'a, App> Visit<'a, App> {
         }
         if let Some(drained) = self.connection.stream.take_low(&self.registry.ledger) {
             self.come_again();
-            self.registry.tell_waiting(self.key, Ok(()));
+            self.registry.tell_waiting(self.key(), Ok(()));
             if drained == Drained::Owed && self.connection.stream.can_write() {
                 self.call(Callback::Drain, |protocol, transport, app| {
                     protocol.on_drain(transport, app);
@@ -351,22 +373,36 @@ impl<'a, App> Visit<'a, App> {
 impl<App> Visit<'_, App> {
     /// Calls the protocol, then does what the call has brought about: sends what it wrote, applies
     /// what it was told by its id, hands over to its successor.
-    #[inline(always)]
     pub(super) fn call(
         &mut self,
         callback: Callback,
         call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) -> Step {
-        let id = ConnectionId(self.key);
-        self.registry.ledger.trace_visit(id, || What::Called(callback));
-        let Connection { stream, protocol } = &mut *self.connection;
-        if !stream.is_open() {
+        self.prepare_call();
+        self.call_prepared(callback, call)
+    }
+
+    /// Notes that a callback of this connection has to be followed by more than a write.
+    fn prepare_call(&mut self) {
+        let stream = &self.connection.stream;
+        if !stream.is_plain() {
             self.registry.ledger.attention = true;
             if !stream.can_write() {
                 self.registry.cork.close();
             }
         }
-        let mut transport = Transport::new(id, stream, self.registry);
+    }
+
+    #[inline(always)]
+    fn call_prepared(
+        &mut self,
+        callback: Callback,
+        call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
+    ) -> Step {
+        let (index, id) = (self.index, ConnectionId(self.key()));
+        self.registry.ledger.trace_visit(id, || What::Called(callback));
+        let Connection { stream, protocol } = &mut *self.connection;
+        let mut transport = Transport::new(index, stream, self.registry);
         let result = Registry::<App>::guarded(|| call(&mut **protocol, &mut transport, self.app));
         if let Err(panic) = result {
             return self.lend().cut_off_panicked(callback, panic);
@@ -375,17 +411,12 @@ impl<App> Visit<'_, App> {
         if self.registry.ledger.attention {
             return self.lend().attend();
         }
-        self.uncork()
-    }
-
-    /// Sends what the callback wrote, or queues it in the outbox.
-    fn uncork(&mut self) -> Step {
         let Registry { cork, ledger, .. } = &mut *self.registry;
         cork.reset();
-        self.connection.stream.uncork(cork, ledger)
+        self.connection.stream.uncork_straight(cork, ledger)
     }
 
-    /// Deals with a callback that has done more than write, or that ran in another state than open.
+    /// Deals with a callback that has done more than write, or whose connection is not plain.
     #[cold]
     fn attend(&mut self) -> Step {
         let successor = match self.registry.outcome.take() {
@@ -395,12 +426,15 @@ impl<App> Visit<'_, App> {
         };
         // Taken first: what this connection was told must not be left to the next if a write fails.
         let orders = std::mem::take(&mut self.registry.orders);
-        self.registry.ledger.attention = false;
-        let step = self.uncork();
-        self.registry.cork.shrink();
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        cork.reset();
+        let step = self.connection.stream.uncork(cork, ledger);
+        cork.shrink();
+        ledger.attention = false;
         step?;
+        let key = self.key();
         for order in orders {
-            self.connection.stream.apply(self.key, order, &mut self.registry.ledger);
+            self.connection.stream.apply(key, order, &mut self.registry.ledger);
         }
         if let Some(protocol) = successor
             && !self.connection.stream.is_closed()
@@ -427,7 +461,7 @@ impl<App> Visit<'_, App> {
         }
         self.connection.stream.offer_again();
         // Its predecessor may have been told of the shutdown, and is gone.
-        self.registry.tell_anew(self.key);
+        self.registry.tell_anew(self.key());
         self.announce()
     }
 
@@ -452,7 +486,11 @@ impl<App> Visit<'_, App> {
 impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     fn is_flowing(&self) -> bool {
-        self.is_open() && self.pending.is_quiet() && self.outbox.is_empty() && self.io.is_readable()
+        self.is_open()
+            && self.io.is_flowing()
+            && self.outbox.is_empty()
+            && self.pending.is_quiet()
+            && self.inbox.is_empty()
     }
 
     /// Whether the socket has been read empty.

@@ -50,7 +50,7 @@ impl Stream {
         cork: &mut Cork,
         ledger: &mut Ledger,
     ) -> Step {
-        if !cork.is_fresh() || !self.is_open() || !self.can_transmit() {
+        if !cork.is_fresh() || !self.is_plain() {
             return self.write_behind(bytes, cork, ledger);
         }
         cork.outgrow();
@@ -94,15 +94,20 @@ impl Stream {
         self.queue(About::Visited, ledger, |outbox, spares| outbox.push_file(file, spares))
     }
 
-    /// Sends what the cork has gathered: nearly always into an empty queue, and whole.
-    #[inline(always)]
+    /// Sends what the cork has gathered, or queues it.
     pub(crate) fn uncork(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
+        if !self.can_transmit() {
+            return self.transmit_otherwise(cork.take(), &[], ledger).map_continue(|_| ());
+        }
+        self.uncork_straight(cork, ledger)
+    }
+
+    /// As [`Self::uncork`], with nothing in front of it, and no layer.
+    #[inline(always)]
+    pub(super) fn uncork_straight(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
         let corked = cork.take();
         if corked.is_empty() {
             return Step::Continue(());
-        }
-        if !self.can_transmit() {
-            return self.transmit_otherwise(corked, &[], ledger).map_continue(|_| ());
         }
         self.transmit(corked, ledger)
     }
@@ -111,20 +116,27 @@ impl Stream {
     // Called, an echo takes 40 instructions more.
     #[inline(always)]
     fn transmit(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
+        if self.io.is_special() {
+            return self.transmit_thoroughly(bytes, None, ledger);
+        }
         match self.io.transmit(bytes, About::Visited, ledger) {
             Ok(()) => Step::Continue(()),
-            Err(result) => self.transmitted_partly(bytes, result, ledger),
+            Err(result) => self.transmit_thoroughly(bytes, Some(result), ledger),
         }
     }
 
+    /// Deals with what a write has said that did not take all, or that is still to be made.
     #[cold]
-    fn transmitted_partly(
+    fn transmit_thoroughly(
         &mut self,
         bytes: &[u8],
-        result: io::Result<usize>,
+        result: Option<io::Result<usize>>,
         ledger: &mut Ledger,
     ) -> Step {
-        let sent = self.io.transmitted(result, bytes.len(), About::Visited, ledger)?;
+        let sent = match result {
+            Some(result) => self.io.transmitted(result, bytes.len(), About::Visited, ledger)?,
+            None => self.io.send(bytes, About::Visited, ledger)?,
+        };
         self.queue_rest(bytes, sent, ledger)
     }
 
@@ -137,20 +149,19 @@ impl Stream {
         if !corked.is_empty() {
             return self.transmit_with(corked, more, ledger);
         }
-        match self.io.transmit(more, About::Visited, ledger) {
-            Ok(()) => Step::Continue(more.len()),
-            Err(result) => self.io.transmitted(result, more.len(), About::Visited, ledger),
-        }
+        self.io.send(more, About::Visited, ledger)
     }
 
     /// As [`Self::transmit_behind`], through a layer if there is one that takes something.
-    #[cold]
     fn transmit_otherwise(
         &mut self,
         corked: &[u8],
         more: &[u8],
         ledger: &mut Ledger,
     ) -> Step<usize> {
+        if corked.is_empty() && more.is_empty() {
+            return Step::Continue(0);
+        }
         if self.outbox.is_empty() && self.io.can_send() {
             return self.transmit_with(corked, more, ledger);
         }
@@ -168,12 +179,20 @@ impl Stream {
     /// Queues what the kernel has not taken; of nothing, nothing.
     fn queue_rest(&mut self, bytes: &[u8], sent: usize, ledger: &mut Ledger) -> Step {
         let rest = &bytes[sent..];
+        if rest.is_empty() {
+            return Step::Continue(());
+        }
         self.queue(About::Visited, ledger, |outbox, spares| outbox.push_copy(rest, spares))
     }
 
     /// Whether bytes may go straight to the kernel: nothing waits in front of them, and no layer is between.
     pub(super) fn can_transmit(&self) -> bool {
         self.outbox.is_empty() && self.io.can_transmit()
+    }
+
+    /// Whether what its protocol writes may go straight to the kernel, and nothing else follows from a callback.
+    pub(super) fn is_plain(&self) -> bool {
+        self.is_open() && self.can_transmit()
     }
 
     // ── what others send it ─────────────────────────────────────────────────────────────────
@@ -186,12 +205,12 @@ impl Stream {
         parcel: P,
         ledger: &mut Ledger,
     ) -> Result<Pressure, (SendRefusal, P)> {
-        if !self.goes_first(ledger) {
-            return self.enqueue(key, parcel, ledger);
+        if !self.io.is_straight() || !self.goes_first(ledger) {
+            return self.deliver_thoroughly(key, parcel, None, ledger);
         }
         match self.io.transmit(parcel.bytes(), About::Other(ConnectionId(key).into()), ledger) {
             Ok(()) => Ok(Pressure::Low),
-            Err(result) => self.delivered_partly(key, parcel, result, ledger),
+            Err(result) => self.deliver_thoroughly(key, parcel, Some(result), ledger),
         }
     }
 
@@ -212,18 +231,25 @@ impl Stream {
         self.is_open() && self.pending.is_quiet() && self.io.can_transmit()
     }
 
-    /// Queues the rest of a parcel that was sent in part. It cannot be refused any more: unless the connection
+    /// As [`Self::transmit_thoroughly`], a parcel: the rest is queued. It cannot be refused any more: unless the connection
     /// ends for want of room, the rest is queued beyond its cap.
     #[cold]
-    fn delivered_partly<P: Parcel>(
+    fn deliver_thoroughly<P: Parcel>(
         &mut self,
         key: Key,
         parcel: P,
-        result: io::Result<usize>,
+        result: Option<io::Result<usize>>,
         ledger: &mut Ledger,
     ) -> Result<Pressure, (SendRefusal, P)> {
         let whose = About::Other(ConnectionId(key).into());
-        let sent = match self.io.transmitted(result, parcel.bytes().len(), whose, ledger) {
+        let sent = match result {
+            Some(result) => self.io.transmitted(result, parcel.bytes().len(), whose, ledger),
+            None if self.io.is_special() && self.goes_first(ledger) => {
+                self.io.send(parcel.bytes(), whose, ledger)
+            }
+            None => return self.enqueue(key, parcel, ledger),
+        };
+        let sent = match sent {
             Step::Continue(sent) => sent,
             Step::Break(reason) => {
                 self.retire(key, reason, ledger);
@@ -232,6 +258,9 @@ impl Stream {
         };
         if sent == 0 {
             return self.enqueue(key, parcel, ledger);
+        }
+        if sent == parcel.bytes().len() {
+            return Ok(Pressure::Low);
         }
         let queued =
             self.queue(About::Other(ConnectionId(key).into()), ledger, |outbox, spares| {
@@ -366,24 +395,20 @@ impl Stream {
             return Step::Continue(false);
         };
         let wanted = message.len();
-        match self.io.transmit(message, About::Visited, ledger) {
-            Ok(()) => {
-                ledger.queued -= self.outbox.finish_message(&mut ledger.spares);
-                Step::Continue(true)
-            }
-            Err(result) => {
-                let sent = self.io.transmitted(result, wanted, About::Visited, ledger)?;
-                ledger.queued -= self.outbox.advance(sent, &mut ledger.spares);
-                Step::Continue(false)
-            }
-        }
+        let sent = self.io.send(message, About::Visited, ledger)?;
+        ledger.queued -= if sent == wanted {
+            self.outbox.finish_message(&mut ledger.spares)
+        } else {
+            self.outbox.advance(sent, &mut ledger.spares)
+        };
+        Step::Continue(sent == wanted)
     }
 
     /// One write: of the piece that is there, or a vectored one of several.
     fn flush_bytes(&mut self, ledger: &mut Ledger) -> Step<usize> {
         let mut slices = [IoSlice::new(&[]); MAX_SLICES];
         let sent = match self.outbox.only() {
-            Some(bytes) => self.io.send(bytes, ledger)?,
+            Some(bytes) => self.io.send(bytes, About::Visited, ledger)?,
             None => {
                 let count = self.outbox.slices(&mut slices);
                 self.io.transmit_vectored(&slices[..count], ledger)?
@@ -457,6 +482,8 @@ impl Stream {
         if after == before {
             return Step::Continue(());
         }
+        // What its callback has yet to write goes behind it.
+        ledger.attention |= matches!(whose, About::Visited);
         ledger.recharge(before, after);
         if self.outbox.len() > self.limits.outbox_high {
             self.note_high(whose, ledger);

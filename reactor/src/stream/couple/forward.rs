@@ -118,12 +118,10 @@ impl Stream {
         let whose = About::Other(ConnectionId(key).into());
         let mut rest = bytes;
         if self.can_transmit() {
-            match self.io.transmit(bytes, whose, ledger) {
-                Ok(()) => return Step::Continue(()),
-                Err(result) => {
-                    let sent = self.io.transmitted(result, bytes.len(), whose, ledger)?;
-                    rest = bytes.get(sent..).unwrap_or_default();
-                }
+            let sent = self.io.send(bytes, whose, ledger)?;
+            rest = bytes.get(sent..).unwrap_or_default();
+            if rest.is_empty() {
+                return Step::Continue(());
             }
         }
         self.touch(key, ledger);

@@ -45,6 +45,7 @@ impl<App> Visit<'_, App> {
         let Some(partner) = self.connection.stream.wants_splice() else {
             return Step::Continue(None);
         };
+        let key = self.key();
         let Registry { slots, ledger, .. } = &mut *self.registry;
         let Found::Here(Source::Stream(other)) = slots.find(partner) else {
             return Step::Continue(None);
@@ -54,7 +55,7 @@ impl<App> Visit<'_, App> {
             return Step::Continue(None);
         }
         if !other.outbox.is_empty() {
-            other.hold_partner(self.key);
+            other.hold_partner(key);
             stream.hold();
             return Step::Continue(Some(Received::Nothing));
         }
@@ -71,7 +72,7 @@ impl<App> Visit<'_, App> {
                 if moved <= LITTLE {
                     stream.set_manner(Manner::Copying);
                 }
-                if other.take_spliced(self.key, partner, lent, ledger) {
+                if other.take_spliced(key, partner, lent, ledger) {
                     stream.hold();
                 }
                 Step::Continue(Some(Received::Bytes(moved)))

@@ -15,10 +15,21 @@ use std::time::Duration;
 
 use super::Layer;
 use crate::sim::{Fault, Host, Network, Outcome, Simulation};
+use crate::slots::Found;
+use crate::source::Source;
 use crate::{
-    Address, CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, TimerKey,
-    Transport,
+    Address, CloseReason, Closed, ConnectionId, Input, ListenerId, Protocol, Registry, SentFile,
+    TimerKey, Transport,
 };
+
+impl<App> Registry<App> {
+    /// Has a listener put a layer on each connection that it accepts from now on.
+    fn wrap_accepted(&mut self, id: ListenerId, layer: impl Fn() -> Box<dyn Layer> + 'static) {
+        if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
+            listener.entrance.layer = Some(Box::new(move || Ok(layer())));
+        }
+    }
+}
 
 const HELLO: u8 = b'H';
 const WELCOME: u8 = b'W';
