@@ -88,7 +88,7 @@ fn look_up_of_slots() -> impl FnMut(u64) -> u64 {
             let key = *order.at(number);
             if let Some(mut thing) = slots.take(key) {
                 seen = seen.wrapping_add(thing.touch());
-                slots.put(key, thing);
+                slots.put(key.index(), thing);
             }
         }
         seen
