@@ -89,6 +89,8 @@ enum Step {
     Ended,
     /// It wants more.
     Waits,
+    /// It has no key any more to say it with.
+    Worn,
     Failed(Error),
 }
 
@@ -118,7 +120,7 @@ impl Engine {
 
     /// What this side says first.
     pub(crate) fn begin(&mut self, wire: &mut Vec<u8>) {
-        self.say(Ours::Nothing, wire);
+        let _ = self.say(Ours::Nothing, wire);
     }
 
     /// Takes in what has come, and decrypts it where it is.
@@ -154,21 +156,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Turns plain bytes into records: all of them, or none if it has failed.
-    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        self.say(Ours::Data(plain), wire);
+    /// Turns plain bytes into records: all of them, or none if it has failed. With TLS 1.2 the keys are worn one day
+    /// (AES-GCM's after 2^24 records), and there are no others: that is an error, whenever it is tried.
+    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        self.say(Ours::Data(plain), wire)
     }
 
     /// This side sends no more: close_notify.
     pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
-        self.say(Ours::Goodbye, wire);
+        // It is never too long, and one that there is no key for has been said.
+        let _ = self.say(Ours::Goodbye, wire);
     }
 
-    fn say(&mut self, ours: Ours<'_>, wire: &mut Vec<u8>) {
+    fn say(&mut self, ours: Ours<'_>, wire: &mut Vec<u8>) -> Result<(), TlsFailure> {
         // What is held has been looked at, and has nothing more to tell.
         let mut held = mem::take(&mut self.held);
-        let _ = self.process(&mut held, ours, &mut Vec::new(), wire);
+        let said = self.process(&mut held, ours, &mut Vec::new(), wire);
         self.held = held;
+        said.map(drop)
     }
 
     /// Nothing comes for now: what a large record has left behind is given back.
@@ -198,9 +203,13 @@ impl Engine {
                 Step::Read if is_one && done == bytes.len() => break,
                 Step::Read | Step::Said => {}
                 Step::Ended => self.theirs = Theirs::Ended,
-                // It has had something to say instead: that it asks for other keys, or that it has none left.
                 Step::Waits if self.connection.state().wants_write() => {}
                 Step::Waits => break,
+                Step::Worn => {
+                    // It says goodbye, once.
+                    self.connection.say_why(wire);
+                    return Err(Error::EncryptError.into());
+                }
                 Step::Failed(error) => {
                     self.theirs = Theirs::Failed;
                     self.connection.say_why(wire);
@@ -332,7 +341,10 @@ fn take<Side>(
                 Ours::Nothing => drop(traffic.encrypt(&[0], &mut [])),
                 Ours::Data(data) => {
                     let room = data.len() + AROUND * data.len().div_ceil(RECORD);
-                    append(wire, room, |room| traffic.encrypt(data, room).map_err(Required::from));
+                    let put = |room: &mut [u8]| traffic.encrypt(data, room).map_err(Required::from);
+                    if !append(wire, room, put) {
+                        return (discard, Step::Worn);
+                    }
                 }
                 Ours::Goodbye => {
                     append(wire, AROUND, |room| {
@@ -374,18 +386,22 @@ impl From<EncryptError> for Required {
     }
 }
 
-/// Appends what `put` puts into a slice, of which it says how much there has to be if it is too small.
+/// Appends what `put` puts into a slice, of which it says how much there has to be if it is too small; whether it has.
 fn append(
     wire: &mut Vec<u8>,
     mut room: usize,
     mut put: impl FnMut(&mut [u8]) -> Result<usize, Required>,
-) {
+) -> bool {
     let start = wire.len();
     loop {
         wire.resize(start + room, 0);
         match put(&mut wire[start..]) {
             Err(Required(Some(more))) if more > room => room = more,
-            result => return wire.truncate(start + result.unwrap_or_default()),
+            result => {
+                let is_put = result.is_ok();
+                wire.truncate(start + result.unwrap_or_default());
+                return is_put;
+            }
         }
     }
 }
@@ -550,13 +566,13 @@ mod tests {
             let (mut client, mut server) = strangers();
             shake_hands(&mut client, &mut server, cut);
             let (mut wire, mut heard) = (Vec::new(), Vec::new());
-            client.write(&said, &mut wire);
+            client.write(&said, &mut wire).expect("it has keys");
             client.close(&mut wire);
             wire.extend_from_slice(b"nothing that anybody hears");
             feed(&mut server, &wire, cut, &mut heard, &mut Vec::new());
             assert!(heard == said && server.has_ended() && !client.has_ended(), "{cut}");
             let mut answer = Vec::new();
-            server.write(b"and yours", &mut answer);
+            server.write(b"and yours", &mut answer).expect("it has keys");
             heard.clear();
             feed(&mut client, &answer, cut, &mut heard, &mut Vec::new());
             assert_eq!(heard, b"and yours", "{cut}");
@@ -623,7 +639,7 @@ mod tests {
                     let _ = to.feed(piece, &mut Vec::new(), answer);
                     to.rest();
                 }
-                to.write(b"and an answer", answer);
+                to.write(b"and an answer", answer).expect("it has keys");
             };
             hostile(spread(&hello, size), &mut server, &mut back);
             hostile(back, &mut client, &mut wire);
@@ -636,9 +652,9 @@ mod tests {
         for cut in [1, 7, usize::MAX] {
             let (mut client, mut server) = pair();
             let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
-            client.write(b"what was whole", &mut wire);
-            client.write(b"and what was not", &mut wire);
-            client.write(b"and what nobody hears", &mut wire);
+            client.write(b"what was whole", &mut wire).expect("it has keys");
+            client.write(b"and what was not", &mut wire).expect("it has keys");
+            client.write(b"and what nobody hears", &mut wire).expect("it has keys");
             wire[14 + 22 + HEAD] ^= 1;
             let mut pieces = wire.chunks(cut).map(<[u8]>::to_vec);
             let failed =
@@ -646,7 +662,7 @@ mod tests {
             assert!(matches!(failed, Some(TlsFailure::Broken(_))), "{failed:?}");
             assert_eq!(heard, b"what was whole");
             let told = answer.len();
-            server.write(b"no more", &mut answer);
+            server.write(b"no more", &mut answer).expect("it has keys");
             server.close(&mut answer);
             assert!(told > 0 && answer.len() == told, "{cut}");
             let refused = client.feed(&mut answer, &mut heard, &mut Vec::new());
@@ -659,18 +675,18 @@ mod tests {
         for [before, behind] in [["", ""], ["in front of it", ""], ["", "behind it"]] {
             let (mut client, mut server) = pair();
             let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
-            client.write(before.as_bytes(), &mut wire);
+            client.write(before.as_bytes(), &mut wire).expect("it has keys");
             feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
             assert!(answer.is_empty(), "data was answered");
             wire.clear();
-            client.write(before.as_bytes(), &mut wire);
+            client.write(before.as_bytes(), &mut wire).expect("it has keys");
             ask_for_new_keys(&mut client);
-            client.write(behind.as_bytes(), &mut wire);
-            client.write(behind.as_bytes(), &mut wire);
+            client.write(behind.as_bytes(), &mut wire).expect("it has keys");
+            client.write(behind.as_bytes(), &mut wire).expect("it has keys");
             feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
             assert_eq!(heard, [before, before, behind, behind].concat().as_bytes());
             assert!(!answer.is_empty(), "{before:?} {behind:?}");
-            server.write(b"by the new ones", &mut answer);
+            server.write(b"by the new ones", &mut answer).expect("it has keys");
             let mut said = Vec::new();
             feed(&mut client, &answer, usize::MAX, &mut said, &mut Vec::new());
             assert_eq!(said, b"by the new ones");
@@ -739,14 +755,22 @@ mod tests {
 
     /// One whose keys are worn, with version 1.2, which has no others: rustls ends it.
     #[test]
-    fn who_has_no_keys_left_says_goodbye_at_once() {
+    fn who_has_no_keys_left_says_goodbye_and_cannot_write() {
         let (mut client, mut server) = pair_with(wearing(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256));
-        while !server.has_ended() {
+        for at in 0..10 {
             let (mut wire, mut heard) = (Vec::new(), Vec::new());
-            client.write(b"a word", &mut wire);
+            let written = client.write(b"a word", &mut wire);
             feed(&mut server, &wire, usize::MAX, &mut heard, &mut Vec::new());
-            assert!(!heard.is_empty() || server.has_ended(), "it was cut short, and is not told");
+            assert_eq!(written.is_ok(), !heard.is_empty(), "{at}");
+            assert_eq!(written.is_err(), server.has_ended(), "{at}");
         }
+        assert!(server.has_ended());
+        // The other half goes on.
+        let (mut wire, mut heard) = (Vec::new(), Vec::new());
+        server.write(b"and yours", &mut wire).expect("it has keys");
+        client.close(&mut Vec::new());
+        feed(&mut client, &wire, usize::MAX, &mut heard, &mut Vec::new());
+        assert_eq!(heard, b"and yours");
     }
 
     #[derive(Clone, Debug)]
@@ -810,11 +834,11 @@ mod tests {
                         if sides[me].theirs != Theirs::Failed {
                             said[me].extend_from_slice(&data);
                         }
-                        sides[me].write(&data, &mut wires[me]);
+                        sides[me].write(&data, &mut wires[me]).expect("it has keys");
                     }
                     Act::NewKeys if suite.tls13().is_some() && sides[me].theirs != Theirs::Failed => {
                         ask_for_new_keys(&mut sides[me]);
-                        sides[me].say(Ours::Nothing, &mut wires[me]);
+                        sides[me].say(Ours::Nothing, &mut wires[me]).expect("it has keys");
                     }
                     Act::NewKeys => {}
                     Act::Arrive(count, cut) => {
@@ -852,7 +876,7 @@ mod tests {
     fn what_a_large_record_needed_is_given_back_when_nothing_comes() {
         let (mut client, mut server) = pair();
         let (mut wire, mut heard) = (Vec::new(), Vec::new());
-        client.write(&[7; 16 * 1024], &mut wire);
+        client.write(&[7; 16 * 1024], &mut wire).expect("it has keys");
         // Nearly all of it: the record is in there, and cannot be opened.
         let (last, most) = wire.split_last().expect("it is a record");
         feed(&mut server, most, usize::MAX, &mut heard, &mut Vec::new());
@@ -864,7 +888,7 @@ mod tests {
         server.rest();
         assert_eq!(server.held.capacity(), 0);
         wire.clear();
-        client.write(b"and on", &mut wire);
+        client.write(b"and on", &mut wire).expect("it has keys");
         feed(&mut server, &wire, usize::MAX, &mut heard, &mut Vec::new());
         assert!(heard.ends_with(b"and on") && !server.has_ended());
         assert_eq!(server.held.capacity(), 0);
