@@ -620,17 +620,22 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_however_it_is_cut_nothing_panics(
+            suite in prop::sample::select(vec![
+                TLS13_AES_128_GCM_SHA256,
+                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            ]),
+            spoilt in 0..4,
             flips in vec((any::<prop::sample::Index>(), 1_u8..), 0..4),
             (size, cut) in (1_usize..400, 1_usize..900),
         ) {
-            let (mut client, mut server) = strangers();
+            let (mut client, mut server) = strangers_with(suite);
+            let mut flight = 0;
             let (mut hello, mut back, mut wire) = (Vec::new(), Vec::new(), Vec::new());
             client.begin(&mut hello);
-            let hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
-                if wire.is_empty() {
-                    return;
-                }
-                for (at, by) in &flips {
+            let mut hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
+                flight += 1;
+                let flips = if flight > spoilt && !wire.is_empty() { &flips[..] } else { &[] };
+                for (at, by) in flips {
                     let at = at.index(wire.len());
                     wire[at] ^= by;
                 }
@@ -642,8 +647,10 @@ mod tests {
                 to.write(b"and an answer", answer).expect("it has keys");
             };
             hostile(spread(&hello, size), &mut server, &mut back);
-            hostile(back, &mut client, &mut wire);
-            hostile(wire, &mut server, &mut Vec::new());
+            for _ in 0..3 {
+                hostile(mem::take(&mut back), &mut client, &mut wire);
+                hostile(mem::take(&mut wire), &mut server, &mut back);
+            }
         }
     }
 
@@ -712,8 +719,14 @@ mod tests {
         }
     }
 
-    /// As [`pair`], with this suite alone.
     fn pair_with(suite: SupportedCipherSuite) -> (Engine, Engine) {
+        let (mut client, mut server) = strangers_with(suite);
+        shake_hands(&mut client, &mut server, usize::MAX);
+        (client, server)
+    }
+
+    /// As [`strangers`], with this suite alone.
+    fn strangers_with(suite: SupportedCipherSuite) -> (Engine, Engine) {
         let provider =
             Arc::new(CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() });
         let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it signs");
@@ -734,10 +747,8 @@ mod tests {
             .expect("they are one's");
         let asked = Arc::new(Asked::new(Arc::clone(&server.cert_resolver)));
         let name = "localhost".try_into().expect("it is a name");
-        let mut client = Engine::client(Arc::new(client), name).expect("it is fine");
-        let mut server = Engine::server(Arc::new(server), asked, None).expect("it is fine");
-        shake_hands(&mut client, &mut server, usize::MAX);
-        (client, server)
+        let client = Engine::client(Arc::new(client), name).expect("it is fine");
+        (client, Engine::server(Arc::new(server), asked, None).expect("it is fine"))
     }
 
     fn ask_for_new_keys(engine: &mut Engine) {
