@@ -551,5 +551,7 @@ fn is_files_error(error: &io::Error) -> bool {
             | K::HostUnreachable
             | K::NetworkUnreachable
             | K::NetworkDown
+            // A layer's own.
+            | K::Other
     )
 }

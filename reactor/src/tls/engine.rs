@@ -80,12 +80,6 @@ enum Ours<'a> {
     Goodbye,
 }
 
-impl Ours<'_> {
-    fn is_nothing(self) -> bool {
-        matches!(self, Self::Nothing)
-    }
-}
-
 /// What a connection has done when it was asked.
 enum Step {
     /// It has said something.
@@ -95,6 +89,8 @@ enum Step {
     Ended,
     /// It wants more.
     Waits,
+    /// It has no key any more to say it with.
+    Worn,
     Failed(Error),
 }
 
@@ -124,7 +120,7 @@ impl Engine {
 
     /// What this side says first.
     pub(crate) fn begin(&mut self, wire: &mut Vec<u8>) {
-        self.say(Ours::Nothing, wire);
+        let _ = self.say(Ours::Nothing, wire);
     }
 
     /// Takes in what has come, and decrypts it where it is.
@@ -160,21 +156,24 @@ impl Engine {
         Ok(())
     }
 
-    /// Turns plain bytes into records: all of them, or none if it has failed.
-    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        self.say(Ours::Data(plain), wire);
+    /// Turns plain bytes into records: all of them, or none if it has failed. With TLS 1.2 the keys are worn one day
+    /// (AES-GCM's after 2^24 records), and there are no others: that is an error, whenever it is tried.
+    pub(crate) fn write(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), TlsFailure> {
+        self.say(Ours::Data(plain), wire)
     }
 
     /// This side sends no more: close_notify.
     pub(crate) fn close(&mut self, wire: &mut Vec<u8>) {
-        self.say(Ours::Goodbye, wire);
+        // It is never too long, and one that there is no key for has been said.
+        let _ = self.say(Ours::Goodbye, wire);
     }
 
-    fn say(&mut self, ours: Ours<'_>, wire: &mut Vec<u8>) {
+    fn say(&mut self, ours: Ours<'_>, wire: &mut Vec<u8>) -> Result<(), TlsFailure> {
         // What is held has been looked at, and has nothing more to tell.
         let mut held = mem::take(&mut self.held);
-        let _ = self.process(&mut held, ours, &mut Vec::new(), wire);
+        let said = self.process(&mut held, ours, &mut Vec::new(), wire);
         self.held = held;
+        said.map(drop)
     }
 
     /// Nothing comes for now: what a large record has left behind is given back.
@@ -192,18 +191,25 @@ impl Engine {
         plain: &mut Vec<u8>,
         wire: &mut Vec<u8>,
     ) -> Result<usize, TlsFailure> {
+        let is_one = length(bytes) == Some(bytes.len());
         let mut done = 0;
         while self.theirs != Theirs::Failed {
             let (taken, step) = self.connection.step(&mut bytes[done..], ours, plain, wire);
             done += taken;
             self.settle_token();
             match step {
-                // The usual message does without being told that there is no more.
-                Step::Read if done == bytes.len() => break,
+                // The usual message, a record of data, does without being told that there is no more. In several
+                // somebody may have asked for other keys.
+                Step::Read if is_one && done == bytes.len() => break,
                 Step::Read | Step::Said => {}
                 Step::Ended => self.theirs = Theirs::Ended,
-                Step::Waits if ours.is_nothing() && self.connection.state().wants_write() => {}
+                Step::Waits if self.connection.state().wants_write() => {}
                 Step::Waits => break,
+                Step::Worn => {
+                    // It says goodbye, once.
+                    self.connection.say_why(wire);
+                    return Err(Error::EncryptError.into());
+                }
                 Step::Failed(error) => {
                     self.theirs = Theirs::Failed;
                     self.connection.say_why(wire);
@@ -335,7 +341,10 @@ fn take<Side>(
                 Ours::Nothing => drop(traffic.encrypt(&[0], &mut [])),
                 Ours::Data(data) => {
                     let room = data.len() + AROUND * data.len().div_ceil(RECORD);
-                    append(wire, room, |room| traffic.encrypt(data, room).map_err(Required::from));
+                    let put = |room: &mut [u8]| traffic.encrypt(data, room).map_err(Required::from);
+                    if !append(wire, room, put) {
+                        return (discard, Step::Worn);
+                    }
                 }
                 Ours::Goodbye => {
                     append(wire, AROUND, |room| {
@@ -377,31 +386,40 @@ impl From<EncryptError> for Required {
     }
 }
 
-/// Appends what `put` puts into a slice, of which it says how much there has to be if it is too small.
+/// Appends what `put` puts into a slice, of which it says how much there has to be if it is too small; whether it has.
 fn append(
     wire: &mut Vec<u8>,
     mut room: usize,
     mut put: impl FnMut(&mut [u8]) -> Result<usize, Required>,
-) {
+) -> bool {
     let start = wire.len();
     loop {
         wire.resize(start + room, 0);
         match put(&mut wire[start..]) {
             Err(Required(Some(more))) if more > room => room = more,
-            result => return wire.truncate(start + result.unwrap_or_default()),
+            result => {
+                let is_put = result.is_ok();
+                wire.truncate(start + result.unwrap_or_default());
+                return is_put;
+            }
         }
     }
 }
 
+/// How long the first record is, if its head is there.
+fn length(records: &[u8]) -> Option<usize> {
+    let [_, _, _, high, low, ..] = records else { return None };
+    Some(HEAD + usize::from(u16::from_be_bytes([*high, *low])))
+}
+
 /// How many bytes of the beginning of a record, or of something else, are missing from its end: at least one.
 fn missing(held: &[u8]) -> usize {
-    match held {
-        [_, _, _, high, low, rest @ ..] => {
-            let length = usize::from(u16::from_be_bytes([*high, *low]));
-            // What several records say together has another head once it is put together.
-            length.checked_sub(rest.len()).filter(|missing| *missing > 0).unwrap_or(usize::MAX)
+    match length(held) {
+        // What several records say together is longer than the first of them.
+        Some(length) => {
+            length.checked_sub(held.len()).filter(|missing| *missing > 0).unwrap_or(usize::MAX)
         }
-        _ => HEAD - held.len(),
+        None => HEAD - held.len(),
     }
 }
 
@@ -478,6 +496,12 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use rustls::crypto::ring::cipher_suite::{
+        TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS13_AES_128_GCM_SHA256,
+    };
+    use rustls::crypto::{CipherSuiteCommon, CryptoProvider, ring};
+    use rustls::{RootCertStore, SupportedCipherSuite, Tls12CipherSuite, Tls13CipherSuite};
+
     use super::*;
     use crate::Address;
     use crate::tls::{ClientTls, Identity, ServerTls};
@@ -542,13 +566,13 @@ mod tests {
             let (mut client, mut server) = strangers();
             shake_hands(&mut client, &mut server, cut);
             let (mut wire, mut heard) = (Vec::new(), Vec::new());
-            client.write(&said, &mut wire);
+            client.write(&said, &mut wire).expect("it has keys");
             client.close(&mut wire);
             wire.extend_from_slice(b"nothing that anybody hears");
             feed(&mut server, &wire, cut, &mut heard, &mut Vec::new());
             assert!(heard == said && server.has_ended() && !client.has_ended(), "{cut}");
             let mut answer = Vec::new();
-            server.write(b"and yours", &mut answer);
+            server.write(b"and yours", &mut answer).expect("it has keys");
             heard.clear();
             feed(&mut client, &answer, cut, &mut heard, &mut Vec::new());
             assert_eq!(heard, b"and yours", "{cut}");
@@ -596,17 +620,22 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_comes_however_it_is_cut_nothing_panics(
+            suite in prop::sample::select(vec![
+                TLS13_AES_128_GCM_SHA256,
+                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            ]),
+            spoilt in 0..4,
             flips in vec((any::<prop::sample::Index>(), 1_u8..), 0..4),
             (size, cut) in (1_usize..400, 1_usize..900),
         ) {
-            let (mut client, mut server) = strangers();
+            let (mut client, mut server) = strangers_with(suite);
+            let mut flight = 0;
             let (mut hello, mut back, mut wire) = (Vec::new(), Vec::new(), Vec::new());
             client.begin(&mut hello);
-            let hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
-                if wire.is_empty() {
-                    return;
-                }
-                for (at, by) in &flips {
+            let mut hostile = |mut wire: Vec<u8>, to: &mut Engine, answer: &mut Vec<u8>| {
+                flight += 1;
+                let flips = if flight > spoilt && !wire.is_empty() { &flips[..] } else { &[] };
+                for (at, by) in flips {
                     let at = at.index(wire.len());
                     wire[at] ^= by;
                 }
@@ -615,11 +644,13 @@ mod tests {
                     let _ = to.feed(piece, &mut Vec::new(), answer);
                     to.rest();
                 }
-                to.write(b"and an answer", answer);
+                to.write(b"and an answer", answer).expect("it has keys");
             };
             hostile(spread(&hello, size), &mut server, &mut back);
-            hostile(back, &mut client, &mut wire);
-            hostile(wire, &mut server, &mut Vec::new());
+            for _ in 0..3 {
+                hostile(mem::take(&mut back), &mut client, &mut wire);
+                hostile(mem::take(&mut wire), &mut server, &mut back);
+            }
         }
     }
 
@@ -628,9 +659,9 @@ mod tests {
         for cut in [1, 7, usize::MAX] {
             let (mut client, mut server) = pair();
             let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
-            client.write(b"what was whole", &mut wire);
-            client.write(b"and what was not", &mut wire);
-            client.write(b"and what nobody hears", &mut wire);
+            client.write(b"what was whole", &mut wire).expect("it has keys");
+            client.write(b"and what was not", &mut wire).expect("it has keys");
+            client.write(b"and what nobody hears", &mut wire).expect("it has keys");
             wire[14 + 22 + HEAD] ^= 1;
             let mut pieces = wire.chunks(cut).map(<[u8]>::to_vec);
             let failed =
@@ -638,7 +669,7 @@ mod tests {
             assert!(matches!(failed, Some(TlsFailure::Broken(_))), "{failed:?}");
             assert_eq!(heard, b"what was whole");
             let told = answer.len();
-            server.write(b"no more", &mut answer);
+            server.write(b"no more", &mut answer).expect("it has keys");
             server.close(&mut answer);
             assert!(told > 0 && answer.len() == told, "{cut}");
             let refused = client.feed(&mut answer, &mut heard, &mut Vec::new());
@@ -648,28 +679,207 @@ mod tests {
 
     #[test]
     fn who_asks_for_new_keys_is_answered_at_once_with_data_or_without() {
-        for data in ["", "in front of it"] {
+        for [before, behind] in [["", ""], ["in front of it", ""], ["", "behind it"]] {
             let (mut client, mut server) = pair();
             let (mut wire, mut heard, mut answer) = (Vec::new(), Vec::new(), Vec::new());
-            client.write(data.as_bytes(), &mut wire);
+            client.write(before.as_bytes(), &mut wire).expect("it has keys");
             feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
             assert!(answer.is_empty(), "data was answered");
             wire.clear();
-            client.write(data.as_bytes(), &mut wire);
-            let Connection::Client(connection) = &mut client.connection else { unreachable!() };
-            let asked = match connection.process_tls_records(&mut []).state {
-                Ok(ConnectionState::WriteTraffic(traffic)) => traffic.refresh_traffic_keys(),
-                _ => unreachable!("it is open"),
-            };
-            asked.expect("it is version 1.3");
-            client.say(Ours::Nothing, &mut wire);
+            client.write(before.as_bytes(), &mut wire).expect("it has keys");
+            ask_for_new_keys(&mut client);
+            client.write(behind.as_bytes(), &mut wire).expect("it has keys");
+            client.write(behind.as_bytes(), &mut wire).expect("it has keys");
             feed(&mut server, &wire, usize::MAX, &mut heard, &mut answer);
-            assert_eq!(heard, data.repeat(2).as_bytes());
-            assert!(!answer.is_empty(), "{data:?}");
-            server.write(b"by the new ones", &mut answer);
+            assert_eq!(heard, [before, before, behind, behind].concat().as_bytes());
+            assert!(!answer.is_empty(), "{before:?} {behind:?}");
+            server.write(b"by the new ones", &mut answer).expect("it has keys");
             let mut said = Vec::new();
             feed(&mut client, &answer, usize::MAX, &mut said, &mut Vec::new());
             assert_eq!(said, b"by the new ones");
+        }
+    }
+
+    /// The same suite, whose keys are worn after a few records.
+    fn wearing(suite: SupportedCipherSuite) -> SupportedCipherSuite {
+        let common = |of: &CipherSuiteCommon| CipherSuiteCommon {
+            confidentiality_limit: 6,
+            suite: of.suite,
+            hash_provider: of.hash_provider,
+        };
+        match suite {
+            SupportedCipherSuite::Tls12(it) => {
+                let worn = Tls12CipherSuite { common: common(&it.common), ..*it };
+                SupportedCipherSuite::Tls12(Box::leak(Box::new(worn)))
+            }
+            SupportedCipherSuite::Tls13(it) => {
+                let worn = Tls13CipherSuite { common: common(&it.common), ..*it };
+                SupportedCipherSuite::Tls13(Box::leak(Box::new(worn)))
+            }
+        }
+    }
+
+    fn pair_with(suite: SupportedCipherSuite) -> (Engine, Engine) {
+        let (mut client, mut server) = strangers_with(suite);
+        shake_hands(&mut client, &mut server, usize::MAX);
+        (client, server)
+    }
+
+    /// As [`strangers`], with this suite alone.
+    fn strangers_with(suite: SupportedCipherSuite) -> (Engine, Engine) {
+        let provider =
+            Arc::new(CryptoProvider { cipher_suites: vec![suite], ..ring::default_provider() });
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("it signs");
+        let certificate = made.cert.der();
+        let key = made.signing_key.serialize_der().try_into().expect("it is a key");
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.clone()).expect("it is one");
+        let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&[suite.version()])
+            .expect("it is known")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[suite.version()])
+            .expect("it is known")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .expect("they are one's");
+        let asked = Arc::new(Asked::new(Arc::clone(&server.cert_resolver)));
+        let name = "localhost".try_into().expect("it is a name");
+        let client = Engine::client(Arc::new(client), name).expect("it is fine");
+        (client, Engine::server(Arc::new(server), asked, None).expect("it is fine"))
+    }
+
+    fn ask_for_new_keys(engine: &mut Engine) {
+        fn of<Side>(status: UnbufferedStatus<'_, '_, Side>) {
+            let Ok(ConnectionState::WriteTraffic(traffic)) = status.state else {
+                unreachable!("it is open");
+            };
+            traffic.refresh_traffic_keys().expect("it is version 1.3");
+        }
+        match &mut engine.connection {
+            Connection::Client(connection) => of(connection.process_tls_records(&mut [])),
+            Connection::Server(connection) => of(connection.process_tls_records(&mut [])),
+        }
+    }
+
+    /// One whose keys are worn, with version 1.2, which has no others: rustls ends it.
+    #[test]
+    fn who_has_no_keys_left_says_goodbye_and_cannot_write() {
+        let (mut client, mut server) = pair_with(wearing(TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256));
+        for at in 0..10 {
+            let (mut wire, mut heard) = (Vec::new(), Vec::new());
+            let written = client.write(b"a word", &mut wire);
+            feed(&mut server, &wire, usize::MAX, &mut heard, &mut Vec::new());
+            assert_eq!(written.is_ok(), !heard.is_empty(), "{at}");
+            assert_eq!(written.is_err(), server.has_ended(), "{at}");
+        }
+        assert!(server.has_ended());
+        // The other half goes on.
+        let (mut wire, mut heard) = (Vec::new(), Vec::new());
+        server.write(b"and yours", &mut wire).expect("it has keys");
+        client.close(&mut Vec::new());
+        feed(&mut client, &wire, usize::MAX, &mut heard, &mut Vec::new());
+        assert_eq!(heard, b"and yours");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Write(usize),
+        NewKeys,
+        /// So many bytes arrive, in pieces of so many.
+        Arrive(usize, usize),
+        Rest,
+        Close,
+    }
+
+    fn act() -> impl Strategy<Value = (bool, Act)> {
+        let size = || prop_oneof![0_usize..40, 0_usize..70_000];
+        let act = prop_oneof![
+            3 => size().prop_map(Act::Write),
+            1 => Just(Act::NewKeys),
+            4 => (size(), prop_oneof![1_usize..60, 1_usize..70_000]).prop_map(|(n, cut)| Act::Arrive(n, cut)),
+            1 => Just(Act::Rest),
+            1 => Just(Act::Close),
+        ];
+        (any::<bool>(), act)
+    }
+
+    proptest! {
+        /// Records of both in any order, and keys that change underneath.
+        #[test]
+        fn what_both_say_is_heard_until_their_end_while_keys_change(
+            suite in prop::sample::select(vec![
+                wearing(TLS13_AES_128_GCM_SHA256),
+                TLS13_AES_128_GCM_SHA256,
+                TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            ]),
+            acts in vec(act(), 1..60),
+            flip in prop::option::weighted(0.5, (any::<prop::sample::Index>(), 1_u8..)),
+        ) {
+            let (client, server) = pair_with(suite);
+            let mut sides = [client, server];
+            let (mut wires, mut said, mut heard) = <([Vec<u8>; 2], [Vec<u8>; 2], [Vec<u8>; 2])>::default();
+            let at_flip = flip.as_ref().map(|(at, _)| at.index(acts.len()));
+            let (mut failed, mut closed) = (false, [false; 2]);
+            for (at, (side, act)) in acts.into_iter().enumerate() {
+                let me = usize::from(side);
+                if at_flip == Some(at) && !wires[me].is_empty() {
+                    let (index, by) = flip.as_ref().expect("there is one");
+                    let at = index.index(wires[me].len());
+                    wires[me][at] ^= by;
+                    failed = true;
+                }
+                match act {
+                    // A layer sends nothing behind its goodbye.
+                    Act::Write(_) | Act::NewKeys | Act::Close if closed[me] => {}
+                    // rustls asserts, in a debug build, that its goodbye is never followed by an alert.
+                    Act::Close if flip.is_some() => {}
+                    Act::Close => {
+                        closed[me] = true;
+                        sides[me].close(&mut wires[me]);
+                    }
+                    Act::Write(size) => {
+                        let data: Vec<u8> = (0..size).map(|at| (at / 7) as u8).collect();
+                        if sides[me].theirs != Theirs::Failed {
+                            said[me].extend_from_slice(&data);
+                        }
+                        sides[me].write(&data, &mut wires[me]).expect("it has keys");
+                    }
+                    Act::NewKeys if suite.tls13().is_some() && sides[me].theirs != Theirs::Failed => {
+                        ask_for_new_keys(&mut sides[me]);
+                        sides[me].say(Ours::Nothing, &mut wires[me]).expect("it has keys");
+                    }
+                    Act::NewKeys => {}
+                    Act::Arrive(count, cut) => {
+                        let count = count.min(wires[me].len());
+                        let mut come: Vec<u8> = wires[me].drain(..count).collect();
+                        for piece in come.chunks_mut(cut) {
+                            let fed = sides[1 - me].feed(piece, &mut heard[me], &mut wires[1 - me]);
+                            prop_assert!(failed || fed.is_ok(), "{fed:?}");
+                        }
+                    }
+                    Act::Rest => sides[me].rest(),
+                }
+                prop_assert!(said[me].starts_with(&heard[me]));
+            }
+            let mut turns = 0;
+            while wires.iter().any(|wire| !wire.is_empty()) {
+                for me in [0, 1] {
+                    let mut come = mem::take(&mut wires[me]);
+                    let fed = sides[1 - me].feed(&mut come, &mut heard[me], &mut wires[1 - me]);
+                    prop_assert!(failed || fed.is_ok(), "{fed:?}");
+                }
+                turns += 1;
+                prop_assert!(turns < 100);
+            }
+            for me in [0, 1] {
+                prop_assert!(said[me].starts_with(&heard[me]));
+                prop_assert!(failed || said[me] == heard[me]);
+                prop_assert!(failed || sides[me].held.is_empty());
+                prop_assert_eq!(sides[1 - me].has_ended(), closed[me]);
+            }
         }
     }
 
@@ -677,7 +887,7 @@ mod tests {
     fn what_a_large_record_needed_is_given_back_when_nothing_comes() {
         let (mut client, mut server) = pair();
         let (mut wire, mut heard) = (Vec::new(), Vec::new());
-        client.write(&[7; 16 * 1024], &mut wire);
+        client.write(&[7; 16 * 1024], &mut wire).expect("it has keys");
         // Nearly all of it: the record is in there, and cannot be opened.
         let (last, most) = wire.split_last().expect("it is a record");
         feed(&mut server, most, usize::MAX, &mut heard, &mut Vec::new());
@@ -689,7 +899,7 @@ mod tests {
         server.rest();
         assert_eq!(server.held.capacity(), 0);
         wire.clear();
-        client.write(b"and on", &mut wire);
+        client.write(b"and on", &mut wire).expect("it has keys");
         feed(&mut server, &wire, usize::MAX, &mut heard, &mut Vec::new());
         assert!(heard.ends_with(b"and on") && !server.has_ended());
         assert_eq!(server.held.capacity(), 0);

@@ -68,9 +68,10 @@ impl Layer for Descriptors {
         Ok(())
     }
 
-    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
         self.accepted += plain.len() as u64;
         wire.extend_from_slice(plain);
+        Ok(())
     }
 
     fn finish(&mut self, _: &mut Vec<u8>) {}

@@ -59,8 +59,9 @@ pub(crate) trait Layer: Any + Send {
         wire: &mut Vec<u8>,
     ) -> io::Result<()>;
 
-    /// Adds what these bytes are on the wire. Only when it is open, and has not finished.
-    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>);
+    /// Adds what these bytes are on the wire, or what it has to say if it cannot send them: again for each that is
+    /// tried. Only when it is open, and has not finished.
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()>;
 
     /// This side sends no more.
     fn finish(&mut self, wire: &mut Vec<u8>);
@@ -403,10 +404,10 @@ impl Layered {
             return Ok(());
         }
         self.make_room(socket)?;
-        self.layer.send(chunk, &mut self.pending);
-        // It is taken; if this fails, the next write will tell.
+        let sent = self.layer.send(chunk, &mut self.pending);
+        // If this fails, the next write will tell.
         let _ = self.push_pending(socket);
-        Ok(())
+        sent
     }
 
     /// Whether a chunk may be turned into wire bytes: what was is with the socket.

@@ -54,6 +54,8 @@ struct Sealed {
     /// Of a frame that has not come whole.
     rest: Vec<u8>,
     frames: usize,
+    /// Frames that it can send.
+    most: usize,
     unanswered: usize,
 }
 
@@ -65,8 +67,12 @@ enum Role {
 
 impl Sealed {
     fn boxed(role: Role) -> Box<dyn Layer> {
-        let rest = Vec::new();
-        Box::new(Self { role, is_open: false, has_ended: false, rest, frames: 0, unanswered: 0 })
+        Box::new(Self::new(role))
+    }
+
+    fn new(role: Role) -> Self {
+        let (is_open, has_ended, rest) = (false, false, Vec::new());
+        Self { role, is_open, has_ended, rest, frames: 0, most: usize::MAX, unanswered: 0 }
     }
 
     fn frame(kind: u8, plain: &[u8], wire: &mut Vec<u8>) {
@@ -146,8 +152,12 @@ impl Layer for Sealed {
         result
     }
 
-    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
         for frame in plain.chunks(FRAME) {
+            if self.frames == self.most {
+                Self::frame(GOODBYE, b"", wire);
+                return Err(io::Error::other("there is no frame left"));
+            }
             Self::frame(DATA, frame, wire);
             self.frames += 1;
             if self.frames.is_multiple_of(QUESTION_EVERY) {
@@ -155,6 +165,7 @@ impl Layer for Sealed {
                 self.unanswered += 1;
             }
         }
+        Ok(())
     }
 
     fn finish(&mut self, wire: &mut Vec<u8>) {
@@ -440,6 +451,54 @@ fn an_end_with_a_goodbye_and_a_reset_are_told_apart() {
         transport.abort();
     });
     assert_eq!(reset, "open the peer reset the connection");
+}
+
+/// What went before it is heard, and so is what the layer has to say of it.
+#[test]
+fn what_a_layer_cannot_send_ends_the_connection() {
+    /// Says something, and more than can be sent.
+    struct Says(fn(&mut Transport<'_, String>));
+    impl Protocol<String> for Says {
+        fn on_open(&mut self, transport: &mut Transport<'_, String>, _: &mut String) {
+            transport.write(b"before");
+            (self.0)(transport);
+        }
+        fn on_data(&mut self, _: &mut Transport<'_, String>, _: &mut Input<'_>, _: &mut String) {}
+        fn on_close(&mut self, _: &mut Registry<String>, closed: &Closed, notes: &mut String) {
+            notes.push_str(&closed.reason.to_string());
+        }
+    }
+    let ways: [fn(&mut Transport<'_, String>); 3] = [
+        |transport| transport.write(b"what comes behind it"),
+        |transport| {
+            transport.write(b"what comes behind it");
+            transport.write(&[0; 3 * super::CHUNK]);
+            transport.end();
+        },
+        |transport| {
+            let mut file = tempfile::tempfile().expect("a temporary file");
+            file.write_all(b"what comes behind it").expect("there is room");
+            transport.send_file(file, 0, 20);
+        },
+    ];
+    for (way, how) in ways.into_iter().enumerate() {
+        let mut network = Network::from_seed(1);
+        let server = network.host("server", |registry| {
+            let address = Address::Ip(([0, 0, 0, 0], PORT).into());
+            let id = registry.listen(address, |_, _| Lets(|_| {}))?;
+            registry.wrap_accepted(id, || Sealed::boxed(Role::Server));
+            Ok(())
+        });
+        let address = network.address(server, PORT);
+        let says = network.host("says", move |registry| {
+            let id = registry.connect(address.clone(), Says(how))?;
+            registry.wrap(id, Box::new(Sealed { most: 1, ..Sealed::new(Role::Client) }));
+            Ok(String::new())
+        });
+        network.run_for(Duration::from_secs(200)).expect("it runs");
+        let reason = network.app(says).map(String::as_str);
+        assert_eq!(reason, Some("the connection failed: there is no frame left"), "{way}");
+    }
 }
 
 /// A goodbye without FIN is said once: it must not be lost to a protocol that is first offered what it has left.

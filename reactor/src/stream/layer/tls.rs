@@ -19,8 +19,8 @@ impl Layer for Engine {
         self.feed(bytes, plain, wire).map_err(io::Error::from)
     }
 
-    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) {
-        self.write(plain, wire);
+    fn send(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> io::Result<()> {
+        self.write(plain, wire).map_err(io::Error::from)
     }
 
     fn finish(&mut self, wire: &mut Vec<u8>) {
