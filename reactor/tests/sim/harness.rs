@@ -391,16 +391,35 @@ fn a_peer_is_too_slow_only_while_something_waits_for_it() {
     assert!(matches!(talker.reason(), Some(CloseReason::TooSlow)));
 }
 
+/// A program's code that panics where nobody calls it.
+struct Bomb;
+
+impl Protocol<Vec<String>> for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// What is to be done with a connection that is not called any more is dropped, when it is back in its place.
+#[test]
+fn a_closure_that_panics_when_it_is_dropped_uncalled_takes_its_connection_not_with_it() {
+    silence_panics();
+    let mut talker = talk();
+    talker.allow_panics();
+    talker.receive(b"QUIT\r\n");
+    let (id, bomb) = (talker.id().expect("it is there"), Bomb);
+    let told = talker.registry().with_transport(id, move |_, _| drop(bomb));
+    told.expect("it has not ended");
+    talker.settle();
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)), "{:?}", talker.reason());
+}
+
 /// Dropping a protocol is a program's code too, also where it never came to run.
 #[test]
 fn a_successor_that_panics_when_it_is_dropped_takes_nobody_with_it() {
-    struct Bomb;
-    impl Protocol<Vec<String>> for Bomb {}
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("dropped");
-        }
-    }
     silence_panics();
     let reason = |act: fn(&mut Transport<'_, Vec<String>>)| {
         let mut talker = talk();
