@@ -192,6 +192,21 @@ mod tests {
     }
 
     #[test]
+    fn nobody_frees_the_slot_of_what_is_running_nor_gets_its_index() {
+        let mut slots = slots();
+        let (key, other) = (insert(&mut slots, "it"), insert(&mut slots, "another"));
+        let taken = slots.take(key).expect("it was just inserted");
+        assert!(slots.remove(key).is_none() && slots.remove_if(key, |_| true).is_none());
+        assert_eq!(slots.remove(other), Some("another"));
+        let newcomers = [insert(&mut slots, "first"), insert(&mut slots, "second")];
+        assert!(newcomers.iter().all(|newcomer| newcomer.index() != key.index()));
+        assert_eq!((slots.key_at(key.index()), slots.len()), (key, 3));
+        slots.put(key.index(), taken);
+        assert_eq!((slots.remove(key), slots.len()), (Some("it"), 2));
+        assert_eq!(insert(&mut slots, "third").index(), key.index());
+    }
+
+    #[test]
     fn a_slot_is_small() {
         assert!(size_of::<Slot<[u8; 100]>>() <= 16);
     }

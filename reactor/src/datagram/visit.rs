@@ -309,8 +309,13 @@ impl<App> Registry<App> {
         let Some(mut source) = self.slots.take(key) else {
             return;
         };
-        if let Source::Datagram(socket) = &mut *source {
-            SocketVisit::new(key, socket, self, app).call(callback, call);
+        // As of a connection: uncalled it is dropped when the socket is back in its slot.
+        let mut call = Some(call);
+        if let Source::Datagram(socket) = &mut *source
+            && !socket.queue.is_closed()
+            && let Some(call) = call.take()
+        {
+            SocketVisit::new(key, socket, self, app).call_open(callback, call);
         }
         self.slots.put(key.index(), source);
     }

@@ -203,10 +203,13 @@ impl<App> Registry<App> {
         callback: Callback,
         call: impl FnOnce(&mut (dyn Protocol<App> + 'static), &mut Transport<'_, App>, &mut App),
     ) {
+        // Uncalled it is dropped when the connection is back in its slot: that is a user's code as well, and may panic.
+        let mut call = Some(call);
         self.visit(key, app, |visit| {
             if !visit.connection.stream.can_be_called() {
                 return;
             }
+            let Some(call) = call.take() else { return };
             let step = visit.call(callback, call);
             // It may have been closed, and what was not read so far has to be out of the way.
             if visit.connection.stream.intake().is_some() {

@@ -431,15 +431,18 @@ impl<App> Visit<'_, App> {
         let step = self.connection.stream.uncork(cork, ledger);
         cork.shrink();
         ledger.attention = false;
-        step?;
+        if step.is_break() {
+            successor.into_iter().for_each(|protocol| self.discard(protocol));
+            return step;
+        }
         let key = self.key();
         for order in orders {
             self.connection.stream.apply(key, order, &mut self.registry.ledger);
         }
-        if let Some(protocol) = successor
-            && !self.connection.stream.is_closed()
-        {
-            return self.succeed(protocol);
+        match successor {
+            Some(protocol) if self.connection.stream.is_closed() => self.discard(protocol),
+            Some(protocol) => return self.succeed(protocol),
+            None => {}
         }
         self.connection.stream.check_inbox()?;
         self.settle()?;
@@ -452,8 +455,7 @@ impl<App> Visit<'_, App> {
     /// Lets another protocol take over: it hears that the connection is open, and is offered what is left.
     fn succeed(&mut self, protocol: Box<dyn Protocol<App>>) -> Step {
         let predecessor = std::mem::replace(&mut self.connection.protocol, protocol);
-        // Dropping it is a user's code as well, and may panic.
-        self.registry.run_task(|_| drop(predecessor));
+        self.discard(predecessor);
         // Also of one that the predecessor has closed: the end has a deadline, which that visit sets.
         self.come_again();
         if !self.connection.stream.can_be_called() {
@@ -463,6 +465,11 @@ impl<App> Visit<'_, App> {
         // Its predecessor may have been told of the shutdown, and is gone.
         self.registry.tell_anew(self.key());
         self.announce()
+    }
+
+    /// Drops a protocol: that is a user's code as well, and may panic.
+    fn discard(&mut self, protocol: Box<dyn Protocol<App>>) {
+        self.registry.run_task(|_| drop(protocol));
     }
 
     fn cut_off_panicked(&mut self, callback: Callback, panic: Box<dyn Any + Send>) -> Step {
@@ -478,7 +485,9 @@ impl<App> Visit<'_, App> {
         self.registry.cork.reset();
         self.registry.ledger.attention = false;
         self.registry.orders.clear();
-        self.registry.outcome = None;
+        if let Some(Outcome::Replaced(successor)) = self.registry.outcome.take() {
+            self.discard(successor);
+        }
         Step::Break(reason)
     }
 }

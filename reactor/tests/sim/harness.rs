@@ -5,11 +5,12 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::sync::Once;
 use std::time::Duration;
 
+use crate::support::silence_panics;
 use reactor::framing::{Line, Lines};
 use reactor::sim::Harness;
 use reactor::{
-    ByLine, CloseReason, Closed, Idle, Input, LineProtocol, Protocol, ReachError, Registry,
-    StreamLimits, TimerKey, Transport,
+    ByLine, CloseReason, Closed, ConnectionId, Idle, Input, LineProtocol, MinRate, Protocol,
+    ReachError, Registry, StreamLimits, TimerKey, Transport,
 };
 
 const HALF_A_MINUTE: Duration = Duration::from_secs(30);
@@ -306,6 +307,140 @@ fn limits_that_silence_has_outlasted_already_are_asked_about_after_the_callback(
     talker.wait(Duration::from_secs(1) + A_MILLISECOND);
     assert_eq!(talker.app()[1..3], ["shorter", "idle"]);
     assert!(matches!(talker.reason(), Some(CloseReason::IdleTimeout)));
+}
+
+/// Whatever way its bytes take, a connection that is written to is not silent; and it is once they no more come.
+#[test]
+fn whoever_is_written_to_in_any_way_is_not_silent() {
+    type Write = fn(&mut Harness<Vec<String>>, ConnectionId);
+    let ways: [(&str, Write); 8] = [
+        ("its own few bytes", |talker, _| talker.with(|_: &mut Talker, it, _| it.write(b"few"))),
+        ("its own many bytes", |talker, _| {
+            talker.with(|_: &mut Talker, it, _| it.write(&[b'x'; 5_000]));
+        }),
+        ("its own in pieces", |talker, _| {
+            talker.with(|_: &mut Talker, it, _| {
+                [10, 20_000, 10].iter().for_each(|length| it.write(&vec![b'x'; *length]));
+            });
+        }),
+        ("its own shared ones", |talker, _| {
+            talker.with(|_: &mut Talker, it, _| it.send(vec![b'x'; 5_000].into()));
+        }),
+        ("others', between turns", |talker, id| {
+            let _ = talker.registry().send(id, b"few"[..].into()).expect("it is open");
+        }),
+        ("others', in a turn", |talker, id| {
+            talker.registry().defer(move |registry, _| {
+                let _ = registry.send(id, b"few"[..].into()).expect("it is open");
+            });
+        }),
+        ("a broadcast, and more behind it", |talker, id| {
+            talker.registry().defer(move |registry, _| {
+                assert_eq!(registry.broadcast([id], b"few"[..].into()), 1);
+                assert_eq!(registry.broadcast([id], b"more"[..].into()), 1);
+            });
+        }),
+        ("a file", |talker, id| {
+            let file = tempfile::tempfile().expect("a temporary file");
+            file.set_len(1_000).expect("it grows");
+            talker.registry().send_file(id, file, 0, 1_000).expect("it is open");
+        }),
+    ];
+    let half = Duration::from_secs(15);
+    for (way, write) in ways {
+        let mut talker = idle_after(StreamLimits::default(), |_| Idle::End);
+        talker.wait(HALF_A_MINUTE);
+        // Its first deadline, in a callback.
+        talker.with(|_: &mut Talker, transport, _| transport.set_limits(idle_timeout()));
+        let id = talker.id().expect("it is there");
+        for _ in 0..4 {
+            write(&mut talker, id);
+            talker.settle();
+            assert!(!talker.sent().is_empty(), "{way}");
+            talker.wait(half + 1_000 * A_MILLISECOND);
+            assert!(!talker.is_closed(), "{way}");
+        }
+        talker.wait(half);
+        assert!(matches!(talker.reason(), Some(CloseReason::IdleTimeout)), "{way}");
+    }
+}
+
+/// What is too slow is what is owed: from when bytes queue until they have left.
+#[test]
+fn a_peer_is_too_slow_only_while_something_waits_for_it() {
+    let second = Duration::from_secs(1);
+    let min_rate = Some(MinRate { bytes_per_second: 1_000, window: second });
+    let limits = StreamLimits { min_rate, ..StreamLimits::default() };
+    let mut talker = idle_after(StreamLimits::default(), |_| Idle::End);
+    talker.wait(3 * second);
+    talker.peer_stops_reading();
+    // Its first deadline comes with what does not go straight.
+    talker.with(move |_: &mut Talker, transport, _| {
+        transport.set_limits(limits);
+        transport.write(&[b'x'; 1 << 20]);
+        assert!(transport.queued_bytes() > 0);
+    });
+    talker.wait(second / 2);
+    talker.peer_reads();
+    // Nothing is owed from here on.
+    talker.wait(10 * second);
+    assert!(!talker.is_closed() && talker.sent().len() == 1 << 20);
+    talker.peer_stops_reading();
+    talker.receive(b"MUCH\r\nMUCH\r\n");
+    talker.wait(3 * second);
+    assert!(matches!(talker.reason(), Some(CloseReason::TooSlow)));
+}
+
+/// A program's code that panics where nobody calls it.
+struct Bomb;
+
+impl Protocol<Vec<String>> for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+/// What is to be done with a connection that is not called any more is dropped, when it is back in its place.
+#[test]
+fn a_closure_that_panics_when_it_is_dropped_uncalled_takes_its_connection_not_with_it() {
+    silence_panics();
+    let mut talker = talk();
+    talker.allow_panics();
+    talker.receive(b"QUIT\r\n");
+    let (id, bomb) = (talker.id().expect("it is there"), Bomb);
+    let told = talker.registry().with_transport(id, move |_, _| drop(bomb));
+    told.expect("it has not ended");
+    talker.settle();
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)), "{:?}", talker.reason());
+}
+
+/// Dropping a protocol is a program's code too, also where it never came to run.
+#[test]
+fn a_successor_that_panics_when_it_is_dropped_takes_nobody_with_it() {
+    silence_panics();
+    let reason = |act: fn(&mut Transport<'_, Vec<String>>)| {
+        let mut talker = talk();
+        talker.allow_panics();
+        let id = talker.id().expect("it is there");
+        let told = talker.registry().with_transport(id, move |transport, _| act(transport));
+        told.expect("it is open");
+        talker.settle();
+        talker.reason().cloned().expect("it has ended")
+    };
+    let panicked = reason(|transport| {
+        transport.replace(Bomb);
+        panic!("a bug");
+    });
+    assert!(matches!(panicked, CloseReason::Panicked(why) if why == "a bug"));
+    let aborted = reason(|transport| {
+        let id = transport.id();
+        transport.registry().abort(id).expect("it is running");
+        transport.replace(Bomb);
+    });
+    assert!(matches!(aborted, CloseReason::Aborted));
 }
 
 /// It only writes: what it is told is nothing to it, however much that is.

@@ -9,6 +9,7 @@
 //! | `torture` | every call of a calm run, failing once in every way |
 //! | `network` | what arrives when, and what becomes of it when something is done to a path or a host |
 //! | `harness` | one protocol, tested with bytes |
+//! | `callbacks` | whatever a callback does beside writing, each byte that it writes comes once, and in order |
 //! | `coupled` | whatever happens to two coupled connections, each byte comes once, and each end |
 //! | `sockets` | simulated and real sockets are not mixed up |
 
@@ -17,6 +18,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod callbacks;
 mod canaries;
 mod coupled;
 mod determinism;

@@ -186,7 +186,7 @@ fn whatever_a_poller_does_everything_before_an_end_or_a_reset_is_heard_and_the_e
 
 #[test]
 fn an_end_that_arrives_with_the_last_bytes_is_seen_though_no_other_event_tells_of_it() {
-    for length in [1, 1_000, 65_535, 65_536, 65_537, 100_000] {
+    for length in [1, 1_000, 65_536, 131_071, 131_072] {
         let mut scene = Scene::new(1);
         let server = scene.server(|| hears(Probe::new("server")));
         let client = scene.host("client");
