@@ -319,6 +319,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 if let Err(error @ PublishError::TooLong { .. }) = published {
                     app.as_mut().log(&Event::NotNetworked { why: &error.to_string() });
                 }
+                self.cluster.give_back(payload);
             }
             Output::Apply { node, effect } => app.as_mut().apply(registry, &node, effect),
             Output::Replace { node, snapshot, is_first } => {
@@ -386,6 +387,7 @@ impl<App: AsMut<Server> + 'static> Driver<App> {
                 _ => self.cluster.publish(effects),
             }
         }
+        server.give_back(effects);
         for request in server.take_nick_requests() {
             match request {
                 NickRequest::Claim(Claim { connection, nick, user, since, account }) => {

@@ -85,6 +85,8 @@ pub struct Cluster<E> {
     /// Bytes that NATS takes in a message.
     payload: usize,
     outputs: VecDeque<Output<E>>,
+    /// The room of a message that was published.
+    spare: Vec<u8>,
     counters: Counters,
     limits: Limits,
 }
@@ -257,6 +259,7 @@ impl<E: Carried> Cluster<E> {
             answers: Answers::default(),
             payload: 1024 * 1024,
             outputs: VecDeque::new(),
+            spare: Vec::new(),
             counters: Counters::default(),
             limits,
         }
@@ -358,7 +361,8 @@ impl<E: Carried> Cluster<E> {
     {
         let mut pieces = self.writing(effects);
         while !pieces.is_done() {
-            let mut payload = self.head.write(self.sequence + 1, USUAL);
+            let mut payload = std::mem::take(&mut self.spare);
+            self.head.write(self.sequence + 1, &mut payload);
             if !pieces.write_next(&mut payload) {
                 break;
             }
@@ -422,6 +426,14 @@ impl<E: Carried> Cluster<E> {
     /// What is to be done next, if anything is.
     pub fn poll_output(&mut self) -> Option<Output<E>> {
         self.outputs.pop_front()
+    }
+
+    /// Gives back the room of a message that was [published](Output::Publish), for the next.
+    pub(super) fn give_back(&mut self, mut payload: Vec<u8>) {
+        if payload.capacity() <= SPARE {
+            payload.clear();
+            self.spare = payload;
+        }
     }
 
     /// When [`handle_time`](Self::handle_time) wants to be called, whatever comes.
@@ -975,6 +987,9 @@ const UNKNOWN: u64 = 10_000;
 
 /// Bytes of most effects: of one line that was said.
 const USUAL: usize = 384;
+
+/// No more room than that is kept for the next message.
+const SPARE: usize = 4 * 1024;
 
 /// Bytes of what is around the effects of a message, at most.
 const AROUND: usize = 1024;

@@ -108,13 +108,11 @@ impl Head {
         Self(head.into_bytes().into())
     }
 
-    /// The envelope of this number, with room for so many bytes of effects.
-    pub(super) fn write(&self, sequence: u64, room: usize) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(HEAD + room);
-        payload.extend_from_slice(&self.0);
-        write_number(&mut payload, sequence);
-        payload.extend_from_slice(TAIL);
-        payload
+    /// Appends the envelope of this number.
+    pub(super) fn write(&self, sequence: u64, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.0);
+        write_number(out, sequence);
+        out.extend_from_slice(TAIL);
     }
 
     /// The number of a message, and its effects; `None` if it is another one's, or says something else.
@@ -269,14 +267,18 @@ mod tests {
             };
             let json = serde_json::to_vec(&envelope).expect("it can be written");
             let head = Head::of(&envelope.from, epoch);
-            assert_eq!(head.write(17, 0), json);
+            let mut written = Vec::new();
+            head.write(17, &mut written);
+            assert_eq!(written, json);
             assert_eq!(head.read(&json), Some((17, &b""[..])));
             let read = Envelope::read(&json).expect("it can be read");
             let told = (read.from.as_str(), read.epoch, read.sequence, read.body);
             assert_eq!(told, ("fra", epoch, 17, Body::Effects));
         }
         let head = Head::of(&NodeName::new("fra").expect("it is a name"), 7);
-        let with = [head.write(17, 0), b"\n\"a\"".to_vec()].concat();
+        let mut with = Vec::new();
+        head.write(17, &mut with);
+        with.extend_from_slice(b"\n\"a\"");
         assert_eq!(head.read(&with), Some((17, &b"\n\"a\""[..])));
         for other in [
             r#"{"v":4,"from":"fra","epoch":7,"sequence":17,"body":"effects"}"#,

@@ -39,7 +39,7 @@ pub struct NotAMessageId;
 impl MessageId {
     /// As it is written, `{life:08x}-{serial:x}`.
     pub(super) fn spell(self) -> Spelt {
-        let mut spelt = Spelt { room: [0; 34], at: 34 };
+        let mut spelt = Spelt { room: [0; ROOM], at: ROOM };
         spelt.number(self.serial, 1);
         spelt.put(b'-');
         spelt.number(self.life, 8);
@@ -51,10 +51,12 @@ impl MessageId {
 /// take as long as all the rest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spelt {
-    /// Two numbers, what is between them, and what may be in front.
-    room: [u8; 34],
+    room: [u8; ROOM],
     at: usize,
 }
+
+/// Two numbers, what is between them, and what may be in front.
+const ROOM: usize = 34;
 
 impl Spelt {
     /// Puts something in front.
@@ -67,17 +69,14 @@ impl Spelt {
     }
 
     /// Puts a number in front, in hexadecimal, of at least so many digits.
-    fn number(&mut self, mut number: u64, least: usize) {
+    fn number(&mut self, number: u64, least: usize) {
         let digits = (u64::BITS - number.leading_zeros()).div_ceil(4) as usize;
-        let digits = digits.max(least);
-        for _ in 0..digits / 2 {
-            let pair = 2 * (number & 0xff) as usize;
-            self.put(PAIRS[pair + 1]);
-            self.put(PAIRS[pair]);
-            number >>= 8;
-        }
-        if digits % 2 == 1 {
-            self.put(PAIRS[2 * (number & 0xf) as usize + 1]);
+        let halves = [digits_of((number >> 32) as u32), digits_of(number as u32)];
+        if let Some(begin) = self.at.checked_sub(halves.as_flattened().len())
+            && let Some(place) = self.room.get_mut(begin..self.at)
+        {
+            place.copy_from_slice(halves.as_flattened());
+            self.at -= digits.max(least);
         }
     }
 
@@ -122,17 +121,17 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     if (1..=16).contains(&digits) { Some((number, text.get(digits..)?)) } else { None }
 }
 
-/// `00` to `ff`.
-const PAIRS: [u8; 512] = {
-    let digits = b"0123456789abcdef";
-    let mut pairs = [0; 512];
-    let mut byte = 0;
-    while byte < 256 {
-        (pairs[2 * byte], pairs[2 * byte + 1]) = (digits[byte >> 4], digits[byte & 0xf]);
-        byte += 1;
-    }
-    pairs
-};
+/// A number as eight digits, each of which is made in a byte of its own, and all at once.
+fn digits_of(number: u32) -> [u8; 8] {
+    let each = |byte| u64::from_ne_bytes([byte; 8]);
+    let mut digits = u64::from(number);
+    digits = (digits | digits << 16) & 0x0000_ffff_0000_ffff;
+    digits = (digits | digits << 8) & 0x00ff_00ff_00ff_00ff;
+    digits = (digits | digits << 4) & each(0x0f);
+    // From ten on they are letters.
+    let letters = (digits + each(6)) >> 4 & each(1);
+    (digits + each(b'0') + letters * u64::from(b'a' - b'0' - 10)).to_be_bytes()
+}
 
 /// What a byte is worth as a digit in hexadecimal; more than that, if it is none.
 const DIGITS: [u8; 256] = {

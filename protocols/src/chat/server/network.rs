@@ -1,6 +1,5 @@
 //! What the server needs of a loop: a seam as narrow as a test can fill.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -30,7 +29,7 @@ pub(super) trait Network {
     fn guard_nick(&mut self, connection: ConnectionId, grace: Duration);
     /// There is something for the other nodes of the network: has that called which takes it, when nothing is on the
     /// stack.
-    fn tell_news(&mut self, on_news: Rc<dyn Any>);
+    fn tell_news(&mut self);
     /// Counts a connection as behind, until it has taken nearly all that is queued for it, or is gone.
     fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>);
     /// Has users of lost nodes who have yet to quit go on doing so after this time.

@@ -1,6 +1,5 @@
 //! The loop as the server sees it, and the call that opens a socket for clients.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,7 +9,6 @@ use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Regis
 
 use super::accounts::{Accounts, NotSaved};
 use super::network::{Network, Saver};
-use super::nodes::OnNews;
 use super::session::{NICK, Session};
 use super::work::Work;
 use super::{Event, Server};
@@ -73,11 +71,13 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         });
     }
 
-    fn tell_news(&mut self, on_news: Rc<dyn Any>) {
-        // It was given for this application; for another one there is nobody to tell.
-        if let Ok(on_news) = on_news.downcast::<OnNews<App>>() {
-            self.defer(move |registry, app| on_news.call(registry, app));
-        }
+    fn tell_news(&mut self) {
+        // It takes nothing along, and so no memory: this is for each line.
+        self.defer(|registry, app| {
+            if let Some(on_news) = app.as_mut().news_taker() {
+                on_news.call(registry, app);
+            }
+        });
     }
 
     fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>) {

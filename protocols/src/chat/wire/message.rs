@@ -200,6 +200,10 @@ impl<'a> Tags<'a> {
     /// The value of a tag; of the last one, if it is repeated.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<Cow<'a, str>> {
+        // Most lines have none.
+        if self.0.is_empty() {
+            return None;
+        }
         self.iter().filter(|(tag, _)| *tag == key).last().map(|(_, value)| value)
     }
 

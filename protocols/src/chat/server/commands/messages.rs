@@ -171,7 +171,7 @@ pub(in crate::chat::server) fn say_on(
 
 fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank: Status) {
     let is_tags = post.is_tags();
-    for (line, wanted) in renderings(ctx, post) {
+    renderings(ctx, post).for_each(|(line, wanted)| {
         let mut renderings = Renderings::new(&line);
         let channel = &ctx.server.channels[key];
         if !is_tags && wanted == Wanted::All && rank == Status::NONE {
@@ -184,7 +184,7 @@ fn deliver_to_channel(ctx: &mut Context<'_>, key: ChannelKey, post: &Post, rank:
             });
         }
         echo(ctx, line, wanted, is_tags);
-    }
+    });
 }
 
 /// Says it to the user itself too, if it wants that (IRCv3 echo-message).

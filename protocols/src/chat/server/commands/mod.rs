@@ -179,7 +179,9 @@ impl Command {
         let letter = usize::from(letter);
         let (begin, end) = (*BEGINS.get(letter)?, *BEGINS.get(letter + 1)?);
         let mut alike = COMMANDS.get(begin..end)?.iter().enumerate();
-        let (at, command) = alike.find(|(_, it)| it.name.eq_ignore_ascii_case(name))?;
+        // Most are spelt as here.
+        let is_it = |it: &Self| it.name == name || it.name.eq_ignore_ascii_case(name);
+        let (at, command) = alike.find(|(_, it)| is_it(it))?;
         Some((begin + at, command))
     }
 }
@@ -214,15 +216,15 @@ pub(super) fn handle(
         server.disconnect(network, me, other.refusal());
         return None;
     }
-    match Message::parse(line) {
+    match &Message::parse(line) {
         Ok(message) => {
-            let label = label(server.users[me].caps, &message);
+            let label = label(server.users[me].caps, message);
             let mut ctx = Context::new(server, network, me, label);
-            dispatch(&mut ctx, &message);
+            dispatch(&mut ctx, message);
             ctx.finish()
         }
         Err(ParseError::Empty) => None,
-        Err(error) => refuse(server, network, me, line, error),
+        Err(error) => refuse(server, network, me, line, *error),
     }
 }
 

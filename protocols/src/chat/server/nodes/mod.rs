@@ -41,9 +41,12 @@ use super::keys::{ChannelKey, UserKey};
 use super::users::User;
 use crate::chat::wire::casemap::same_name;
 use crate::chat::wire::node::NodeName;
-pub(super) use news::OnNews;
 pub(super) use state::Nodes;
 use state::{HERE, Person};
+
+/// The room of so many effects is kept for the next.
+#[cfg(feature = "cluster")]
+const USUAL: usize = 64;
 
 impl Server {
     // ── for whoever connects the nodes ──────────────────────────────────────────────────────
@@ -86,6 +89,18 @@ impl Server {
         let Some(nodes) = &mut self.nodes else { return Vec::new() };
         nodes.is_told = false;
         std::mem::take(&mut nodes.out)
+    }
+
+    /// Gives back the room of what was taken, for what happens next.
+    #[cfg(feature = "cluster")]
+    pub(in crate::chat) fn give_back(&mut self, mut taken: Vec<Outgoing>) {
+        if let Some(nodes) = &mut self.nodes
+            && nodes.out.is_empty()
+            && taken.capacity() <= USUAL
+        {
+            taken.clear();
+            nodes.out = taken;
+        }
     }
 
     /// Effects of other nodes that said nothing: of users or of a kind that is not known here.

@@ -47,10 +47,15 @@ impl Server {
     pub(in crate::chat::server) fn tell_news(&mut self, network: &mut dyn Network) {
         let Some(nodes) = &mut self.nodes else { return };
         let is_news = !nodes.out.is_empty() || !nodes.requests.is_empty();
-        if let (true, false, Some(on_news)) = (is_news, nodes.is_told, nodes.on_news.clone()) {
-            network.tell_news(on_news);
+        if is_news && !nodes.is_told && nodes.on_news.is_some() {
+            network.tell_news();
             nodes.is_told = true;
         }
+    }
+
+    /// Who takes what there is. It was given for this application; for another one there is nobody.
+    pub(in crate::chat::server) fn news_taker<App: 'static>(&self) -> Option<Rc<OnNews<App>>> {
+        self.nodes.as_ref()?.on_news.clone()?.downcast().ok()
     }
 
     /// Logs something of the network, and tells the operators of this node.

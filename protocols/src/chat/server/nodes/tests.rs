@@ -1,7 +1,6 @@
 //! Three nodes on which anything may be done in any order, and heard of in any order that each node's own words keep:
 //! when nothing is under way any more, all see the same.
 
-use std::any::Any;
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -50,7 +49,7 @@ impl Network for Loop {
     fn send_all(&mut self, to: &[ConnectionId], line: &Bytes) {
         self.sent.extend(to.iter().map(|&to| (to, line.clone())));
     }
-    fn tell_news(&mut self, _: Rc<dyn Any>) {}
+    fn tell_news(&mut self) {}
     fn close(&mut self, _: ConnectionId) {}
     fn offload(&mut self, _: ConnectionId, _: Option<u32>, _: Work) {}
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
