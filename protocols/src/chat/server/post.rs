@@ -3,6 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::label::Label;
@@ -188,40 +189,41 @@ impl Post {
     pub(super) fn batched(&self, batch: &Rc<str>) -> Result<Vec<Line>, WriteError> {
         let begin =
             Builder::new().source(&self.source).command("BATCH").param(&format!("+{batch}"));
-        let begin = Line::new(begin.param("draft/multiline").param(&self.target))?;
-        let mut lines = vec![self.tagged(begin)];
+        let begin = begin.param("draft/multiline").param(&self.target);
+        let mut lines = vec![self.tagged(begin.finish_cut()?.into())];
         for (text, concat) in self.text.parts() {
-            let mut line = self.write(Some(text))?;
-            line.batch = Some(Rc::clone(batch));
-            line.concat = concat;
-            lines.push(line);
+            let (body, batch) = (self.write(Some(text))?, Some(Rc::clone(batch)));
+            lines.push(Line { body, batch, concat, ..Line::default() });
         }
         let end = Builder::new().source(&self.source).command("BATCH").param(&format!("-{batch}"));
         lines.push(Line::new(end)?);
         Ok(lines)
     }
 
-    fn write(&self, text: Option<&str>) -> Result<Line, WriteError> {
+    /// The body of a line.
+    fn write(&self, text: Option<&str>) -> Result<Bytes, WriteError> {
         let command = match self.what {
             What::Said(kind) => kind.command(),
             What::Event(command) => command,
         };
         let builder = Builder::new().source(&self.source).command(command).param(&self.target);
         let builder = self.params.iter().fold(builder, |builder, param| builder.param(param));
-        Line::new(match text {
+        let builder = match text {
             Some(text) => builder.text(text),
             None => builder,
-        })
+        };
+        Ok(builder.finish_cut()?.into())
     }
 
-    fn tagged(&self, line: Line) -> Line {
+    fn tagged(&self, body: Bytes) -> Line {
         Line {
+            body,
             at: Some(self.at),
             id: Some(self.id),
             account: self.account.clone(),
             bot: self.bot,
             client_tags: self.client_tags.clone(),
-            ..line
+            ..Line::default()
         }
     }
 }

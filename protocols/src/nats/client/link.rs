@@ -259,7 +259,7 @@ impl<App: 'static> Client<App> {
             let piece = self.inner_mut().outgoing.end();
             if let Some(piece) = piece {
                 // A connection that does not take it has ended, and that is told.
-                let _ = registry.send(id, piece.into());
+                let _ = registry.send(id, piece);
             }
         }
         let state = {

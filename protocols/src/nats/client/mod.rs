@@ -634,7 +634,7 @@ impl<App: 'static> Client<App> {
         }
         if let (Some(piece), Some(id)) = (piece, id) {
             // A connection that does not take it has ended, and that is told.
-            let _ = registry.send(id, piece.into());
+            let _ = registry.send(id, piece);
         }
     }
 
@@ -659,7 +659,7 @@ impl<App: 'static> Client<App> {
         let Some(id) = id else { return };
         if let Some(piece) = piece {
             // As above.
-            let _ = registry.send(id, piece.into());
+            let _ = registry.send(id, piece);
         }
         if let Ok(queued) = registry.queued_bytes(id) {
             self.handle_queued(registry, queued);

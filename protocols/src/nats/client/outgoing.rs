@@ -3,11 +3,16 @@
 use std::collections::VecDeque;
 use std::mem;
 
+use bytes::Bytes;
+
 use super::{Message, WhenAway};
 use crate::nats::wire::Publication;
 
 /// So many bytes leave at once; fewer wait for the end of the turn.
 const PIECE: usize = 64 * 1024;
+
+/// What fits into so much room is copied out of it, and the room kept: less to ask for than to let it grow anew.
+const SPARE: usize = 4 * 1024;
 
 /// What keeping a message costs beside its bytes.
 const KEEPING: usize = 64;
@@ -50,17 +55,22 @@ impl Outgoing {
     // ── while there is a connection ─────────────────────────────────────────────────────────
 
     /// Adds bytes; what is to leave at once.
-    pub(super) fn gather(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Vec<u8>> {
+    pub(super) fn gather(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Option<Bytes> {
         write(&mut self.gathered);
         (self.gathered.len() >= PIECE).then(|| self.take())
     }
 
     /// What is gathered, on its way now.
-    pub(super) fn take(&mut self) -> Vec<u8> {
+    pub(super) fn take(&mut self) -> Bytes {
         self.queued += self.gathered.len();
+        if self.gathered.capacity() <= SPARE {
+            let piece = Bytes::copy_from_slice(&self.gathered);
+            self.gathered.clear();
+            return piece;
+        }
         // What follows is as long, most likely.
         let room = if self.gathered.len() >= PIECE { PIECE + PIECE / 8 } else { 0 };
-        mem::replace(&mut self.gathered, Vec::with_capacity(room))
+        mem::replace(&mut self.gathered, Vec::with_capacity(room)).into()
     }
 
     /// Whether nobody was going to send it: whoever asks does.
@@ -69,7 +79,7 @@ impl Outgoing {
     }
 
     /// What is gathered from now on is to be asked for anew.
-    pub(super) fn end(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn end(&mut self) -> Option<Bytes> {
         self.is_awaited = false;
         (!self.gathered.is_empty()).then(|| self.take())
     }
@@ -181,7 +191,7 @@ mod tests {
         assert_eq!(outgoing.gather(|out| out.extend_from_slice(b"ab")), None);
         assert_eq!(outgoing.gather(|out| out.resize(PIECE, 0)).map(|it| it.len()), Some(PIECE));
         assert_eq!(outgoing.gather(|out| out.push(b'c')), None);
-        assert_eq!((outgoing.end(), outgoing.end()), (Some(b"c".to_vec()), None));
+        assert_eq!((outgoing.end(), outgoing.end()), (Some(Bytes::from_static(b"c")), None));
         assert!(outgoing.has_room(0, PIECE + 1) && !outgoing.has_room(1, PIECE + 1));
         outgoing.refuse();
         assert!(outgoing.handle_queued(0, PIECE) && !outgoing.handle_queued(0, PIECE));
