@@ -214,17 +214,17 @@ fn a_silent_peer_is_told_so_and_sees_fin() {
         transport.close();
         Idle::End
     };
-    let mut talker = idle_after(idle_timeout(), goodbye);
-    talker.wait(HALF_A_MINUTE + A_MILLISECOND);
-    assert_eq!(talker.sent(), b"421 timeout\r\n");
-    assert!(talker.has_sent_fin() && !talker.has_sent_reset());
-    talker.peer_ends();
-    assert!(matches!(talker.reason(), Some(CloseReason::Closed)));
+    ends_with_a_goodbye(goodbye);
 }
 
 #[test]
 fn the_answer_may_be_the_goodbye() {
-    let mut talker = idle_after(idle_timeout(), |_| Idle::EndWith(b"421 timeout\r\n"));
+    ends_with_a_goodbye(|_| Idle::EndWith(b"421 timeout\r\n"));
+}
+
+#[track_caller]
+fn ends_with_a_goodbye(on_idle: fn(&mut Transport<'_, Vec<String>>) -> Idle) {
+    let mut talker = idle_after(idle_timeout(), on_idle);
     talker.wait(HALF_A_MINUTE + A_MILLISECOND);
     assert_eq!(talker.sent(), b"421 timeout\r\n");
     assert!(talker.has_sent_fin() && !talker.has_sent_reset());

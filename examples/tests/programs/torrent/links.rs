@@ -4,13 +4,11 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use super::peers::{self, text};
-use super::{Network, outside};
+use super::{Network, outside, wait_until};
 use crate::support::{BOT, CHAT, PATIENCE, PLAYGROUND, Program, connect, noise};
 
 /// The playground, giving its files at an address that no program takes for loopback; and the link that it prints.
@@ -51,11 +49,10 @@ fn fetches_the_playground(
 
 #[track_caller]
 fn wait_for(there: &TempDir, name: &str, is_right: impl Fn(&[u8]) -> bool) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !fs::read(there.path().join(name)).is_ok_and(|file| is_right(&file)) {
-        assert!(Instant::now() < deadline, "{name} has not come");
-        thread::sleep(Duration::from_millis(20));
-    }
+    let path = there.path().join(name);
+    wait_until(2 * PATIENCE, &format!("{name} has come"), || {
+        fs::read(&path).is_ok_and(|file| is_right(&file))
+    });
 }
 
 fn aria2(folder: &str, at: SocketAddr) -> Vec<String> {

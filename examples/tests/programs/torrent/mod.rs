@@ -38,6 +38,16 @@ fn check(file: &str, here: &TempDir) -> (Option<i32>, String) {
     (ended.code, ended.text())
 }
 
+/// Waits for what another program does, of which nothing tells us: it is looked at again and again.
+#[track_caller]
+fn wait_until(patience: Duration, what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + patience;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "it never came to be: {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
 fn value_of<'t>(label: &str, text: &'t str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim)
 }
@@ -150,12 +160,10 @@ fn two_of_aria2_find_each_other_by_our_tracker() {
     let there = tempfile::tempdir().expect("a folder");
     let seed = start(here, &["--check-integrity", "--seed-ratio=0.0"]);
     // It may ask before the other one is there, and would ask again after half an hour: so it comes second.
-    let deadline = Instant::now() + PATIENCE;
-    while !scraped(&http, &hash).contains("8:completei1e") {
-        assert!(Instant::now() < deadline, "aria2 does not ask the tracker");
-        // Not more often than the tracker lets one address ask: it is that of aria2, too.
-        thread::sleep(Duration::from_millis(20));
-    }
+    // Not more often than the tracker lets one address ask: it is that of aria2, too.
+    wait_until(PATIENCE, "aria2 asks the tracker", || {
+        scraped(&http, &hash).contains("8:completei1e")
+    });
     let to = there.path().to_str().expect("it is text");
     let fetched = start(to, &["--seed-time=0", "--quiet"]).ended();
     assert_eq!(fetched.code, Some(0), "{fetched:?}");

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use protocols::torrent::wire::DhtTable;
 use protocols::torrent::wire::message::Handshake;
@@ -16,7 +16,7 @@ use protocols::torrent::{InfoHash, PeerId};
 use rustix::process::Signal;
 
 use super::trackers::finds_ours_by_our_tracker;
-use super::{Network, TORRENT, free_place, made, outside};
+use super::{Network, TORRENT, free_place, made, outside, wait_until};
 use crate::support::{PATIENCE, Program, connect, is_ended_by_peer, listener, noise, run};
 use tempfile::TempDir;
 
@@ -61,11 +61,7 @@ pub(super) fn is_filled(here: &TempDir, there: &TempDir) -> bool {
 /// Waits until what another program fetches there is what is here.
 #[track_caller]
 pub(super) fn wait_for(here: &TempDir, there: &TempDir) {
-    let deadline = Instant::now() + 2 * PATIENCE;
-    while !is_filled(here, there) {
-        assert!(Instant::now() < deadline, "{there:?} has not got everything");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(2 * PATIENCE, &format!("{there:?} has got everything"), || is_filled(here, there));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use super::peers::{self, TORRENT_HERE, are_same, get, is_filled, seed, text, wait_for};
-use super::{Network, TORRENT, free_place, made, outside, value_of};
+use super::{Network, TORRENT, free_place, made, outside, value_of, wait_until};
 use crate::support::{PATIENCE, Program, connect, retry, run, write_certificate};
 
 #[test]
@@ -322,11 +322,9 @@ fn leechers_of_every_kind_find_a_seed_and_each_other_by_our_tracker() {
             Some((peers::start(program?, words, &folder, &file), folder))
         })
         .collect();
-    let deadline = Instant::now() + PATIENCE;
-    while !there.iter().any(|(_, folder)| is_filled(&here, folder)) {
-        assert!(Instant::now() < deadline, "nobody has got everything");
-        thread::sleep(Duration::from_millis(20));
-    }
+    wait_until(PATIENCE, "somebody has got everything", || {
+        there.iter().any(|(_, folder)| is_filled(&here, folder))
+    });
     let _ = seed.stop();
     for (_, folder) in &there {
         wait_for(&here, folder);
