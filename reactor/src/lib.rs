@@ -61,7 +61,8 @@
 //! | test a protocol with bytes, and on bad networks | the feature `sim` |
 //!
 //! The book, in the folder `docs` of the source, builds a server and a client step by step, and has a chapter for each
-//! of the rest. Who wants to read the source finds a map of it at the head of `lib.rs`, above the modules.
+//! of the rest. Who wants to read the source finds a map of it at the head of `lib.rs`, above the modules, and the order
+//! in which to read the loop in `docs/how-the-loop-works.md`.
 //!
 //! # Features
 //!

@@ -27,7 +27,7 @@ fn an_error_that_says_its_cause_does_not_hand_it_out_as_well() {
 }
 
 /// Those of a folder, and of the folders in it; none if it is not there, as beside an unpacked archive.
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     paths

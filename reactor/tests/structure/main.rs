@@ -1,10 +1,12 @@
 //! The order that the map at the head of `lib.rs` claims: a module imports only from those before it, and files
 //! do not import each other in a circle, but for one circle that has a reason.
 //!
-//! `imports` reads the source. `errors` holds that no cause is said twice.
+//! `imports` reads the source. `errors` holds that no cause is said twice, `reading` the book's list of what the
+//! loop is.
 
 mod errors;
 mod imports;
+mod reading;
 
 use std::collections::BTreeSet;
 
