@@ -87,14 +87,12 @@ pub(super) enum State {
 }
 
 /// A loop and its application, whatever that is.
-pub(super) trait Site {
+pub(super) trait Site: Any {
     fn turn(&mut self) -> Result<Turn, LoopError>;
     fn next_deadline(&self) -> Option<Instant>;
     fn stats(&self) -> Stats;
     fn snapshot(&self) -> Snapshot;
     fn shut_down(&mut self, grace: Duration);
-    fn as_any(&self) -> &dyn Any;
-    fn as_any_mut(&mut self) -> &mut dyn Any;
 }
 
 pub(super) struct Booted<App> {
@@ -165,13 +163,5 @@ impl<App: 'static> Site for Booted<App> {
 
     fn shut_down(&mut self, grace: Duration) {
         self.reactor.registry().shutdown(grace);
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
     }
 }

@@ -1,5 +1,6 @@
 //! The network: hosts, the time, and what a test does to both.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::error::Error;
 use std::fmt;
@@ -195,8 +196,8 @@ impl Network {
     /// The application of a host; `None` while it is down.
     #[must_use]
     pub fn app<App: 'static>(&self, host: Host<App>) -> Option<&App> {
-        let site = self.nodes[host.id().index()].site()?;
-        site.as_any().downcast_ref::<Booted<App>>().map(|booted| &booted.app)
+        let site: &dyn Any = self.nodes[host.id().index()].site()?;
+        site.downcast_ref::<Booted<App>>().map(|booted| &booted.app)
     }
 
     /// What is registered on a host, and its application; `None` while it is down.
@@ -204,8 +205,8 @@ impl Network {
         &mut self,
         host: Host<App>,
     ) -> Option<(&mut Registry<App>, &mut App)> {
-        let site = self.nodes[host.id().index()].site_mut()?;
-        let booted = site.as_any_mut().downcast_mut::<Booted<App>>()?;
+        let site: &mut dyn Any = self.nodes[host.id().index()].site_mut()?;
+        let booted = site.downcast_mut::<Booted<App>>()?;
         Some((booted.reactor.registry(), &mut booted.app))
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::run::Start;
 use super::{Network, Outcome, Run, Simulation};
 
 /// Two runs that should have been the same are not; it prints the first record that differs, in both,
@@ -34,7 +35,8 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     ///
     /// If they differ.
     pub fn check_replay(&self, seed: u64) -> Result<u64, Box<Divergence>> {
-        let [first, second] = [(); 2].map(|()| self.run(self.start_seed(seed).whole().quiet()));
+        let whole = || Start { records: usize::MAX, is_quiet: true, ..self.start_seed(seed) };
+        let [first, second] = [whole(), whole()].map(|start| self.run(start));
         if first.conclusion() != second.conclusion() {
             compare_lines(0, first.transcript(), second.transcript())?;
         }

@@ -44,12 +44,17 @@ pub struct Run {
 
 /// What a run begins with.
 pub(super) struct Start {
-    seed: Option<u64>,
-    choices: Choices,
-    call_fault: Option<(u64, CallFault)>,
-    records: usize,
-    steps: u64,
-    is_quiet: bool,
+    /// Where the choices are a seed's.
+    pub(super) seed: Option<u64>,
+    pub(super) choices: Choices,
+    /// The call that meets a fault, by its number.
+    pub(super) call_fault: Option<(u64, CallFault)>,
+    /// How many records are kept.
+    pub(super) records: usize,
+    /// How many steps it may make.
+    pub(super) steps: u64,
+    /// Whether panics are not printed.
+    pub(super) is_quiet: bool,
 }
 
 /// By what a failure is known again, though its numbers are others: what does not hold, the first
@@ -119,36 +124,6 @@ impl Run {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(network)));
         drop(watch);
         run
-    }
-}
-
-impl Start {
-    pub(super) fn new(choices: Choices, records: usize, steps: u64) -> Self {
-        Self { seed: None, choices, call_fault: None, records, steps, is_quiet: false }
-    }
-
-    /// It is the start of a seed, which is noted.
-    pub(super) fn of_seed(mut self, seed: u64) -> Self {
-        self.seed = Some(seed);
-        self
-    }
-
-    /// A call meets a fault.
-    pub(super) fn with_mishap(mut self, call_fault: Option<(u64, CallFault)>) -> Self {
-        self.call_fault = call_fault;
-        self
-    }
-
-    /// Every record is kept.
-    pub(super) fn whole(mut self) -> Self {
-        self.records = usize::MAX;
-        self
-    }
-
-    /// Panics are not printed.
-    pub(super) fn quiet(mut self) -> Self {
-        self.is_quiet = true;
-        self
     }
 }
 

@@ -116,7 +116,7 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     pub fn search(&self, seeds: impl IntoIterator<Item = u64>) -> Result<Summary, Box<Failure>> {
         let mut summary = Summary::default();
         for seed in seeds {
-            let run = self.run(self.start_seed(seed).quiet());
+            let run = self.run(Start { is_quiet: true, ..self.start_seed(seed) });
             if run.has_failed() {
                 return Err(Box::new(self.explain(run)));
             }
@@ -142,7 +142,8 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
         }
         let mut smallest = run.clone();
         shrink(&run.tape, tries, |tape| {
-            let tried = self.run(self.start_tape(tape).with_mishap(run.call_fault).quiet());
+            let call_fault = run.call_fault;
+            let tried = self.run(Start { call_fault, is_quiet: true, ..self.start_tape(tape) });
             let fails = tried.fails_like(run);
             if fails {
                 smallest = tried;
@@ -159,11 +160,16 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     }
 
     pub(super) fn start_seed(&self, seed: u64) -> Start {
-        Start::new(Choices::from_seed(seed), self.records, self.steps).of_seed(seed)
+        Start { seed: Some(seed), ..self.start(Choices::from_seed(seed)) }
     }
 
     pub(super) fn start_tape(&self, tape: &[u8]) -> Start {
-        Start::new(Choices::from_tape(tape.to_vec()), self.records, self.steps)
+        self.start(Choices::from_tape(tape.to_vec()))
+    }
+
+    fn start(&self, choices: Choices) -> Start {
+        let Self { records, steps, .. } = *self;
+        Start { seed: None, choices, call_fault: None, records, steps, is_quiet: false }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::run::Start;
 use super::{Call, CallFault, Failure, Network, Outcome, Run, Simulation, Summary};
 
 /// What a torture has come to; it prints a line, and one for each run that failed.
@@ -42,15 +43,16 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
     ///
     /// If the run fails in which nothing goes wrong.
     pub fn torture(&self, mut progress: impl FnMut(u64, u64)) -> Result<Torture, Box<Failure>> {
-        let calm = self.run(self.start_tape(&[]).quiet());
+        let calm = self.run(Start { is_quiet: true, ..self.start_tape(&[]) });
         if calm.has_failed() {
             return Err(Box::new(self.explain(calm)));
         }
         let mut torture = Torture { calls: calm.calls.len() as u64, ..Torture::default() };
         let all = calm.calls.iter().map(|call| call.call_faults().len() as u64).sum();
         for (number, call_fault) in call_faults(&calm.calls) {
-            let start = self.start_tape(&[]).with_mishap(Some((number, call_fault)));
-            torture.note(&calm, &self.run(start.quiet()), (number, call_fault));
+            let start = self.start_call_fault(number, call_fault);
+            let run = self.run(Start { is_quiet: true, ..start });
+            torture.note(&calm, &run, (number, call_fault));
             progress(torture.summary.runs, all);
         }
         Ok(torture)
@@ -58,7 +60,11 @@ impl<S: Fn(&mut Network) -> Outcome> Simulation<S> {
 
     /// Runs it with nothing going wrong but one call, by its number.
     pub fn run_call_fault(&self, call: u64, call_fault: CallFault) -> Run {
-        self.run(self.start_tape(&[]).with_mishap(Some((call, call_fault))))
+        self.run(self.start_call_fault(call, call_fault))
+    }
+
+    fn start_call_fault(&self, call: u64, call_fault: CallFault) -> Start {
+        Start { call_fault: Some((call, call_fault)), ..self.start_tape(&[]) }
     }
 }
 
