@@ -237,62 +237,48 @@ impl CloseReason {
     pub(crate) fn into_io(self) -> io::Error {
         io::Error::other(self)
     }
+}
 
-    /// The row of [`Stats::closes`](crate::Stats::closes) this reason is counted in.
-    pub(crate) fn row(&self) -> usize {
-        match self {
-            Self::PeerClosed => 0,
-            Self::Closed => 1,
-            Self::Aborted => 2,
-            Self::Detached => 3,
-            Self::Shutdown => 4,
-            Self::Panicked(_) => 5,
-            Self::Reset => 6,
-            Self::ConnectFailed(_) => 7,
-            Self::Failed(_) => 8,
-            Self::FileFailed(_) => 9,
-            Self::ConnectTimeout => 10,
-            Self::CloseTimeout => 11,
-            Self::IdleTimeout => 12,
-            Self::ReadTimeout => 13,
-            Self::TooSlow => 14,
-            Self::InboxFull => 15,
-            Self::OutboxFull => 16,
-            Self::LoopOutboxFull => 17,
-            Self::TimersFull => 18,
-            Self::Truncated => 19,
-            Self::Tls(_) => 20,
-            Self::HandshakeTimeout => 21,
-            Self::HostFailed(_) => 22,
+/// What the rows of [`Stats::closes`](crate::Stats::closes) are called, and which reason is counted in which.
+macro_rules! rows {
+    ($($reason:ident $name:literal,)*) => {
+        enum Row { $($reason),* }
+
+        impl CloseReason {
+            pub(crate) const ROWS: [&'static str; [$($name),*].len()] = [$($name),*];
+
+            /// Its row.
+            pub(crate) fn row(&self) -> usize {
+                match self { $(Self::$reason { .. } => Row::$reason as usize,)* }
+            }
         }
-    }
+    };
+}
 
-    /// What the rows of [`Self::row`] are called in a table.
-    pub(crate) const ROWS: [&'static str; 23] = [
-        "peer closed",
-        "closed",
-        "aborted",
-        "detached",
-        "shutdown",
-        "panicked",
-        "reset",
-        "connect failed",
-        "failed",
-        "file failed",
-        "connect timeout",
-        "close timeout",
-        "idle timeout",
-        "read timeout",
-        "too slow",
-        "inbox full",
-        "outbox full",
-        "loop outbox full",
-        "timers full",
-        "truncated",
-        "TLS failed",
-        "handshake timeout",
-        "host failed",
-    ];
+rows! {
+    PeerClosed "peer closed",
+    Closed "closed",
+    Aborted "aborted",
+    Detached "detached",
+    Shutdown "shutdown",
+    Panicked "panicked",
+    Reset "reset",
+    ConnectFailed "connect failed",
+    Failed "failed",
+    FileFailed "file failed",
+    ConnectTimeout "connect timeout",
+    CloseTimeout "close timeout",
+    IdleTimeout "idle timeout",
+    ReadTimeout "read timeout",
+    TooSlow "too slow",
+    InboxFull "inbox full",
+    OutboxFull "outbox full",
+    LoopOutboxFull "loop outbox full",
+    TimersFull "timers full",
+    Truncated "truncated",
+    Tls "TLS failed",
+    HandshakeTimeout "handshake timeout",
+    HostFailed "host failed",
 }
 
 /// Why no connection came about with a host: what [`CloseReason::HostFailed`] tells.

@@ -107,79 +107,24 @@ impl std::ops::Add for Stats {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
-        // Each by its name, so that a new one is not forgotten.
-        let Self {
-            longest_turn,
-            mut closes,
-            turns,
-            events,
-            stale_events,
-            accepted,
-            connects,
-            refused_full,
-            refused_address,
-            refused_by_factory,
-            refused_handshakes,
-            refused_proxy,
-            refused_no_descriptor,
-            accept_rests,
-            accept_errors,
-            reads,
-            writes,
-            read_bytes,
-            written_bytes,
-            discarded_bytes,
-            lost_bytes,
-            datagrams_received,
-            datagrams_sent,
-            datagram_bytes_received,
-            datagram_bytes_sent,
-            datagrams_dropped,
-            datagram_errors,
-            timers_fired,
-            tasks,
-            wakeups,
-            panics,
-            connections,
-            queued_bytes,
-            timers,
-        } = other;
-        closes.iter_mut().zip(self.closes).for_each(|(sum, count)| *sum += count);
-        Self {
-            longest_turn: self.longest_turn.max(longest_turn),
-            closes,
-            turns: self.turns + turns,
-            events: self.events + events,
-            stale_events: self.stale_events + stale_events,
-            accepted: self.accepted + accepted,
-            connects: self.connects + connects,
-            refused_full: self.refused_full + refused_full,
-            refused_address: self.refused_address + refused_address,
-            refused_by_factory: self.refused_by_factory + refused_by_factory,
-            refused_proxy: self.refused_proxy + refused_proxy,
-            refused_handshakes: self.refused_handshakes + refused_handshakes,
-            refused_no_descriptor: self.refused_no_descriptor + refused_no_descriptor,
-            accept_rests: self.accept_rests + accept_rests,
-            accept_errors: self.accept_errors + accept_errors,
-            reads: self.reads + reads,
-            writes: self.writes + writes,
-            read_bytes: self.read_bytes + read_bytes,
-            written_bytes: self.written_bytes + written_bytes,
-            discarded_bytes: self.discarded_bytes + discarded_bytes,
-            lost_bytes: self.lost_bytes + lost_bytes,
-            datagrams_received: self.datagrams_received + datagrams_received,
-            datagrams_sent: self.datagrams_sent + datagrams_sent,
-            datagram_bytes_received: self.datagram_bytes_received + datagram_bytes_received,
-            datagram_bytes_sent: self.datagram_bytes_sent + datagram_bytes_sent,
-            datagrams_dropped: self.datagrams_dropped + datagrams_dropped,
-            datagram_errors: self.datagram_errors + datagram_errors,
-            timers_fired: self.timers_fired + timers_fired,
-            tasks: self.tasks + tasks,
-            wakeups: self.wakeups + wakeups,
-            panics: self.panics + panics,
-            connections: self.connections + connections,
-            queued_bytes: self.queued_bytes + queued_bytes,
-            timers: self.timers + timers,
+        // Each by its name, so that the compiler misses a new one.
+        macro_rules! sum {
+            ($($count:ident)*) => {{
+                let Self { longest_turn, mut closes, $($count),* } = other;
+                closes.iter_mut().zip(self.closes).for_each(|(sum, count)| *sum += count);
+                let longest_turn = self.longest_turn.max(longest_turn);
+                Self { longest_turn, closes, $($count: self.$count + $count),* }
+            }};
+        }
+        sum! {
+            turns events stale_events
+            accepted connects refused_full refused_address refused_by_factory refused_handshakes refused_proxy
+            refused_no_descriptor accept_rests accept_errors
+            reads writes read_bytes written_bytes discarded_bytes lost_bytes
+            datagrams_received datagrams_sent datagram_bytes_received datagram_bytes_sent datagrams_dropped
+            datagram_errors
+            timers_fired tasks wakeups panics
+            connections queued_bytes timers
         }
     }
 }

@@ -55,29 +55,16 @@ impl Subject {
     }
 }
 
-impl From<ConnectionId> for Subject {
-    fn from(id: ConnectionId) -> Self {
-        Self::Connection(id)
-    }
+macro_rules! from_ids {
+    ($($kind:ident $id:ty),*) => {
+        $(impl From<$id> for Subject {
+            fn from(id: $id) -> Self {
+                Self::$kind(id)
+            }
+        })*
+    };
 }
-
-impl From<ListenerId> for Subject {
-    fn from(id: ListenerId) -> Self {
-        Self::Listener(id)
-    }
-}
-
-impl From<SocketId> for Subject {
-    fn from(id: SocketId) -> Self {
-        Self::Socket(id)
-    }
-}
-
-impl From<TimerId> for Subject {
-    fn from(id: TimerId) -> Self {
-        Self::Timer(id)
-    }
-}
+from_ids!(Connection ConnectionId, Listener ListenerId, Socket SocketId, Timer TimerId);
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
