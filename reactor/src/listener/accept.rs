@@ -62,8 +62,8 @@ impl<App> Registry<App> {
                 Err(error) => return self.handle_accept_failure(key, listener, &error),
             }
         }
-        if listener.can_accept() && !std::mem::replace(&mut listener.is_ready, true) {
-            self.ledger.ready.push_back(key);
+        if listener.can_accept() {
+            listener.make_ready(key, &mut self.ledger);
         }
     }
 
@@ -259,9 +259,7 @@ impl<App> Registry<App> {
             self.wheel.cancel(timer);
             self.ledger.trace_visit(ListenerId(key), || What::RestEnded);
             listener.state = State::Accepting;
-            if !std::mem::replace(&mut listener.is_ready, true) {
-                self.ledger.ready.push_back(key);
-            }
+            listener.make_ready(key, &mut self.ledger);
         }
         self.slots.put(key.index(), source);
     }

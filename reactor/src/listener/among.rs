@@ -7,8 +7,6 @@ use super::{Accepted, Entrance};
 use crate::handle::Given;
 use crate::net::StreamSocket;
 use crate::registry::{Protocol, Registry};
-use crate::slots::Found;
-use crate::source::Source;
 use crate::trace::{Refusal, What};
 use crate::{Address, Handle, ListenOptions, ListenerId, OpenError};
 
@@ -55,7 +53,7 @@ impl<App> Registry<App> {
             return Ok(id);
         }
         let spread = Spread::new(id, handles, self.now());
-        if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
+        if let Ok(listener) = self.slots.listener_mut(id) {
             listener.entrance.spread = Some(Box::new(spread));
         }
         Ok(id)

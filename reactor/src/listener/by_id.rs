@@ -3,20 +3,33 @@
 use super::{Factory, Listener, State, TokenBucket};
 use crate::net::{ListenerSocket, StdListener};
 use crate::registry::{Protocol, Registry};
+use crate::slots::{Found, Slots};
 use crate::source::Source;
 use crate::{Address, ListenOptions, ListenerId, OpenError, Stale};
+
+impl<App> Slots<Source<App>> {
+    pub(crate) fn listener(&self, id: ListenerId) -> Result<&Listener<App>, Stale> {
+        match self.get(id.0) {
+            Some(Some(Source::Listener(listener))) => Ok(listener),
+            _ => Err(Stale),
+        }
+    }
+
+    pub(crate) fn listener_mut(&mut self, id: ListenerId) -> Result<&mut Listener<App>, Stale> {
+        match self.find(id.0) {
+            Found::Here(Source::Listener(listener)) => Ok(listener),
+            _ => Err(Stale),
+        }
+    }
+}
 
 impl<App> Registry<App> {
     /// Listens, and gives every accepted connection the protocol that `factory` makes for it.
     ///
     /// ```
-    /// # use reactor::{Input, Protocol, Reactor, Transport};
+    /// # use reactor::{Protocol, Reactor};
     /// # struct Echo;
-    /// # impl<App> Protocol<App> for Echo {
-    /// #     fn on_data(&mut self, t: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-    /// #         t.write(input.take_all());
-    /// #     }
-    /// # }
+    /// # impl<App> Protocol<App> for Echo {}
     /// let mut reactor = Reactor::<()>::new()?;
     /// let id = reactor.registry().listen("127.0.0.1:0".parse()?, |_peer, _app| Echo)?;
     /// println!("listening on {}", reactor.registry().listener_address(id)?);
@@ -136,10 +149,7 @@ impl<App> Registry<App> {
     ///
     /// If it has ended.
     pub fn listener_address(&self, id: ListenerId) -> Result<Address, Stale> {
-        match self.slots.get(id.0) {
-            Some(Some(Source::Listener(listener))) => Ok(listener.socket.local()),
-            _ => Err(Stale),
-        }
+        self.slots.listener(id).map(|listener| listener.socket.local())
     }
 
     /// Takes a listener out of the loop at once: it has no callbacks that would have to be told.

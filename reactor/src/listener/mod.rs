@@ -26,6 +26,7 @@ mod spread;
 mod told;
 
 use crate::id::Key;
+use crate::ledger::Ledger;
 use crate::net::{ListenerSocket, Readiness};
 use crate::registry::Registry;
 use crate::stats::SocketRow;
@@ -106,6 +107,13 @@ impl<App> Listener<App> {
             on_end: None,
             readiness: Readiness::default(),
             is_ready: false,
+        }
+    }
+
+    /// Has it visited again without an event.
+    pub(super) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
+        if !std::mem::replace(&mut self.is_ready, true) {
+            ledger.ready.push_back(key);
         }
     }
 

@@ -8,7 +8,6 @@ use crate::id::Key;
 use crate::net::StreamSocket;
 use crate::proxy::{Reader, Said};
 use crate::registry::{Registry, Timed};
-use crate::slots::Found;
 use crate::source::Source;
 use crate::trace::{Refusal, What};
 use crate::{Address, CloseReason, ListenerId, Proxied, ProxyError};
@@ -112,7 +111,7 @@ impl<App> Registry<App> {
     /// One that a listener has waited for is settled: if that is closed, and it was the last, nobody comes by its
     /// entrance any more.
     fn forget_preface(&mut self, listener: ListenerId) {
-        if let Found::Here(Source::Listener(found)) = self.slots.find(listener.0) {
+        if let Ok(found) = self.slots.listener_mut(listener) {
             found.entrance.awaited = found.entrance.awaited.saturating_sub(1);
         } else if let Some(entrance) = self.entrances.get_mut(&listener) {
             entrance.awaited = entrance.awaited.saturating_sub(1);

@@ -6,8 +6,6 @@ use std::rc::Rc;
 use super::{Drained, State};
 use crate::net::Readiness;
 use crate::registry::Registry;
-use crate::slots::Found;
-use crate::source::Source;
 use crate::trace::Callback;
 use crate::{CloseReason, ListenerId, Stale, StreamLimits};
 
@@ -35,13 +33,8 @@ impl<App> Registry<App> {
         id: ListenerId,
         told: impl FnOnce(&mut Self, &mut App, &CloseReason) + 'static,
     ) -> Result<(), Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Listener(listener)) => {
-                listener.on_end = Some(Box::new(told));
-                Ok(())
-            }
-            _ => Err(Stale),
-        }
+        self.slots.listener_mut(id)?.on_end = Some(Box::new(told));
+        Ok(())
     }
 
     /// Accepts nobody until [`resume_listener`](Self::resume_listener): whoever connects waits in the system's
@@ -51,9 +44,7 @@ impl<App> Registry<App> {
     ///
     /// If it has ended.
     pub fn pause_listener(&mut self, id: ListenerId) -> Result<(), Stale> {
-        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
-            return Err(Stale);
-        };
+        let listener = self.slots.listener_mut(id)?;
         match listener.state {
             State::Accepting => listener.state = State::Paused,
             State::Resting(timer) => {
@@ -72,18 +63,14 @@ impl<App> Registry<App> {
     ///
     /// If it has ended.
     pub fn resume_listener(&mut self, id: ListenerId) -> Result<(), Stale> {
-        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
-            return Err(Stale);
-        };
+        let listener = self.slots.listener_mut(id)?;
         match listener.state {
             State::Draining(_) | State::Drained(_) | State::Closed => Err(Stale),
             State::Accepting | State::Resting(_) => Ok(()),
             State::Paused => {
                 listener.state = State::Accepting;
                 // No event will remind us of those who came meanwhile.
-                if !std::mem::replace(&mut listener.is_ready, true) {
-                    self.ledger.ready.push_back(id.0);
-                }
+                listener.make_ready(id.0, &mut self.ledger);
                 Ok(())
             }
         }
@@ -109,17 +96,13 @@ impl<App> Registry<App> {
     ) -> Result<(), Stale> {
         // One that rests goes on at once.
         self.pause_listener(id)?;
-        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
-            return Err(Stale);
-        };
+        let listener = self.slots.listener_mut(id)?;
         listener.state = State::Draining(Drained::default());
         listener.on_drained = Some(Box::new(done));
         listener.rate = None;
         // Only the call tells that the queue is empty.
         listener.note_readiness(Readiness::READ);
-        if !std::mem::replace(&mut listener.is_ready, true) {
-            self.ledger.ready.push_back(id.0);
-        }
+        listener.make_ready(id.0, &mut self.ledger);
         Ok(())
     }
 
@@ -129,10 +112,7 @@ impl<App> Registry<App> {
     ///
     /// If it has ended.
     pub fn listener_limits(&self, id: ListenerId) -> Result<&StreamLimits, Stale> {
-        match self.slots.get(id.0) {
-            Some(Some(Source::Listener(listener))) => Ok(&listener.entrance.limits),
-            _ => Err(Stale),
-        }
+        self.slots.listener(id).map(|listener| &*listener.entrance.limits)
     }
 
     /// Changes the limits of connections that a listener accepts from now on. Those it has accepted keep theirs.
@@ -145,35 +125,19 @@ impl<App> Registry<App> {
         id: ListenerId,
         limits: impl Borrow<StreamLimits>,
     ) -> Result<(), Stale> {
-        match self.slots.find(id.0) {
-            Found::Here(Source::Listener(listener)) => {
-                listener.entrance.limits = Rc::new(limits.borrow().clone());
-                Ok(())
-            }
-            _ => Err(Stale),
-        }
+        self.slots.listener_mut(id)?.entrance.limits = Rc::new(limits.borrow().clone());
+        Ok(())
     }
 
     /// Removes a listener that has ended by itself, and tells the program if it wants to know.
     pub(crate) fn bury_listener(&mut self, id: ListenerId, reason: &CloseReason, app: &mut App) {
-        let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) else {
-            return;
-        };
-        let state = listener.state;
-        let Ok(listener) = self.remove_listener(id) else {
-            return;
-        };
+        let Ok(state) = self.slots.listener(id).map(|listener| listener.state) else { return };
+        let Ok(listener) = self.remove_listener(id) else { return };
+        let subject = Some(id.into());
         if let (State::Drained(drained), Some(done)) = (state, listener.on_drained) {
-            self.run_callback(Some(id.into()), Callback::Close, |registry| {
-                done(registry, app, drained);
-            });
-            return;
+            self.run_callback(subject, Callback::Close, |registry| done(registry, app, drained));
+        } else if let Some(told) = listener.on_end {
+            self.run_callback(subject, Callback::Close, |registry| told(registry, app, reason));
         }
-        let Some(told) = listener.on_end else {
-            return;
-        };
-        self.run_callback(Some(id.into()), Callback::Close, |registry| {
-            told(registry, app, reason);
-        });
     }
 }

@@ -33,13 +33,9 @@ impl<App> Registry<App> {
     /// Port 0 takes any of the same IP address. The socket's own options stay as they are. Returns its address.
     ///
     /// ```
-    /// # use reactor::{Input, Protocol, Reactor, Transport};
+    /// # use reactor::{Protocol, Reactor};
     /// # struct Echo;
-    /// # impl<App> Protocol<App> for Echo {
-    /// #     fn on_data(&mut self, t: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-    /// #         t.write(input.take_all());
-    /// #     }
-    /// # }
+    /// # impl<App> Protocol<App> for Echo {}
     /// let mut reactor = Reactor::<()>::new()?;
     /// // A supervisor has opened it.
     /// let given = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -92,7 +88,7 @@ impl<App> Registry<App> {
     pub fn listeners(&self) -> impl Iterator<Item = ListenerId> {
         self.slots.iter().filter_map(|(key, source)| match source {
             Source::Listener(_) => Some(ListenerId(key)),
-            Source::Stream(_) | Source::Datagram(_) | Source::Preface(_) => None,
+            _ => None,
         })
     }
 
@@ -100,7 +96,7 @@ impl<App> Registry<App> {
     pub fn sockets(&self) -> impl Iterator<Item = SocketId> {
         self.slots.iter().filter_map(|(key, source)| match source {
             Source::Datagram(_) => Some(SocketId(key)),
-            Source::Stream(_) | Source::Listener(_) | Source::Preface(_) => None,
+            _ => None,
         })
     }
 
@@ -115,10 +111,8 @@ impl<App> Registry<App> {
     /// If it has ended ([`NotFound`](io::ErrorKind::NotFound)), is simulated
     /// ([`Unsupported`](io::ErrorKind::Unsupported)), or if there are no descriptors left.
     pub fn duplicate_listener(&self, id: ListenerId) -> io::Result<StdListener> {
-        match self.slots.get(id.0) {
-            Some(Some(Source::Listener(listener))) => listener.socket.duplicate(),
-            _ => Err(io::Error::new(io::ErrorKind::NotFound, Stale)),
-        }
+        let listener = self.slots.listener(id);
+        listener.map_err(not_found)?.socket.duplicate()
     }
 
     /// As [`duplicate_listener`](Self::duplicate_listener), a socket of datagrams.
@@ -130,7 +124,7 @@ impl<App> Registry<App> {
     pub fn duplicate_socket(&self, id: SocketId) -> io::Result<StdDatagram> {
         match self.slots.get(id.0) {
             Some(Some(Source::Datagram(socket))) => socket.queue.duplicate(),
-            _ => Err(io::Error::new(io::ErrorKind::NotFound, Stale)),
+            _ => Err(not_found(Stale)),
         }
     }
 
@@ -157,6 +151,10 @@ impl<App> Registry<App> {
             None => DatagramSocket::open(&self.poller, address, options),
         }
     }
+}
+
+fn not_found(stale: Stale) -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, stale)
 }
 
 /// Takes what is at an address, which is empty in almost every program.

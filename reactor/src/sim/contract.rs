@@ -15,7 +15,7 @@ use crate::trace::{Callback, Record, Ring, Subject, What};
 pub(super) struct Contract {
     /// Records that were looked at.
     seen: u64,
-    stages: BTreeMap<(u16, Name), Stage>,
+    stages: BTreeMap<(u16, Subject), Stage>,
     /// Which callback runs on a host: never one inside another.
     running: BTreeMap<u16, Callback>,
     /// Panics are a part of the test.
@@ -35,13 +35,6 @@ pub(super) struct Breach {
 pub(super) const CONTRACT: &str = "the contract of the callbacks";
 /// What is broken by a panic.
 pub(super) const NO_PANICS: &str = "the rule that no callback panics";
-
-/// Whom a callback belongs to, in an order.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Name {
-    Connection(crate::ConnectionId),
-    Socket(crate::SocketId),
-}
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -83,10 +76,9 @@ impl Contract {
                 if let Some(outer) = self.running.insert(record.host(), callback) {
                     return Err(breach(format!("{callback} is called inside {outer}: {record}")));
                 }
-                let name = match record.subject() {
-                    Some(Subject::Connection(id)) => Name::Connection(id),
-                    Some(Subject::Socket(id)) => Name::Socket(id),
-                    _ => return Ok(()),
+                let Some(name @ (Subject::Connection(_) | Subject::Socket(_))) = record.subject()
+                else {
+                    return Ok(());
                 };
                 self.advance((record.host(), name), callback)
                     .map_err(|how| breach(format!("{how}: {record}")))
@@ -103,7 +95,7 @@ impl Contract {
         }
     }
 
-    fn advance(&mut self, name: (u16, Name), callback: Callback) -> Result<(), &'static str> {
+    fn advance(&mut self, name: (u16, Subject), callback: Callback) -> Result<(), &'static str> {
         use Callback as C;
         let stage = self.stages.get(&name).copied();
         let next = match (stage, callback) {

@@ -17,9 +17,7 @@ use std::sync::Arc;
 use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::UnbufferedServerConnection;
-use rustls::unbuffered::{
-    ConnectionState, EncodeError, EncryptError, InsufficientSizeError, UnbufferedStatus,
-};
+use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus};
 use rustls::{CertificateError, ClientConfig, CommonState, Error, ServerConfig};
 
 use super::TlsFailure;
@@ -325,7 +323,11 @@ fn take<Side>(
             Step::Read
         }
         Ok(ConnectionState::EncodeTlsData(mut message)) => {
-            append(wire, 0, |room| message.encode(room).map_err(Required::from));
+            let required = |error| match error {
+                EncodeError::InsufficientSize(size) => size.required_size,
+                EncodeError::AlreadyEncoded => 0,
+            };
+            append(wire, 0, |room| message.encode(room).map_err(required));
             Step::Said
         }
         Ok(ConnectionState::TransmitTlsData(sent)) => {
@@ -341,15 +343,13 @@ fn take<Side>(
                 Ours::Nothing => drop(traffic.encrypt(&[0], &mut [])),
                 Ours::Data(data) => {
                     let room = data.len() + AROUND * data.len().div_ceil(RECORD);
-                    let put = |room: &mut [u8]| traffic.encrypt(data, room).map_err(Required::from);
+                    let put = |room: &mut [u8]| traffic.encrypt(data, room).map_err(required);
                     if !append(wire, room, put) {
                         return (discard, Step::Worn);
                     }
                 }
                 Ours::Goodbye => {
-                    append(wire, AROUND, |room| {
-                        traffic.queue_close_notify(room).map_err(Required::from)
-                    });
+                    append(wire, AROUND, |room| traffic.queue_close_notify(room).map_err(required));
                 }
             }
             Step::Waits
@@ -361,28 +361,11 @@ fn take<Side>(
     (discard, step)
 }
 
-/// How many bytes there have to be room for, where that is what is wrong.
-struct Required(Option<usize>);
-
-impl From<EncodeError> for Required {
-    fn from(error: EncodeError) -> Self {
-        match error {
-            EncodeError::InsufficientSize(InsufficientSizeError { required_size }) => {
-                Self(Some(required_size))
-            }
-            EncodeError::AlreadyEncoded => Self(None),
-        }
-    }
-}
-
-impl From<EncryptError> for Required {
-    fn from(error: EncryptError) -> Self {
-        match error {
-            EncryptError::InsufficientSize(InsufficientSizeError { required_size }) => {
-                Self(Some(required_size))
-            }
-            EncryptError::EncryptExhausted => Self(None),
-        }
+/// How many bytes there have to be room for; none more, where something else is wrong.
+fn required(error: EncryptError) -> usize {
+    match error {
+        EncryptError::InsufficientSize(size) => size.required_size,
+        EncryptError::EncryptExhausted => 0,
     }
 }
 
@@ -390,13 +373,13 @@ impl From<EncryptError> for Required {
 fn append(
     wire: &mut Vec<u8>,
     mut room: usize,
-    mut put: impl FnMut(&mut [u8]) -> Result<usize, Required>,
+    mut put: impl FnMut(&mut [u8]) -> Result<usize, usize>,
 ) -> bool {
     let start = wire.len();
     loop {
         wire.resize(start + room, 0);
         match put(&mut wire[start..]) {
-            Err(Required(Some(more))) if more > room => room = more,
+            Err(more) if more > room => room = more,
             result => {
                 let is_put = result.is_ok();
                 wire.truncate(start + result.unwrap_or_default());

@@ -27,13 +27,9 @@ const MOST_TICKETS: usize = 4;
 /// ```no_run
 /// use reactor::tls::ServerTls;
 /// use reactor::{ListenOptions, Reactor};
-/// # use reactor::{Input, Protocol, Transport};
+/// # use reactor::Protocol;
 /// # struct Echo;
-/// # impl<App> Protocol<App> for Echo {
-/// #     fn on_data(&mut self, t: &mut Transport<'_, App>, input: &mut Input<'_>, _: &mut App) {
-/// #         t.write(input.take_all());
-/// #     }
-/// # }
+/// # impl<App> Protocol<App> for Echo {}
 /// let mut reactor = Reactor::<()>::new()?;
 /// let tls = ServerTls::from_files("chain.pem", "key.pem")?;
 /// let options = ListenOptions { tls: Some(tls.clone()), ..ListenOptions::default() };

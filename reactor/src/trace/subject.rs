@@ -6,7 +6,7 @@ use crate::id::Key;
 use crate::{ConnectionId, ListenerId, SocketId, TimerId};
 
 /// Whom a record is about, if not the loop as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Subject {
     /// A connection.
     Connection(ConnectionId),

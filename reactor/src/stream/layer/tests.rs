@@ -15,8 +15,6 @@ use std::time::Duration;
 
 use super::Layer;
 use crate::sim::{Fault, Host, Network, Outcome, Simulation};
-use crate::slots::Found;
-use crate::source::Source;
 use crate::{
     Address, CloseReason, Closed, ConnectionId, Input, ListenerId, Protocol, Registry, SentFile,
     TimerKey, Transport,
@@ -25,7 +23,7 @@ use crate::{
 impl<App> Registry<App> {
     /// Has a listener put a layer on each connection that it accepts from now on.
     fn wrap_accepted(&mut self, id: ListenerId, layer: impl Fn() -> Box<dyn Layer> + 'static) {
-        if let Found::Here(Source::Listener(listener)) = self.slots.find(id.0) {
+        if let Ok(listener) = self.slots.listener_mut(id) {
             listener.entrance.layer = Some(Box::new(move || Ok(layer())));
         }
     }
