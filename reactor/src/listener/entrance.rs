@@ -3,7 +3,7 @@
 use std::io;
 use std::rc::Rc;
 
-use super::spread::Spread;
+use super::among::Spread;
 use crate::net::StreamSocket;
 use crate::proxy::Proxied;
 use crate::registry::Protocol;

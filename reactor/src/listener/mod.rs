@@ -22,8 +22,6 @@ mod entrance;
 mod preface;
 mod prefaces;
 mod rate;
-mod spread;
-mod told;
 
 use crate::id::Key;
 use crate::ledger::Ledger;

@@ -20,9 +20,9 @@ const SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src");
 const CIRCLE: &[&str] = &[
     "datagram/transport.rs",
     "handle.rs",
+    "listener/among.rs",
     "listener/entrance.rs",
     "listener/mod.rs",
-    "listener/spread.rs",
     "registry/inherit.rs",
     "registry/mod.rs",
     "registry/protocol.rs",
