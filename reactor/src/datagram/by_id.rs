@@ -210,7 +210,7 @@ impl<App> Registry<App> {
     {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                if !socket.protocol.as_any().is::<P>() {
+                if !socket.protocol.as_any_mut().is::<P>() {
                     return Err(ReachError::OtherProtocol);
                 }
             }

@@ -148,7 +148,7 @@ pub trait Protocol<App>: Typed {
 impl<App: 'static> dyn Protocol<App> {
     /// This protocol, if it is of that type, or the one inside it.
     pub(crate) fn find<P: 'static>(&mut self) -> Option<&mut P> {
-        if (*self).as_any().is::<P>() {
+        if self.as_any_mut().is::<P>() {
             return self.as_any_mut().downcast_mut();
         }
         self.inside()?.find()
@@ -178,22 +178,12 @@ pub enum Idle {
 /// `'static`, and one that borrows from the function that runs the loop is as good.
 #[doc(hidden)]
 pub trait Typed {
-    fn as_any(&self) -> &dyn Any
-    where
-        Self: 'static;
     fn as_any_mut(&mut self) -> &mut dyn Any
     where
         Self: 'static;
 }
 
 impl<T> Typed for T {
-    fn as_any(&self) -> &dyn Any
-    where
-        Self: 'static,
-    {
-        self
-    }
-
     fn as_any_mut(&mut self) -> &mut dyn Any
     where
         Self: 'static,
