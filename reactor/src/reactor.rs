@@ -357,9 +357,7 @@ impl<App> Reactor<App> {
     /// turn.
     fn handle_ready_list(&mut self, app: &mut App) {
         for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.ready.len()) {
-            let Some(key) = self.registry.ledger.ready.pop_front() else {
-                break;
-            };
+            let Some(key) = self.registry.ledger.ready.pop_front() else { break };
             self.registry.handle_ready(key, app, &mut self.scratch);
         }
     }
@@ -368,9 +366,7 @@ impl<App> Reactor<App> {
     /// the next turn, and what comes for them meanwhile leaves in the same write.
     fn flush(&mut self, app: &mut App) {
         for _ in 0..self.registry.ledger.budgeted(self.registry.ledger.touched.len()) {
-            let Some(key) = self.registry.ledger.touched.pop_front() else {
-                break;
-            };
+            let Some(key) = self.registry.ledger.touched.pop_front() else { break };
             self.registry.handle_touched(key, app);
         }
     }
@@ -395,9 +391,7 @@ impl<App> Reactor<App> {
 
     /// The timeout, cut to the next timer, and to zero if there is work already.
     fn bounded(&self, timeout: Option<Duration>) -> Option<Duration> {
-        let Some(deadline) = self.next_work() else {
-            return timeout;
-        };
+        let Some(deadline) = self.next_work() else { return timeout };
         let rest = deadline.saturating_duration_since(self.registry.ledger.clock.read());
         Some(timeout.map_or(rest, |timeout| timeout.min(rest)))
     }

@@ -109,9 +109,7 @@ impl Shutdown {
         reason: &CloseReason,
         bytes_lost: u64,
     ) {
-        let Self::Ending { report, .. } = self else {
-            return;
-        };
+        let Self::Ending { report, .. } = self else { return };
         report.bytes_lost += bytes_lost;
         // One that was taken back goes on elsewhere.
         if reason.is_clean() || matches!(reason, CloseReason::Detached) {

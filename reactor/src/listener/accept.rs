@@ -112,23 +112,17 @@ impl<App> Registry<App> {
         app: &mut App,
     ) {
         if self.connections >= self.ledger.limits.connections {
-            self.ledger.stats.refused_full += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Full));
-            return;
+            return self.note_refused(Refusal::Full);
         }
         if entrance.layer.is_some()
             && self.ledger.handshakes.count() >= self.ledger.limits.handshakes
         {
-            self.ledger.stats.refused_handshakes += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Handshakes));
-            return;
+            return self.note_refused(Refusal::Handshakes);
         }
         let counted = match (accepted.peer.ip(), self.ledger.limits.connections_per_address) {
             (Some(ip), Some(limit)) => {
                 if !self.by_address.enter(ip, limit) {
-                    self.ledger.stats.refused_address += 1;
-                    self.ledger.trace(|| What::Refused(Refusal::Address));
-                    return;
+                    return self.note_refused(Refusal::Address);
                 }
                 Some(ip)
             }
@@ -150,8 +144,7 @@ impl<App> Registry<App> {
     ) -> bool {
         let Accepted { socket, peer, proxied } = accepted;
         let Some(protocol) = self.call_factory(entrance, &peer, app) else {
-            self.ledger.stats.refused_by_factory += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Factory));
+            self.note_refused(Refusal::Factory);
             return false;
         };
         let limits = Rc::clone(&entrance.limits);
@@ -166,8 +159,7 @@ impl<App> Registry<App> {
             }
         } else {
             // It could not be registered: the system is short of memory, or the slots are full.
-            self.ledger.stats.refused_full += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Full));
+            self.note_refused(Refusal::Full);
         }
         added.is_ok()
     }
@@ -189,6 +181,20 @@ impl<App> Registry<App> {
         protocol
     }
 
+    /// Counts a connection that is closed as soon as it was accepted.
+    pub(super) fn note_refused(&mut self, refusal: Refusal) {
+        let stats = &mut self.ledger.stats;
+        *match refusal {
+            Refusal::Full => &mut stats.refused_full,
+            Refusal::Address => &mut stats.refused_address,
+            Refusal::Factory => &mut stats.refused_by_factory,
+            Refusal::Descriptors => &mut stats.refused_no_descriptor,
+            Refusal::Handshakes => &mut stats.refused_handshakes,
+            Refusal::Proxy(_) => &mut stats.refused_proxy,
+        } += 1;
+        self.ledger.trace(|| What::Refused(refusal));
+    }
+
     /// `accept` failed for a reason that the next call would meet again.
     ///
     /// The connection that waits longest is refused with the spare descriptor, so that its peer learns of it;
@@ -200,8 +206,7 @@ impl<App> Registry<App> {
         if is_out_of_descriptors(error) && self.spare.release() {
             if let Ok((refused, _)) = listener.socket.accept(&listener.stream) {
                 drop(refused);
-                self.ledger.stats.refused_no_descriptor += 1;
-                self.ledger.trace(|| What::Refused(Refusal::Descriptors));
+                self.note_refused(Refusal::Descriptors);
             }
             self.spare.restore();
         }
@@ -250,9 +255,7 @@ impl<App> Registry<App> {
 
     /// Ends a listener's rest: its timer has fired, or there is no need to wait for it.
     pub(crate) fn end_rest(&mut self, key: Key) {
-        let Some(mut source) = self.slots.take(key) else {
-            return;
-        };
+        let Some(mut source) = self.slots.take(key) else { return };
         if let Source::Listener(listener) = &mut *source
             && let State::Resting(timer) = listener.state
         {

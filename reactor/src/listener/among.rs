@@ -16,7 +16,7 @@ use super::{Accepted, Entrance};
 use crate::handle::{Given, Mailbox};
 use crate::net::StreamSocket;
 use crate::registry::{Protocol, Registry};
-use crate::trace::{Refusal, What};
+use crate::trace::Refusal;
 use crate::{Address, Handle, ListenOptions, ListenerId, OpenError};
 
 /// A loop that has taken none of those handed to it for so long is passed over: something blocks it. It is far
@@ -89,8 +89,7 @@ impl<App> Registry<App> {
             // The system has no room for its socket any more.
             (_, entrance) => {
                 entrance.and_then(|entrance| self.entrances.insert(listener, entrance));
-                self.ledger.stats.refused_full += 1;
-                self.ledger.trace(|| What::Refused(Refusal::Full));
+                self.note_refused(Refusal::Full);
             }
         }
         self.mailbox.load.note_taken();

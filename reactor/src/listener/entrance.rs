@@ -56,13 +56,11 @@ impl<App> Entrance<App> {
     }
 }
 
-#[cfg(feature = "tls")]
 fn layer_of(options: &ListenOptions) -> Option<LayerFactory> {
-    let tls = options.tls.clone()?;
-    Some(Box::new(move || Ok(Box::new(tls.engine()?))))
-}
-
-#[cfg(not(feature = "tls"))]
-fn layer_of(_: &ListenOptions) -> Option<LayerFactory> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = options.tls.clone() {
+        return Some(Box::new(move || Ok(Box::new(tls.engine()?))));
+    }
+    let _ = options;
     None
 }

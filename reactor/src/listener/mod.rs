@@ -131,9 +131,7 @@ impl<App> Listener<App> {
 
     /// Counts one that was accepted while it is being drained; whether that are more than the queue had room for.
     fn has_taken_too_many(&mut self) -> bool {
-        let State::Draining(drained) = &mut self.state else {
-            return false;
-        };
+        let State::Draining(drained) = &mut self.state else { return false };
         drained.taken += 1;
         // The system may have let in one more than it was asked to.
         drained.taken > self.backlog.saturating_add(1)

@@ -50,9 +50,7 @@ impl Preface {
 
     /// Reads what there is of the header, and nothing else; whether it has ended with that.
     pub(super) fn read(&mut self) -> bool {
-        let State::Waiting(reader) = &mut self.state else {
-            return false;
-        };
+        let State::Waiting(reader) = &mut self.state else { return false };
         let mut piece = [0; PIECE];
         loop {
             let wanted = reader.wants().min(PIECE);

@@ -9,7 +9,7 @@ use crate::net::StreamSocket;
 use crate::proxy::{Reader, Said};
 use crate::registry::{Registry, Timed};
 use crate::source::Source;
-use crate::trace::{Refusal, What};
+use crate::trace::Refusal;
 use crate::{Address, CloseReason, ListenerId, Proxied, ProxyError};
 
 impl<App> Registry<App> {
@@ -22,16 +22,14 @@ impl<App> Registry<App> {
         timeout: Duration,
     ) -> bool {
         if self.ledger.handshakes.count() >= self.ledger.limits.handshakes {
-            self.ledger.stats.refused_handshakes += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Handshakes));
+            self.note_refused(Refusal::Handshakes);
             return false;
         }
         let is_full = self.connections >= self.ledger.limits.connections;
         let key = self.slots.next_key().filter(|_| !is_full);
         let registered = key.filter(|key| socket.register(&self.poller, key.token()).is_ok());
         let Some(key) = registered else {
-            self.ledger.stats.refused_full += 1;
-            self.ledger.trace(|| What::Refused(Refusal::Full));
+            self.note_refused(Refusal::Full);
             return false;
         };
         self.ledger.handshakes.begin();
@@ -53,9 +51,7 @@ impl<App> Registry<App> {
 
     /// The time of a header is over.
     pub(crate) fn end_preface(&mut self, key: Key) {
-        let Some(mut source) = self.slots.take(key) else {
-            return;
-        };
+        let Some(mut source) = self.slots.take(key) else { return };
         if let Source::Preface(preface) = &mut *source
             && let State::Waiting(_) = preface.state
         {
@@ -67,9 +63,7 @@ impl<App> Registry<App> {
 
     /// Gives a connection to the loop that is to have it, now that its peer is known, or closes it.
     pub(crate) fn settle_preface(&mut self, preface: Preface, app: &mut App) {
-        let Some((listener, accepted)) = self.dismiss_preface(preface) else {
-            return;
-        };
+        let Some((listener, accepted)) = self.dismiss_preface(preface) else { return };
         if let Some(mut source) = self.slots.take(listener.0) {
             if let Source::Listener(found) = &mut *source {
                 self.place(&mut found.entrance, accepted, app);
@@ -102,8 +96,7 @@ impl<App> Registry<App> {
             State::Ended(Err(error)) => error,
             State::Waiting(_) => ProxyError::Late,
         };
-        self.ledger.stats.refused_proxy += 1;
-        self.ledger.trace(|| What::Refused(Refusal::Proxy(error)));
+        self.note_refused(Refusal::Proxy(error));
         self.forget_preface(listener);
         None
     }

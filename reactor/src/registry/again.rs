@@ -155,9 +155,7 @@ impl<App: 'static> Again<App> {
         }
         let pause = self.backoff.pause(registry.random());
         let last = LastTry { peer, reason, opened, tries: self.backoff.tries() };
-        let Some(protocol) = (self.next)(app, Some(&last)) else {
-            return;
-        };
+        let Some(protocol) = (self.next)(app, Some(&last)) else { return };
         // Where there is no room for one more timer, it ends here.
         let _ = registry.after(pause, move |registry, app| self.connect(protocol, registry, app));
     }

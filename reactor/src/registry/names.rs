@@ -16,8 +16,8 @@ use crate::source::{Connection, Source};
 use crate::stream::Origin;
 use crate::trace::{Callback, What};
 use crate::{
-    Address, CloseReason, Closed, ConnectOptions, ConnectionId, Finish, Host, HostFailure, Input,
-    LookupError, OpenError, StreamLimits, Transport,
+    Address, CloseReason, Closed, ConnectOptions, ConnectionId, Host, HostFailure, Input,
+    LookupError, OpenError, Transport,
 };
 
 /// Attempts that follow each other faster would be a load to no avail (RFC 8305, 5).
@@ -97,9 +97,7 @@ impl<App> Registry<App> {
     }
 
     fn begin_lookup(&mut self, id: ConnectionId) {
-        let Some(lookup) = self.races.get(&id.0).map(|race| race.lookup(id)) else {
-            return;
-        };
+        let Some(lookup) = self.races.get(&id.0).map(|race| race.lookup(id)) else { return };
         let Some(mut resolver) = self.resolver.take() else {
             return self.resolve_by_system(lookup);
         };
@@ -173,9 +171,7 @@ impl<App> Registry<App> {
         {
             return;
         }
-        let Some(Source::Stream(attempt)) = self.slots.remove(id.0) else {
-            return;
-        };
+        let Some(Source::Stream(attempt)) = self.slots.remove(id.0) else { return };
         let Connection { mut stream, .. } = attempt;
         self.cancel_timers(stream.timers());
         stream.dismiss_guard().map(|timer| self.wheel.cancel(timer));
@@ -256,16 +252,14 @@ impl<App> Registry<App> {
 /// How each attempt is made. The time for connecting is the connection's own, and so is TLS, unless that is what
 /// decides the race.
 fn attempt_options(host: &Address, options: &ConnectOptions) -> ConnectOptions {
-    let limits = StreamLimits { connect_timeout: None, ..options.limits.clone() };
-    let attempt = ConnectOptions { limits, ..options.clone() };
+    let mut attempt = options.clone();
+    attempt.limits.connect_timeout = None;
     #[cfg(feature = "tls")]
-    let tls = match options.race.finish {
-        Finish::Connected => None,
-        Finish::Secured => options.tls.as_ref().map(|tls| tls.for_address(host)),
-    };
-    #[cfg(feature = "tls")]
-    let attempt = ConnectOptions { tls, ..attempt };
-    let _ = (host, Finish::Connected);
+    {
+        let tls = attempt.tls.filter(|_| options.race.finish == crate::Finish::Secured);
+        attempt.tls = tls.map(|tls| tls.for_address(host));
+    }
+    let _ = host;
     attempt
 }
 

@@ -241,19 +241,16 @@ impl<App> Registry<App> {
     }
 }
 
-#[cfg(feature = "tls")]
+/// The layer of a connection to this address, if it is to have one.
 fn client_layer(
     address: &Address,
     options: &ConnectOptions,
 ) -> Result<Option<Box<dyn Layer>>, OpenError> {
-    let Some(tls) = &options.tls else {
-        return Ok(None);
-    };
-    let engine = tls.engine(address).map_err(|error| OpenError::Tls(address.clone(), error))?;
-    Ok(Some(Box::new(engine)))
-}
-
-#[cfg(not(feature = "tls"))]
-fn client_layer(_: &Address, _: &ConnectOptions) -> Result<Option<Box<dyn Layer>>, OpenError> {
+    #[cfg(feature = "tls")]
+    if let Some(tls) = &options.tls {
+        let engine = tls.engine(address).map_err(|error| OpenError::Tls(address.clone(), error))?;
+        return Ok(Some(Box::new(engine)));
+    }
+    let _ = (address, options);
     Ok(None)
 }

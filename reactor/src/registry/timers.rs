@@ -179,15 +179,14 @@ impl<App> Registry<App> {
             *head = next;
         } else {
             let mut before = *head;
-            while let Some(current) = before {
-                match self.wheel.get_mut(current) {
-                    Some((_, Timed::Source { sibling, .. })) if *sibling == Some(timer) => {
-                        *sibling = next;
-                        break;
-                    }
-                    Some((_, Timed::Source { sibling, .. })) => before = *sibling,
-                    _ => break,
+            while let Some((_, Timed::Source { sibling, .. })) =
+                before.and_then(|current| self.wheel.get_mut(current))
+            {
+                if *sibling == Some(timer) {
+                    *sibling = next;
+                    break;
                 }
+                before = *sibling;
             }
         }
         self.wheel.cancel(timer).is_some()

@@ -68,9 +68,7 @@ fn install() {
 /// Whether nothing is to be printed of it.
 fn note(noted: &RefCell<Option<Noted>>, info: &PanicHookInfo<'_>) -> bool {
     let mut noted = noted.borrow_mut();
-    let Some(noted) = noted.as_mut() else {
-        return false;
-    };
+    let Some(noted) = noted.as_mut() else { return false };
     let place = info.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
     noted.last = Some(Panic { place, message: crate::offload::panic_message(info.payload()) });
     noted.is_quiet

@@ -142,9 +142,7 @@ impl Network {
 
     /// When a host has something to do, as far as is known now.
     fn wants_turn_at(&self, host: HostId) -> Option<Duration> {
-        let State::Running(site) = &self.nodes[host.index()].state else {
-            return None;
-        };
+        let State::Running(site) = &self.nodes[host.index()].state else { return None };
         let world = self.world.borrow();
         let at = if world.has_events(host.0) {
             world.now()
@@ -155,9 +153,7 @@ impl Network {
     }
 
     fn turn(&mut self, host: HostId) -> Result<(), Broken> {
-        let State::Running(site) = &mut self.nodes[host.index()].state else {
-            return Ok(());
-        };
+        let State::Running(site) = &mut self.nodes[host.index()].state else { return Ok(()) };
         let turn = site.turn();
         self.world.borrow_mut().spend_turn(host.0, TURN, SLOW_TURN);
         match turn {

@@ -55,9 +55,7 @@ impl Tracer {
 
     /// What has been written, with what the others have that share the ring.
     pub(super) fn into_ring(self) -> Ring {
-        let Some(Begun { ring, .. }) = self.0 else {
-            return Ring::new(0);
-        };
+        let Some(Begun { ring, .. }) = self.0 else { return Ring::new(0) };
         Rc::try_unwrap(ring).map_or_else(|shared| shared.borrow().clone(), RefCell::into_inner)
     }
 }
