@@ -63,42 +63,45 @@ impl<App> Registry<App> {
 
     /// Gives a connection to the loop that is to have it, now that its peer is known, or closes it.
     pub(crate) fn settle_preface(&mut self, preface: Preface, app: &mut App) {
-        let Some((listener, accepted)) = self.dismiss_preface(preface) else { return };
-        if let Some(mut source) = self.slots.take(listener.0) {
-            if let Source::Listener(found) = &mut *source {
-                self.place(&mut found.entrance, accepted, app);
+        let listener = preface.listener;
+        if let Some(accepted) = self.dismiss_preface(preface) {
+            if let Some(mut source) = self.slots.take(listener.0) {
+                if let Source::Listener(found) = &mut *source {
+                    self.place(&mut found.entrance, accepted, app);
+                }
+                self.slots.put(listener.0.index(), source);
+            } else if let Some(mut entrance) = self.entrances.remove(&listener) {
+                // The listener is closed. It is out of the map while the program's factory runs.
+                self.place(&mut entrance, accepted, app);
+                self.entrances.insert(listener, entrance);
             }
-            self.slots.put(listener.0.index(), source);
-        } else if let Some(mut entrance) = self.entrances.remove(&listener) {
-            // The listener is closed. It is out of the map while the program's factory runs.
-            self.place(&mut entrance, accepted, app);
-            self.entrances.insert(listener, entrance);
         }
         self.forget_preface(listener);
     }
 
     /// Takes a connection out of the accounts; what is known of it, if its header was fine.
-    fn dismiss_preface(&mut self, preface: Preface) -> Option<(ListenerId, Accepted)> {
-        let Preface { mut socket, proxy, listener, timer, state } = preface;
+    fn dismiss_preface(&mut self, preface: Preface) -> Option<Accepted> {
+        let Preface { mut socket, proxy, timer, state, .. } = preface;
         self.wheel.cancel(timer);
         self.ledger.handshakes.end();
         self.count_connections(-1);
         // It fails only if the system has lost it already.
         let _ = socket.deregister(&self.poller);
-        let error = match state {
-            State::Ended(Ok(Said::Nobody)) => {
-                return Some((listener, Accepted { socket, peer: proxy, proxied: None }));
-            }
-            State::Ended(Ok(Said::Client(from, to))) => {
-                let proxied = Some(Proxied { by: proxy, to: Address::Ip(to) });
-                return Some((listener, Accepted { socket, peer: Address::Ip(from), proxied }));
-            }
-            State::Ended(Err(error)) => error,
-            State::Waiting(_) => ProxyError::Late,
+        let said = match state {
+            State::Ended(said) => said,
+            State::Waiting(_) => Err(ProxyError::Late),
         };
-        self.note_refused(Refusal::Proxy(error));
-        self.forget_preface(listener);
-        None
+        match said {
+            Ok(Said::Nobody) => Some(Accepted { socket, peer: proxy, proxied: None }),
+            Ok(Said::Client(from, to)) => {
+                let proxied = Some(Proxied { by: proxy, to: Address::Ip(to) });
+                Some(Accepted { socket, peer: Address::Ip(from), proxied })
+            }
+            Err(error) => {
+                self.note_refused(Refusal::Proxy(error));
+                None
+            }
+        }
     }
 
     /// One that a listener has waited for is settled: if that is closed, and it was the last, nobody comes by its
@@ -120,9 +123,9 @@ impl<App> Registry<App> {
         let Some(Source::Preface(preface)) = self.slots.remove_if(key, is_preface) else {
             return false;
         };
-        if let Some((listener, _)) = self.dismiss_preface(*preface) {
-            self.forget_preface(listener);
-        }
+        let listener = preface.listener;
+        self.dismiss_preface(*preface);
+        self.forget_preface(listener);
         true
     }
 }

@@ -10,7 +10,7 @@ use crate::offload::{Job, panic_message};
 use crate::trace::Callback;
 use crate::{OffloadError, PostError};
 
-impl<App> Registry<App> {
+impl<App: 'static> Registry<App> {
     /// Runs blocking `work` on a small pool of threads, and `done` with its result on the loop. A
     /// [shutdown](Self::shutdown) waits for it, as long as its grace lasts.
     ///
@@ -40,10 +40,7 @@ impl<App> Registry<App> {
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
         done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>>
-    where
-        App: 'static,
-    {
+    ) -> Result<(), PostError<()>> {
         self.submit(work, |registry, app, result| {
             registry.run_callback(None, Callback::Offloaded, |registry| {
                 done(registry, app, result);
@@ -57,10 +54,7 @@ impl<App> Registry<App> {
         key: Key,
         work: impl FnOnce() -> R + Send + 'static,
         done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>>
-    where
-        App: 'static,
-    {
+    ) -> Result<(), PostError<()>> {
         self.submit(work, move |registry, app, result| {
             done(registry, app, result);
             registry.take_back(key, app);
@@ -73,10 +67,7 @@ impl<App> Registry<App> {
         &mut self,
         work: impl FnOnce() -> R + Send + 'static,
         done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
-    ) -> Result<(), PostError<()>>
-    where
-        App: 'static,
-    {
+    ) -> Result<(), PostError<()>> {
         if self.offloads.len() >= self.ledger.limits.offloads {
             return Err(PostError::Full(()));
         }
