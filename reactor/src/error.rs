@@ -5,7 +5,6 @@
 
 use std::fs::File;
 use std::io;
-use std::time::Duration;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -189,11 +188,6 @@ pub enum OffloadError {
 #[derive(Error)]
 #[error("waiting for events failed: {0}")]
 pub struct LoopError(pub(crate) io::Error);
-
-/// The deadline of a graceful end, in words for a log.
-pub(crate) fn in_words(duration: Duration) -> String {
-    format!("{:.3} s", duration.as_secs_f64())
-}
 
 #[cfg(test)]
 mod tests {

@@ -296,7 +296,7 @@ pub enum HostFailure {
         error: LookupError,
     },
     /// None of its addresses could be connected to.
-    #[error("could not connect: {}", Attempts(.attempts))]
+    #[error("could not connect: {}", one_by_one(.attempts))]
     Attempts {
         /// Which host.
         host: Host,
@@ -388,17 +388,8 @@ impl fmt::Display for Attempt {
     }
 }
 
-/// Prints each, one after the other.
-struct Attempts<'a>(&'a [Attempt]);
-
-impl fmt::Display for Attempts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, attempt) in self.0.iter().enumerate() {
-            let before = if at > 0 { "; " } else { "" };
-            write!(f, "{before}{attempt}")?;
-        }
-        Ok(())
-    }
+fn one_by_one(attempts: &[Attempt]) -> String {
+    attempts.iter().map(Attempt::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Why TLS has failed on a connection: what

@@ -12,7 +12,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use crate::error::in_words;
 use crate::id::Key;
 use crate::{Address, CloseReason, ConnectionId};
 
@@ -140,8 +139,8 @@ impl std::iter::Sum for ShutdownReport {
 impl fmt::Display for ShutdownReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { finished, cut_off, bytes_lost, work_lost, took } = self;
-        let took = in_words(*took);
-        write!(f, "shut down in {took}: {finished} connections finished, ")?;
+        let took = took.as_secs_f64();
+        write!(f, "shut down in {took:.3} s: {finished} connections finished, ")?;
         write!(f, "{} were cut off, {bytes_lost} bytes lost", cut_off.len())?;
         if *work_lost > 0 {
             write!(f, ", {work_lost} pieces of work not done")?;

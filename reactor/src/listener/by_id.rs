@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 use std::rc::Rc;
 
-use super::{Drained, Factory, Listener, State, TokenBucket};
+use super::{Drained, Factory, Listener, State};
 use crate::net::{ListenerSocket, Readiness, StdListener};
 use crate::registry::{Protocol, Registry};
 use crate::slots::{Found, Slots};
@@ -122,8 +122,7 @@ impl<App> Registry<App> {
             return Err(OpenError::TooManyConnections(address.clone()));
         };
         socket.register(&self.poller, key.token()).map_err(OpenError::of(address))?;
-        let rate = options.accept_rate.map(|rate| TokenBucket::new(rate, rate));
-        let listener = Listener::new(socket, options, rate, factory);
+        let listener = Listener::new(socket, options, factory);
         self.slots.insert(key, Source::Listener(Box::new(listener)));
         Ok(ListenerId(key))
     }

@@ -87,18 +87,13 @@ pub struct Drained {
 }
 
 impl<App> Listener<App> {
-    pub(crate) fn new(
-        socket: ListenerSocket,
-        options: &ListenOptions,
-        rate: Option<TokenBucket>,
-        factory: Factory<App>,
-    ) -> Self {
+    fn new(socket: ListenerSocket, options: &ListenOptions, factory: Factory<App>) -> Self {
         Self {
             socket,
             entrance: Entrance::new(options, factory),
             proxy_protocol: options.proxy_protocol.clone(),
             stream: options.stream.clone(),
-            rate,
+            rate: options.accept_rate.map(|rate| TokenBucket::new(rate, rate)),
             state: State::Accepting,
             backlog: options.backlog,
             on_drained: None,

@@ -24,11 +24,8 @@ pub struct Summary {
 impl Summary {
     /// Adds a run.
     pub fn add(&mut self, run: &Run) {
-        self.runs += 1;
-        self.steps += run.steps;
-        self.records += run.records;
-        self.faults.add(&run.faults);
-        self.length = self.length.saturating_add(run.length);
+        let Run { steps, records, length, .. } = *run;
+        self.merge(&Self { runs: 1, steps, records, faults: run.faults.clone(), length });
     }
 
     /// Adds what other runs add up to: another thread's, say.
