@@ -55,8 +55,9 @@ pub use callback::Callback;
 pub use record::Record;
 #[cfg(feature = "trace")]
 pub(crate) use ring::Ring;
+pub(crate) use subject::About;
 pub use subject::Subject;
 #[cfg(feature = "trace")]
 pub use taken::Trace;
-pub(crate) use tracer::{About, Tracer};
+pub(crate) use tracer::Tracer;
 pub use what::{Refusal, What};

@@ -2,18 +2,10 @@
 
 use std::time::Instant;
 
-use super::{Subject, What};
+use super::{About, What};
 
 #[derive(Default)]
 pub(crate) struct Tracer(());
-
-/// Whom a record would be about.
-#[derive(Clone, Copy)]
-pub(crate) enum About {
-    Visit(Option<Subject>),
-    Visited,
-    Other(Subject),
-}
 
 impl Tracer {
     pub(crate) fn is_on(&self) -> bool {

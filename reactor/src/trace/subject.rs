@@ -18,6 +18,17 @@ pub enum Subject {
     Timer(TimerId),
 }
 
+/// Whom a record is about, as those say it who write it.
+#[derive(Clone, Copy)]
+pub(crate) enum About {
+    /// The source that the loop turns to now, or `None` for the loop itself.
+    Visit(Option<Subject>),
+    /// The source that is being visited: a socket's own file does not know its id.
+    Visited,
+    /// Another source than the one that is being visited.
+    Other(Subject),
+}
+
 macro_rules! kinds {
     ($($kind:ident $id:ident),*) => {
         /// A [`Subject`] without its name, which takes half the room in a record.

@@ -4,22 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Instant;
 
-use super::{Record, Ring, Subject, What};
+use super::{About, Record, Ring, Subject, What};
 
 /// Writes the records of a loop, if a trace has been begun.
 #[derive(Default)]
 pub(crate) struct Tracer(Option<Begun>);
-
-/// Whom a record is about.
-#[derive(Clone, Copy)]
-pub(crate) enum About {
-    /// The source that the loop turns to now, or `None` for the loop itself.
-    Visit(Option<Subject>),
-    /// The source that is being visited: a socket's own file does not know its id.
-    Visited,
-    /// Another source than the one that is being visited.
-    Other(Subject),
-}
 
 struct Begun {
     /// Shared by all the loops of a simulated network, so that their records stand in one order.
