@@ -100,6 +100,15 @@ impl Stats {
     pub fn closed(&self) -> u64 {
         self.closes.iter().sum()
     }
+
+    fn refused(&self) -> u64 {
+        self.refused_full
+            + self.refused_address
+            + self.refused_by_factory
+            + self.refused_handshakes
+            + self.refused_proxy
+            + self.refused_no_descriptor
+    }
 }
 
 /// The counters of two loops together; the longest turn is that of either.
@@ -164,17 +173,6 @@ impl fmt::Display for Stats {
         let ended = self.closes().filter(|&(_, count)| count > 0);
         let ended: Vec<String> = ended.map(|(why, count)| format!("{why} {count}")).collect();
         if ended.is_empty() { Ok(()) } else { writeln!(f, "ended: {}", ended.join(", ")) }
-    }
-}
-
-impl Stats {
-    fn refused(&self) -> u64 {
-        self.refused_full
-            + self.refused_address
-            + self.refused_by_factory
-            + self.refused_handshakes
-            + self.refused_proxy
-            + self.refused_no_descriptor
     }
 }
 

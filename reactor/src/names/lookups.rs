@@ -70,14 +70,12 @@ impl Lookups {
 
     /// What the system has answered; whoever waits is asked for next.
     pub(crate) fn take(&mut self) -> Vec<(Lookup, Result<Vec<SocketAddr>, LookupError>)> {
-        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = std::mem::take(&mut *answers);
-        drop(answers);
+        let found =
+            std::mem::take(&mut *self.answers.lock().unwrap_or_else(PoisonError::into_inner));
         self.running -= found.len();
-        let told =
-            |result: io::Result<_>| result.map_err(|error| LookupError::Failed(error.to_string()));
-        let mut told: Vec<_> =
-            found.into_iter().map(|(lookup, result)| (lookup, told(result))).collect();
+        let failed = |error: io::Error| LookupError::Failed(error.to_string());
+        let told = found.into_iter().map(|(lookup, result)| (lookup, result.map_err(failed)));
+        let mut told: Vec<_> = told.collect();
         while self.running < self.most
             && let Some(lookup) = self.waiting.pop_front()
         {

@@ -113,17 +113,17 @@ impl<App: 'static> Again<App> {
     ) {
         match registry.connect_boxed(self.address.clone(), &self.options, protocol) {
             Ok(id) => {
-                let act = Box::new(
-                    move |registry: &mut Registry<App>, app: &mut App, ended: Ended<'_>| {
-                        self.handle_end(ended, registry, app);
-                    },
-                );
+                let act = Box::new(move |registry: &mut _, app: &mut App, ended: Ended<'_>| {
+                    self.handle_end(ended, registry, app);
+                });
                 registry.after_close.insert(id.0, AfterClose { opened: None, act });
             }
             Err(OpenError::ShuttingDown(_)) => {}
             Err(error) => {
-                let (peer, reason) = (self.address.clone(), refused(error));
-                self.try_again((peer, reason, false), registry, app);
+                // What the loop refuses before it asks the system is told in the same place as what that says.
+                let reason = CloseReason::ConnectFailed(io::Error::other(error));
+                let how = (self.address.clone(), reason, false);
+                self.try_again(how, registry, app);
             }
         }
     }
@@ -159,9 +159,4 @@ impl<App: 'static> Again<App> {
         // Where there is no room for one more timer, it ends here.
         let _ = registry.after(pause, move |registry, app| self.connect(protocol, registry, app));
     }
-}
-
-/// What the loop refused before the system was asked is told in the same place as what the system says.
-fn refused(error: OpenError) -> CloseReason {
-    CloseReason::ConnectFailed(io::Error::other(error))
 }

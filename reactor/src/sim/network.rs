@@ -14,8 +14,8 @@ use super::broken::Broken;
 use super::contract::Contract;
 use super::host::{Booted, Host, HostId, Node, Site, State};
 use crate::net::sim::{
-    Call, CallFault, Choices, Event, Fault, FaultCounts, Faults, Log, Segment, Shared, System,
-    Verdict, World, v4_of, v6_of,
+    Choices, Event, Fault, FaultCounts, Faults, Log, Segment, Shared, System, Verdict, World,
+    v4_of, v6_of,
 };
 use crate::trace::{Ring, Trace};
 use crate::{Address, Limits, Registry, ShutdownReport, Snapshot, Stats};
@@ -423,33 +423,6 @@ impl Network {
     /// A number for the test itself, from the same tape.
     pub fn choose(&mut self, below: u64) -> u64 {
         self.world.borrow_mut().choices.below(below)
-    }
-
-    // ── what the driver of simulations says ─────────────────────────────────────────────────
-
-    /// Breaks the simulation after so many steps.
-    pub(super) fn limit_steps(&mut self, limit: u64) {
-        self.step_limit = limit;
-    }
-
-    /// Has the call with a number meet a fault.
-    pub(super) fn plan_mishap(&mut self, call: u64, call_fault: CallFault) {
-        self.world.borrow_mut().calls.plan = Some((call, call_fault));
-    }
-
-    /// Notes the kind of every call from now on.
-    pub(super) fn record_calls(&mut self) {
-        self.world.borrow_mut().calls.record = Some(Vec::new());
-    }
-
-    /// The kinds of the calls that were noted, in order.
-    pub(super) fn take_calls(&mut self) -> Vec<Call> {
-        self.world.borrow_mut().calls.record.take().unwrap_or_default()
-    }
-
-    /// How many records there ever were.
-    pub(super) fn records(&self) -> u64 {
-        self.ring.borrow().total()
     }
 
     // ── helpers ─────────────────────────────────────────────────────────────────────────────

@@ -96,11 +96,9 @@ impl Run {
         let Start { seed, choices, call_fault, records, steps, is_quiet } = start;
         let watch = Watch::begin(is_quiet);
         let mut network = Network::with_records(choices, records);
-        network.limit_steps(steps);
-        network.record_calls();
-        if let Some((call, call_fault)) = call_fault {
-            network.plan_mishap(call, call_fault);
-        }
+        network.step_limit = steps;
+        network.world.borrow_mut().calls.record = Some(Vec::new());
+        network.world.borrow_mut().calls.plan = call_fault;
         let failing = play(scenario, &mut network);
         let (result, failure) = match failing {
             None => (Ok(()), None),
@@ -112,11 +110,11 @@ impl Run {
             result,
             hash: network.hash(),
             steps: network.steps(),
-            records: network.records(),
+            records: network.ring.borrow().total(),
             faults: network.fault_counts(),
             tape: network.tape().into(),
             length: network.now(),
-            calls: network.take_calls(),
+            calls: network.world.borrow_mut().calls.record.take().unwrap_or_default(),
             trace: network.trace(),
             failure,
         };

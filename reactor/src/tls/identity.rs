@@ -43,9 +43,12 @@ impl Identity {
     fn new(certificates: &Pem, key: &Pem) -> Result<Self, TlsError> {
         let chain = certificates.certificates()?;
         let certified = CertifiedKey::from_der(chain, key.key()?, &provider());
-        certified
-            .map(|key| Self(Arc::new(key)))
-            .map_err(|error| TlsError::Identity(in_words(&error)))
+        certified.map(|key| Self(Arc::new(key))).map_err(|error| {
+            TlsError::Identity(match error {
+                rustls::Error::InconsistentKeys(_) => "they do not go together".to_owned(),
+                other => other.to_string(),
+            })
+        })
     }
 
     /// When the certificate expires; `None` if it does not tell. Those that vouch for it are not asked: clients know
@@ -81,13 +84,6 @@ impl Identity {
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Identity").field(&self.fingerprint()).finish()
-    }
-}
-
-fn in_words(error: &rustls::Error) -> String {
-    match error {
-        rustls::Error::InconsistentKeys(_) => "they do not go together".to_owned(),
-        other => other.to_string(),
     }
 }
 
