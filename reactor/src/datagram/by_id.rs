@@ -97,8 +97,8 @@ impl<App> Registry<App> {
             return Err(OpenError::TooManyConnections(address.clone()));
         };
         socket.register(&self.poller, key.token()).map_err(OpenError::of(address))?;
-        let mut queue = DatagramQueue::new(socket, limits);
-        queue.make_ready(key, &mut self.ledger);
+        let mut queue = DatagramQueue::new(SocketId(key), socket, limits);
+        queue.make_ready(&mut self.ledger);
         let socket = Socket { queue, protocol: Box::new(protocol) };
         self.slots.insert(key, Source::Datagram(Box::new(socket)));
         Ok(SocketId(key))
@@ -112,9 +112,7 @@ impl<App> Registry<App> {
     pub fn close_socket(&mut self, id: SocketId) -> Result<(), Stale> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                if socket.queue.retire() {
-                    self.ledger.retired.push_back((id.0, Box::new(CloseReason::Closed)));
-                }
+                socket.queue.retire(CloseReason::Closed, &mut self.ledger);
                 Ok(())
             }
             Found::Running => {
@@ -139,7 +137,7 @@ impl<App> Registry<App> {
         };
         self.cancel_timers(socket.queue.timers);
         self.disarm_retry(&mut socket.queue.deaf);
-        Ok(socket.queue.into_std(&self.poller))
+        Ok(socket.queue.socket.into_std(&self.poller))
     }
 
     /// Sends a datagram from a socket, to its connected peer if there is no address.
@@ -157,8 +155,7 @@ impl<App> Registry<App> {
     pub fn send_to(&mut self, id: SocketId, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
         match self.slots.find(id.0) {
             Found::Here(Source::Datagram(socket)) if !socket.queue.is_closed() => {
-                let sent = socket.queue.send(id, bytes, to, &mut self.ledger);
-                sent.map_err(|error| socket.queue.explained(error, to))
+                socket.queue.send(bytes, to, &mut self.ledger)
             }
             Found::Running => {
                 self.ledger.attention = true;
@@ -218,9 +215,9 @@ impl<App> Registry<App> {
             _ => return Err(ReachError::Stale),
         }
         self.defer_call(move |registry, app| {
-            registry.call_socket_by_key(id.0, app, Callback::Task, |protocol, socket, app| {
-                if let Some(protocol) = protocol.as_any_mut().downcast_mut() {
-                    act(protocol, socket, app);
+            registry.call_socket_by_key(id.0, app, Callback::Task, |visit| {
+                if let Some(protocol) = visit.protocol.as_any_mut().downcast_mut() {
+                    act(protocol, &mut visit.transport, visit.app);
                 }
             });
         });
@@ -235,7 +232,7 @@ impl<App> Registry<App> {
     /// [`DatagramTransport`](crate::DatagramTransport) there).
     pub fn socket_address(&self, id: SocketId) -> Result<Address, Stale> {
         match self.slots.get(id.0) {
-            Some(Some(Source::Datagram(socket))) => Ok(socket.queue.local()),
+            Some(Some(Source::Datagram(socket))) => Ok(socket.queue.socket.local()),
             _ => Err(Stale),
         }
     }

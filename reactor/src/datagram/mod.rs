@@ -14,12 +14,11 @@ use bytes::{Buf, Bytes};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::net::{
-    DatagramSocket, Failure, Outgoing, Poller, Readiness, StdDatagram, is_out_of_buffers,
-    refuse_mismatch,
+    DatagramSocket, Failure, Outgoing, Poller, Readiness, is_out_of_buffers, refuse_mismatch,
 };
 use crate::stats::SocketRow;
 use crate::trace::What;
-use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, Membership, SocketId};
+use crate::{Address, CloseReason, DatagramLimits, Ecn, Envelope, SocketId};
 
 use deaf_peers::DeafPeers;
 pub use transport::DatagramTransport;
@@ -78,19 +77,26 @@ fn is_named(address: Option<&Address>) -> bool {
     matches!(address, Some(Address::Path(_) | Address::Abstract(_)))
 }
 
+/// Notes an error of the socket that is being visited.
+fn note_error(error: &io::Error, ledger: &mut Ledger) {
+    ledger.stats.datagram_errors += 1;
+    ledger.trace(|| What::DatagramFailed(error.kind()));
+}
+
 pub(crate) struct DatagramQueue {
-    socket: DatagramSocket,
+    pub(crate) id: SocketId,
+    pub(crate) socket: DatagramSocket,
     state: State,
     readiness: Readiness,
     queue: VecDeque<Waiting>,
     charge: usize,
     /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody, or the one
     /// that it is connected to, where the system does not tell when that has room.
-    pub(crate) deaf: DeafPeers,
+    deaf: DeafPeers,
     limits: DatagramLimits,
     pub(crate) timers: Option<Key>,
     /// Whether it is on the ready list.
-    is_ready: bool,
+    pub(crate) is_ready: bool,
 }
 
 /// A datagram, or a run, that waits for the system to take it.
@@ -117,8 +123,9 @@ enum State {
 }
 
 impl DatagramQueue {
-    pub(crate) fn new(socket: DatagramSocket, limits: DatagramLimits) -> Self {
+    pub(crate) fn new(id: SocketId, socket: DatagramSocket, limits: DatagramLimits) -> Self {
         Self {
+            id,
             socket,
             state: State::Opening,
             readiness: Readiness::READ.with(Readiness::WRITE),
@@ -136,7 +143,7 @@ impl DatagramQueue {
     }
 
     /// Opens it; whether it was not open yet, so that `on_open` is due.
-    pub(crate) fn open(&mut self) -> bool {
+    fn open(&mut self) -> bool {
         let opening = self.state == State::Opening;
         if opening {
             self.state = State::Open;
@@ -149,54 +156,58 @@ impl DatagramQueue {
         self.state == State::Opening
     }
 
-    pub(crate) fn can_receive(&self) -> bool {
-        self.state == State::Open && self.readiness.contains(Readiness::READ)
+    /// Whether there may be something to receive; there is not once it is closed.
+    fn can_receive(&self) -> bool {
+        self.readiness.contains(Readiness::READ)
     }
 
-    /// Notes why nothing was received. `false` if there is nothing for now; otherwise it is the error
-    /// of an earlier datagram, and the next call tells of what has arrived meanwhile.
-    pub(crate) fn receive_failed(&mut self, error: &io::Error, ledger: &mut Ledger) -> bool {
-        if error.kind() == io::ErrorKind::WouldBlock {
-            ledger.trace(|| What::ReadBlocked);
-            self.readiness = self.readiness.without(Readiness::READ);
-            return false;
-        }
-        ledger.stats.datagram_errors += 1;
-        ledger.trace(|| What::DatagramFailed(error.kind()));
-        true
+    /// Receives nothing until there is another event.
+    fn await_event(&mut self) {
+        self.readiness = self.readiness.without(Readiness::READ);
     }
 
     /// Sends now if nothing waits in front, else queues; drops the datagram if the queue is full.
     #[inline(always)]
     pub(crate) fn send(
         &mut self,
-        id: SocketId,
         bytes: &[u8],
         to: Option<&Address>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if self.queue.is_empty()
             && self.readiness.contains(Readiness::WRITE)
-            && let Some(result) = self.socket.send_at_once(bytes, to)
+            && let Some(sent) = self.socket.send_at_once(bytes, to)
         {
-            return match result {
+            return match sent {
                 Ok(()) => {
-                    Self::sent(id, bytes, 1, ledger);
+                    self.sent(bytes, 1, ledger);
                     Ok(())
                 }
-                Err(failure) => self.hold_back(id, bytes, to, failure, ledger),
+                Err(failure) => self.send_any(&Outgoing::plain(bytes, to), Some(failure), ledger),
             };
         }
-        self.send_with(id, &Outgoing::single(bytes, to, Envelope::default()), ledger)
+        self.send_any(&Outgoing::plain(bytes, to), None, ledger)
+    }
+
+    /// As [`send`](Self::send), for a datagram of any kind, or for one that has failed to leave at once.
+    #[inline(never)]
+    fn send_any(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        failure: Option<Failure>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        let sent = self.send_or_queue(outgoing, failure, ledger);
+        sent.map_err(|error| self.explained(error, outgoing.to))
     }
 
     /// What is wrong, in words that say what to do, if an address can never be sent to from this socket.
-    pub(crate) fn explained(&self, error: io::Error, to: Option<&Address>) -> io::Error {
+    fn explained(&self, error: io::Error, to: Option<&Address>) -> io::Error {
         let is_transient =
             matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionRefused);
         match to {
             Some(Address::Unnamed) => io::Error::new(io::ErrorKind::InvalidInput, UNNAMED_SENDER),
-            Some(to) if !is_transient => match refuse_mismatch(&self.local(), Some(to)) {
+            Some(to) if !is_transient => match refuse_mismatch(&self.socket.local(), Some(to)) {
                 Ok(()) => error,
                 Err(why) => io::Error::new(io::ErrorKind::InvalidInput, why),
             },
@@ -204,19 +215,14 @@ impl DatagramQueue {
         }
     }
 
-    /// As [`send_with`](Self::send_with), of a run of datagrams that may be longer than what one call
-    /// takes. With the first error it ends.
-    pub(crate) fn send_run(
-        &mut self,
-        id: SocketId,
-        run: &Outgoing<'_>,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
+    /// As [`send`](Self::send), of a run of datagrams that may be longer than what one call takes. With the
+    /// first error it ends.
+    fn send_run(&mut self, run: &Outgoing<'_>, ledger: &mut Ledger) -> io::Result<()> {
         let Outgoing { bytes: mut rest, stride, .. } = *run;
         while !rest.is_empty() {
             let at_once = self.socket.run_of(stride);
             let (bytes, behind) = rest.split_at(rest.len().min(stride * at_once));
-            match self.send_with(id, &Outgoing { bytes, ..*run }, ledger) {
+            match self.send_any(&Outgoing { bytes, ..*run }, None, ledger) {
                 Ok(()) => rest = behind,
                 // The system has just found out that it has to be told them one by one.
                 Err(_) if self.socket.run_of(stride) < at_once => {}
@@ -226,30 +232,27 @@ impl DatagramQueue {
         Ok(())
     }
 
-    /// As [`send`](Self::send), for a datagram of any kind.
-    pub(crate) fn send_with(
+    fn send_or_queue(
         &mut self,
-        id: SocketId,
         outgoing: &Outgoing<'_>,
+        failure: Option<Failure>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if let (Some(to), true) = (outgoing.to, is_named(outgoing.to)) {
-            return self.send_to_named(id, outgoing, to, ledger);
+            return self.send_to_named(outgoing, to, ledger);
         }
         if self.deaf.contains(&CONNECTED) {
-            return self.put_off(id, outgoing.bytes, &CONNECTED, ledger);
+            return self.put_off(outgoing.bytes, &CONNECTED, ledger);
         }
         if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
-            return self.enqueue(id, outgoing, ledger);
+            return self.enqueue(outgoing, ledger);
         }
-        match self.send_now(id, outgoing, ledger) {
+        match self.send_now(outgoing, failure, ledger) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.enqueue(id, outgoing, ledger)
+                self.enqueue(outgoing, ledger)
             }
             // Nothing tells when the peer has received some.
-            Err(error) if self.is_full(&error) => {
-                self.put_off(id, outgoing.bytes, &CONNECTED, ledger)
-            }
+            Err(error) if self.is_full(&error) => self.put_off(outgoing.bytes, &CONNECTED, ledger),
             result => result,
         }
     }
@@ -264,57 +267,42 @@ impl DatagramQueue {
     /// Sends to a Unix socket by its name. If this peer takes nothing, others still may.
     fn send_to_named(
         &mut self,
-        id: SocketId,
         outgoing: &Outgoing<'_>,
         to: &Address,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
         if !self.deaf.contains(to) {
-            match self.send_now(id, outgoing, ledger) {
+            match self.send_now(outgoing, None, ledger) {
                 Err(error) if self.is_full(&error) => {}
                 result => return result,
             }
         }
-        self.put_off(id, outgoing.bytes, to, ledger)
+        self.put_off(outgoing.bytes, to, ledger)
     }
 
     /// Keeps a datagram for a peer that has no room now.
-    fn put_off(
-        &mut self,
-        id: SocketId,
-        bytes: &[u8],
-        to: &Address,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
+    fn put_off(&mut self, bytes: &[u8], to: &Address, ledger: &mut Ledger) -> io::Result<()> {
         let charge = bytes.len() + DATAGRAM_CHARGE;
         // One peer must not take all the room there is for the others, but a datagram as long as they may be.
         let for_it = self.deaf.charge(to);
         let share = if *to == CONNECTED { 1 } else { DEAF_SHARE };
         let is_much = for_it > 0 && for_it + charge > self.limits.outbox / share;
-        if is_much || self.charge + charge > self.limits.outbox {
-            return Self::drop_datagram(id, bytes.len(), ledger);
-        }
-        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
-        self.charge += charge;
+        self.charge_for(bytes, is_much, ledger)?;
         self.deaf.push(to, Bytes::copy_from_slice(bytes), charge, ledger.clock.tick());
         // Whoever visits it sets the timer of the next try.
-        self.make_ready(id.0, ledger);
+        self.make_ready(ledger);
         Ok(())
     }
 
     /// Tries again to send a datagram to a peer that took none; `None` if none is to be tried now, or it
     /// takes none still.
-    pub(crate) fn retry_deaf(
-        &mut self,
-        id: SocketId,
-        ledger: &mut Ledger,
-    ) -> Option<io::Result<()>> {
+    fn retry_deaf(&mut self, ledger: &mut Ledger) -> Option<io::Result<()>> {
         let now = ledger.clock.tick();
         loop {
             let (to, bytes) = self.deaf.due(now)?;
             let named = (to != CONNECTED).then_some(&to);
-            let outgoing = Outgoing::single(&bytes, named, Envelope::default());
-            let result = self.send_now(id, &outgoing, ledger);
+            let outgoing = Outgoing::plain(&bytes, named);
+            let result = self.send_now(&outgoing, None, ledger);
             if result.as_ref().is_err_and(|error| self.is_full(error)) {
                 self.deaf.refused(&to, now);
                 continue;
@@ -326,111 +314,78 @@ impl DatagramQueue {
         }
     }
 
-    fn drop_datagram(id: SocketId, bytes: usize, ledger: &mut Ledger) -> io::Result<()> {
-        ledger.stats.datagrams_dropped += 1;
-        ledger.trace_of(id, || What::Dropped { bytes });
-        Err(io::ErrorKind::WouldBlock.into())
-    }
-
-    /// A datagram did not leave at once: it waits if it only would have blocked.
-    fn hold_back(
-        &mut self,
-        id: SocketId,
-        bytes: &[u8],
-        to: Option<&Address>,
-        failure: Failure,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
-        let error = io::Error::from(failure);
-        let is_full = error.kind() == io::ErrorKind::WouldBlock;
-        Self::send_failed(id, bytes.len(), &error, is_full, ledger);
-        if is_full {
-            self.readiness = self.readiness.without(Readiness::WRITE);
-            let outgoing = Outgoing::single(bytes, to, Envelope::default());
-            return self.enqueue(id, &outgoing, ledger);
-        }
-        Err(error)
-    }
-
-    fn enqueue(
-        &mut self,
-        id: SocketId,
-        outgoing: &Outgoing<'_>,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
+    fn enqueue(&mut self, outgoing: &Outgoing<'_>, ledger: &mut Ledger) -> io::Result<()> {
         let Outgoing { bytes, stride, to, envelope } = *outgoing;
-        if self.charge + bytes.len() + DATAGRAM_CHARGE > self.limits.outbox {
-            return Self::drop_datagram(id, bytes.len(), ledger);
-        }
-        ledger.trace_of(id, || What::Queued { bytes: bytes.len() });
-        self.charge += bytes.len() + DATAGRAM_CHARGE;
+        self.charge_for(bytes, false, ledger)?;
         let bytes = Bytes::copy_from_slice(bytes);
         self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
         Ok(())
     }
 
-    fn send_now(
-        &mut self,
-        id: SocketId,
-        outgoing: &Outgoing<'_>,
-        ledger: &mut Ledger,
-    ) -> io::Result<()> {
-        if let Err(error) = self.socket.send(outgoing) {
-            Self::send_failed(id, outgoing.bytes.len(), &error, self.is_full(&error), ledger);
-            if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
-                self.readiness = self.readiness.without(Readiness::WRITE);
-            }
-            return Err(error);
+    /// Charges a datagram that is to wait, or drops it where there is no room.
+    fn charge_for(&mut self, bytes: &[u8], is_much: bool, ledger: &mut Ledger) -> io::Result<()> {
+        let (bytes, charge) = (bytes.len(), bytes.len() + DATAGRAM_CHARGE);
+        if is_much || self.charge + charge > self.limits.outbox {
+            ledger.stats.datagrams_dropped += 1;
+            ledger.trace_of(self.id, || What::Dropped { bytes });
+            return Err(io::ErrorKind::WouldBlock.into());
         }
-        Self::sent(id, outgoing.bytes, outgoing.count(), ledger);
+        self.charge += charge;
+        ledger.trace_of(self.id, || What::Queued { bytes });
         Ok(())
     }
 
-    fn sent(id: SocketId, bytes: &[u8], count: usize, ledger: &mut Ledger) {
+    /// Has the system send something, unless that has failed already, and notes how it went.
+    fn send_now(
+        &mut self,
+        outgoing: &Outgoing<'_>,
+        failure: Option<Failure>,
+        ledger: &mut Ledger,
+    ) -> io::Result<()> {
+        let sent = failure.map_or_else(|| self.socket.send(outgoing), |why| Err(why.into()));
+        match &sent {
+            Ok(()) => self.sent(outgoing.bytes, outgoing.count(), ledger),
+            Err(error) if self.is_full(error) => {
+                ledger.trace_of(self.id, || What::WriteBlocked { wanted: outgoing.bytes.len() });
+                if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
+                    self.readiness = self.readiness.without(Readiness::WRITE);
+                }
+            }
+            Err(error) => {
+                ledger.stats.datagram_errors += 1;
+                ledger.trace_of(self.id, || What::DatagramFailed(error.kind()));
+            }
+        }
+        sent
+    }
+
+    fn sent(&self, bytes: &[u8], count: usize, ledger: &mut Ledger) {
         ledger.stats.datagrams_sent += count as u64;
         ledger.stats.datagram_bytes_sent += bytes.len() as u64;
-        ledger.trace_of(id, || What::Sent { bytes: bytes.len() });
+        ledger.trace_of(self.id, || What::Sent { bytes: bytes.len() });
     }
 
-    fn send_failed(
-        id: SocketId,
-        wanted: usize,
-        error: &io::Error,
-        is_full: bool,
-        ledger: &mut Ledger,
-    ) {
-        if is_full {
-            ledger.trace_of(id, || What::WriteBlocked { wanted });
-        } else {
-            ledger.stats.datagram_errors += 1;
-            ledger.trace_of(id, || What::DatagramFailed(error.kind()));
-        }
-    }
-
-    pub(crate) fn can_flush(&self) -> bool {
+    fn can_flush(&self) -> bool {
         !self.queue.is_empty() && self.readiness.contains(Readiness::WRITE)
     }
 
     /// Sends one queued datagram, or run; its error, if it has one of its own.
-    pub(crate) fn flush_one(&mut self, id: SocketId, ledger: &mut Ledger) -> io::Result<()> {
+    fn flush_one(&mut self, ledger: &mut Ledger) -> io::Result<()> {
         let Some(mut waiting) = self.queue.pop_front() else {
             return Ok(());
         };
         let at_once = self.socket.run_of(waiting.stride);
         let length = waiting.bytes.len().min(waiting.stride * at_once);
         let part = Outgoing { bytes: &waiting.bytes[..length], ..waiting.outgoing() };
-        let result = match self.send_now(id, &part, ledger) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.queue.push_front(waiting);
-                return Ok(());
-            }
-            // The system has just found out that it has to be told them one by one.
-            Err(_) if self.socket.run_of(waiting.stride) < at_once => {
-                self.queue.push_front(waiting);
-                return Ok(());
-            }
-            result => result,
-        };
+        let result = self.send_now(&part, None, ledger);
+        if let Err(error) = &result
+            && (error.kind() == io::ErrorKind::WouldBlock
+                // The system has just found out that it has to be told them one by one.
+                || self.socket.run_of(waiting.stride) < at_once)
+        {
+            self.queue.push_front(waiting);
+            return Ok(());
+        }
         self.charge -= length;
         waiting.bytes.advance(length);
         if waiting.bytes.is_empty() {
@@ -442,90 +397,49 @@ impl DatagramQueue {
     }
 
     /// Datagrams that wait.
-    pub(crate) fn queued(&self) -> usize {
+    fn queued(&self) -> usize {
         let queued: usize = self.queue.iter().map(|waiting| waiting.outgoing().count()).sum();
         queued + self.deaf.queued()
     }
 
-    pub(crate) fn has_queued(&self) -> bool {
+    fn has_queued(&self) -> bool {
         !self.queue.is_empty() || !self.deaf.is_empty()
     }
 
-    pub(crate) fn make_ready(&mut self, key: Key, ledger: &mut Ledger) {
+    fn make_ready(&mut self, ledger: &mut Ledger) {
         if !std::mem::replace(&mut self.is_ready, true) {
-            ledger.ready.push_back(key);
+            ledger.ready.push_back(self.id.0);
         }
     }
 
-    pub(crate) fn unmake_ready(&mut self) {
-        self.is_ready = false;
-    }
-
-    /// Marks it as ended; `false` if it was already. The caller puts it on the loop's list of retired sources.
-    pub(crate) fn retire(&mut self) -> bool {
-        std::mem::replace(&mut self.state, State::Closed) != State::Closed
+    /// Ends it, unless it has ended already: it receives no more, and is told at the end of the turn.
+    pub(crate) fn retire(&mut self, reason: CloseReason, ledger: &mut Ledger) {
+        if std::mem::replace(&mut self.state, State::Closed) != State::Closed {
+            self.await_event();
+            ledger.retired.push_back((self.id.0, Box::new(reason)));
+        }
     }
 
     pub(crate) fn is_closed(&self) -> bool {
         self.state == State::Closed
     }
 
-    /// Ends its events, even if its description lives on in a duplicate.
-    pub(crate) fn dispose(&mut self, poller: &Poller) {
-        // It fails only if the duplicate's owner has taken it out already.
-        let _ = self.socket.deregister(poller);
-    }
-
-    pub(crate) fn into_std(self, poller: &Poller) -> StdDatagram {
-        self.socket.into_std(poller)
-    }
-
-    pub(crate) fn limits(&self) -> &DatagramLimits {
-        &self.limits
-    }
-
-    pub(crate) fn set_limits(&mut self, limits: DatagramLimits) {
-        self.limits = limits;
-    }
-
-    pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
-        self.socket.join(group)
-    }
-
-    pub(crate) fn leave(&self, group: Membership) -> io::Result<()> {
-        self.socket.leave(group)
-    }
-
     /// The error the system keeps for the socket, which is cleared by asking.
-    pub(crate) fn take_error(&self, ledger: &mut Ledger) -> Option<io::Error> {
+    fn take_error(&self, ledger: &mut Ledger) -> Option<io::Error> {
         let error = self.socket.take_error()?;
-        ledger.stats.datagram_errors += 1;
-        ledger.trace(|| What::DatagramFailed(error.kind()));
+        note_error(&error, ledger);
         Some(error)
     }
 
-    pub(crate) fn has_failed(&self) -> bool {
+    fn has_failed(&self) -> bool {
         self.readiness.contains(Readiness::END)
     }
 
     /// An error was reported, and the socket goes on.
-    pub(crate) fn recover(&mut self, key: Key, poller: &Poller) {
+    fn recover(&mut self, poller: &Poller) {
         self.readiness = self.readiness.without(Readiness::END);
         // If it cannot be registered any more it stays silent, and can still be closed.
-        let _ = self.socket.register_again(poller, key.token());
-    }
-
-    /// Receives nothing until there is another event.
-    pub(crate) fn await_event(&mut self) {
-        self.readiness = self.readiness.without(Readiness::READ);
-    }
-
-    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
-        self.socket.duplicate()
-    }
-
-    pub(crate) fn local(&self) -> Address {
-        self.socket.local()
+        let _ = self.socket.register_again(poller, self.id.0.token());
     }
 
     pub(crate) fn row(&self) -> SocketRow {

@@ -14,30 +14,21 @@ use crate::{
 
 /// One datagram socket, lent to its protocol for the time of a callback.
 pub struct DatagramTransport<'a, App> {
-    id: SocketId,
-    queue: &'a mut DatagramQueue,
-    registry: &'a mut Registry<App>,
+    pub(super) queue: &'a mut DatagramQueue,
+    pub(super) registry: &'a mut Registry<App>,
 }
 
-impl<'a, App> DatagramTransport<'a, App> {
-    pub(crate) fn new(
-        id: SocketId,
-        queue: &'a mut DatagramQueue,
-        registry: &'a mut Registry<App>,
-    ) -> Self {
-        Self { id, queue, registry }
-    }
-
+impl<App> DatagramTransport<'_, App> {
     /// This socket's id: keep it to reach the socket from elsewhere.
     #[must_use]
     pub fn id(&self) -> SocketId {
-        self.id
+        self.queue.id
     }
 
     /// The address it is bound to.
     #[must_use]
     pub fn local(&self) -> Address {
-        self.queue.local()
+        self.queue.socket.local()
     }
 
     /// Everything else that is registered with the loop.
@@ -56,8 +47,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// that bind to nothing). Otherwise what the system says of this datagram, or of an earlier one: too long, no
     /// route, refused. The socket goes on.
     pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
-        let sent = self.queue.send(self.id, bytes, Some(to), &mut self.registry.ledger);
-        sent.map_err(|error| self.queue.explained(error, Some(to)))
+        self.queue.send(bytes, Some(to), &mut self.registry.ledger)
     }
 
     /// As [`send_to`](Self::send_to), to the peer the socket is connected to.
@@ -66,7 +56,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     ///
     /// As there, and if the socket is not connected.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.queue.send(self.id, bytes, None, &mut self.registry.ledger)
+        self.queue.send(bytes, None, &mut self.registry.ledger)
     }
 
     /// As [`send_to`](Self::send_to), or as [`send`](Self::send) if there is no address, from a local
@@ -82,9 +72,8 @@ impl<'a, App> DatagramTransport<'a, App> {
         to: Option<&Address>,
         envelope: Envelope,
     ) -> io::Result<()> {
-        let outgoing = Outgoing::single(bytes, to, envelope);
-        let sent = self.queue.send_with(self.id, &outgoing, &mut self.registry.ledger);
-        sent.map_err(|error| self.queue.explained(error, to))
+        let outgoing = Outgoing { envelope, ..Outgoing::plain(bytes, to) };
+        self.queue.send_any(&outgoing, None, &mut self.registry.ledger)
     }
 
     /// Sends a run of datagrams to one peer: `bytes`, cut into pieces of `size`, of which the last may be
@@ -118,8 +107,7 @@ impl<'a, App> DatagramTransport<'a, App> {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let run = Outgoing { bytes, stride: size, to, envelope };
-        let sent = self.queue.send_run(self.id, &run, &mut self.registry.ledger);
-        sent.map_err(|error| self.queue.explained(error, to))
+        self.queue.send_run(&run, &mut self.registry.ledger)
     }
 
     /// Sends to the sender of a datagram, from the address it was sent to if that is known: what a
@@ -144,12 +132,12 @@ impl<'a, App> DatagramTransport<'a, App> {
     /// The limits of this socket.
     #[must_use]
     pub fn limits(&self) -> &DatagramLimits {
-        self.queue.limits()
+        &self.queue.limits
     }
 
     /// Changes the limits of this socket, by value or by reference. What is queued already stays.
     pub fn set_limits(&mut self, limits: impl Borrow<DatagramLimits>) {
-        self.queue.set_limits(limits.borrow().clone());
+        self.queue.limits = limits.borrow().clone();
     }
 
     /// Joins a multicast group.
@@ -158,7 +146,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     ///
     /// If there is no such interface, it is joined already, or this is no UDP socket.
     pub fn join(&mut self, group: Membership) -> io::Result<()> {
-        self.queue.join(group)
+        self.queue.socket.join(group)
     }
 
     /// Leaves a multicast group.
@@ -167,7 +155,7 @@ impl<'a, App> DatagramTransport<'a, App> {
     ///
     /// If it was not joined, or this is no UDP socket.
     pub fn leave(&mut self, group: Membership) -> io::Result<()> {
-        self.queue.leave(group)
+        self.queue.socket.leave(group)
     }
 
     /// Has [`on_timer`](crate::DatagramProtocol::on_timer) called after a delay. A key that is set
@@ -179,7 +167,7 @@ impl<'a, App> DatagramTransport<'a, App> {
             return;
         }
         let timers = &mut self.queue.timers;
-        if self.registry.set_source_timer(self.id.0, timers, key, after).is_err() {
+        if self.registry.set_source_timer(self.queue.id.0, timers, key, after).is_err() {
             self.retire(CloseReason::TimersFull);
         }
     }
@@ -195,15 +183,13 @@ impl<'a, App> DatagramTransport<'a, App> {
         self.retire(CloseReason::Closed);
     }
 
-    fn retire(&mut self, reason: CloseReason) {
-        if self.queue.retire() {
-            self.registry.ledger.retired.push_back((self.id.0, Box::new(reason)));
-        }
+    pub(super) fn retire(&mut self, reason: CloseReason) {
+        self.queue.retire(reason, &mut self.registry.ledger);
     }
 }
 
 impl<App> fmt::Debug for DatagramTransport<'_, App> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DatagramTransport").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("DatagramTransport").field("id", &self.queue.id).finish_non_exhaustive()
     }
 }

@@ -6,15 +6,14 @@ use std::mem::ManuallyDrop;
 use std::net::SocketAddr;
 
 use super::deaf_peers::DeafPeers;
-use super::{DatagramTransport, SocketClosed};
+use super::{DatagramQueue, DatagramTransport, SocketClosed, note_error};
 use crate::id::Key;
-use crate::ledger::Scratch;
+use crate::ledger::{Ledger, Scratch};
 use crate::net::{AtOnce, Incoming};
 use crate::offload::panic_message;
 use crate::registry::{DatagramProtocol, Registry, Timed};
 use crate::slots::Found;
 use crate::source::{Socket, Source};
-use crate::timer::Tick;
 use crate::trace::{Callback, What};
 use crate::{Address, CloseReason, Datagram, SocketId, TimerKey};
 
@@ -24,113 +23,131 @@ const ERRORS: usize = 64;
 
 /// A datagram socket that is being visited, out of its slot, with all that its methods need.
 pub(crate) struct SocketVisit<'a, App> {
-    key: Key,
-    socket: &'a mut Socket<App>,
-    registry: &'a mut Registry<App>,
-    app: &'a mut App,
+    pub(crate) protocol: &'a mut (dyn DatagramProtocol<App> + 'static),
+    pub(crate) transport: DatagramTransport<'a, App>,
+    pub(crate) app: &'a mut App,
 }
 
 impl<'a, App> SocketVisit<'a, App> {
     pub(crate) fn new(
-        key: Key,
         socket: &'a mut Socket<App>,
         registry: &'a mut Registry<App>,
         app: &'a mut App,
     ) -> Self {
-        Self { key, socket, registry, app }
+        let Socket { queue, protocol } = socket;
+        Self { protocol: &mut **protocol, transport: DatagramTransport { queue, registry }, app }
     }
 
     /// Does all that there is to do now.
     pub(crate) fn handle(&mut self, scratch: &mut Scratch) {
-        if self.socket.queue.is_closed() {
+        if self.queue().is_closed() {
             return;
         }
-        if self.socket.queue.open() {
-            self.call(Callback::Open, |protocol, transport, app| {
-                protocol.on_open(transport, app);
-            });
+        if self.queue().open() {
+            self.call(Callback::Open, |it| it.protocol.on_open(&mut it.transport, it.app));
         }
-        let has_failed = self.socket.queue.has_failed();
+        let has_failed = self.queue().has_failed();
         if has_failed {
-            self.socket.queue.recover(self.key, &self.registry.poller);
+            let DatagramTransport { queue, registry } = &mut self.transport;
+            queue.recover(&registry.poller);
         }
         self.flush();
-        if !self.socket.queue.deaf.is_empty() {
+        if !self.queue().deaf.is_empty() {
             self.retry_deaf_peers();
         }
         self.receive(scratch);
-        if has_failed && let Some(error) = self.socket.queue.take_error(&mut self.registry.ledger) {
+        if has_failed
+            && let Some(error) = self.with_ledger(|queue, ledger| queue.take_error(ledger))
+        {
             self.report(&error);
         }
     }
 
+    fn queue(&mut self) -> &mut DatagramQueue {
+        self.transport.queue
+    }
+
+    fn with_ledger<R>(&mut self, act: impl FnOnce(&mut DatagramQueue, &mut Ledger) -> R) -> R {
+        act(self.transport.queue, &mut self.transport.registry.ledger)
+    }
+
     fn come_again(&mut self) {
-        self.socket.queue.make_ready(self.key, &mut self.registry.ledger);
+        self.with_ledger(DatagramQueue::make_ready);
     }
 
     // ── receiving ───────────────────────────────────────────────────────────────────────────
 
     fn receive(&mut self, scratch: &mut Scratch) {
-        let budget = self.registry.ledger.limits.datagram_budget;
-        let (mut received, mut errors) = (0, 0);
-        while received < budget {
-            if !self.socket.queue.can_receive() {
-                return;
-            }
-            let outcome = match self.socket.queue.socket.receive_at_once(scratch) {
-                AtOnce::V4(length, from) => {
-                    self.deliver_bytes(&scratch[..length], from.into());
-                    Ok(1)
-                }
-                AtOnce::V6(length, from) => {
-                    self.deliver_bytes(&scratch[..length], from.into());
-                    Ok(1)
-                }
-                AtOnce::Failed(error) => Err(error),
-                AtOnce::Otherwise => self.receive_thoroughly(scratch),
-            };
-            match outcome {
-                Ok(delivered) => received += delivered,
-                Err(error) => {
-                    if !self.socket.queue.receive_failed(&error, &mut self.registry.ledger) {
-                        return;
-                    }
-                    self.report(&error);
-                    errors += 1;
-                    if errors == ERRORS {
-                        break;
-                    }
-                }
+        let budget = self.transport.registry.ledger.limits.datagram_budget;
+        let (mut left, mut errors) = (budget, ERRORS);
+        while errors > 0
+            && let Some(other) = self.receive_plain(scratch, &mut left)
+        {
+            match other {
+                Ok(incoming) => left = left.saturating_sub(self.deliver_all(incoming, scratch)),
+                Err(error) => errors -= self.receive_failed(&error),
             }
         }
-        if received == 0 {
-            self.socket.queue.await_event();
-        } else if self.socket.queue.can_receive() {
+        if left == budget {
+            self.queue().await_event();
+        } else if self.queue().can_receive() {
             self.come_again();
         }
     }
 
+    /// Receives plain datagrams, each with its call, for as long as nothing else comes, or so many.
+    // A function of its own has the registers for it: 10 instructions a datagram.
+    #[inline(never)]
+    fn receive_plain(
+        &mut self,
+        scratch: &mut Scratch,
+        left: &mut usize,
+    ) -> Option<io::Result<Incoming>> {
+        while *left > 0 && self.queue().can_receive() {
+            match self.queue().socket.receive_at_once(scratch) {
+                AtOnce::V4(length, from) => self.deliver_plain(&scratch[..length], from.into()),
+                AtOnce::V6(length, from) => self.deliver_plain(&scratch[..length], from.into()),
+                AtOnce::Failed(error) => return Some(Err(error)),
+                AtOnce::Otherwise => return Some(self.queue().socket.receive(scratch)),
+            }
+            *left -= 1;
+        }
+        None
+    }
+
     /// Delivers a plain datagram: bytes and a sender.
-    fn deliver_bytes(&mut self, bytes: &[u8], from: SocketAddr) {
+    fn deliver_plain(&mut self, bytes: &[u8], from: SocketAddr) {
         // It owns nothing, so that there is nothing to drop.
         self.deliver(&ManuallyDrop::new(Datagram::plain(bytes, Address::Ip(from))));
     }
 
+    /// Nothing was received: there is nothing for now, or it is the error of an earlier datagram, and the next call
+    /// tells of what has arrived meanwhile. Returns how many errors that were.
+    fn receive_failed(&mut self, error: &io::Error) -> usize {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            self.with_ledger(|_, ledger| ledger.trace(|| What::ReadBlocked));
+            self.queue().await_event();
+            return 0;
+        }
+        self.with_ledger(|_, ledger| note_error(error, ledger));
+        self.report(error);
+        1
+    }
+
     fn deliver(&mut self, datagram: &Datagram<'_>) {
-        let ledger = &mut self.registry.ledger;
+        let ledger = &mut self.transport.registry.ledger;
         let length = datagram.bytes.len();
         ledger.stats.datagrams_received += 1;
         ledger.stats.datagram_bytes_received += length as u64;
         ledger.trace(|| What::Received { bytes: length });
-        self.call_open(Callback::Datagram, |protocol, transport, app| {
-            protocol.on_datagram(transport, datagram, app);
+        self.call_open(Callback::Datagram, |it| {
+            it.protocol.on_datagram(&mut it.transport, datagram, it.app);
         });
     }
 
-    /// Receives once, delivers every datagram that came, and returns their number. If a callback closes the
-    /// socket, the datagrams behind it are lost, as those are that wait in the socket.
-    fn receive_thoroughly(&mut self, scratch: &mut Scratch) -> io::Result<usize> {
-        let incoming = self.socket.queue.socket.receive(scratch)?;
+    /// Delivers every datagram that has come by one call, and returns their number. If a callback closes the
+    /// socket, those behind it are lost, as those are that wait in the socket.
+    fn deliver_all(&mut self, incoming: Incoming, scratch: &Scratch) -> usize {
         let Incoming { length, stride, from, to, ecn, truncated } = incoming;
         let mut datagram = Datagram { bytes: &[], from, to, ecn, truncated };
         let (mut rest, mut delivered) = (&scratch[..length], 0);
@@ -139,8 +156,8 @@ impl<'a, App> SocketVisit<'a, App> {
             (datagram.bytes, rest) = rest.split_at(stride.min(rest.len()));
             self.deliver(&datagram);
             delivered += 1;
-            if rest.is_empty() || self.socket.queue.is_closed() {
-                return Ok(delivered);
+            if rest.is_empty() || self.queue().is_closed() {
+                return delivered;
             }
         }
     }
@@ -149,19 +166,18 @@ impl<'a, App> SocketVisit<'a, App> {
 
     /// Sends what is queued.
     fn flush(&mut self) {
-        if !self.socket.queue.can_flush() {
+        if !self.queue().can_flush() {
             return;
         }
-        for _ in 0..self.registry.ledger.limits.datagram_budget {
-            if !self.socket.queue.can_flush() {
+        for _ in 0..self.transport.registry.ledger.limits.datagram_budget {
+            if !self.queue().can_flush() {
                 break;
             }
-            let id = SocketId(self.key);
-            if let Err(error) = self.socket.queue.flush_one(id, &mut self.registry.ledger) {
+            if let Err(error) = self.with_ledger(DatagramQueue::flush_one) {
                 self.report(&error);
             }
         }
-        if self.socket.queue.can_flush() {
+        if self.queue().can_flush() {
             self.come_again();
         } else {
             self.tell_if_drained();
@@ -170,39 +186,34 @@ impl<'a, App> SocketVisit<'a, App> {
 
     /// Tries again those peers whose time has come, and sets the timer for the others.
     fn retry_deaf_peers(&mut self) {
-        for _ in 0..self.registry.ledger.limits.datagram_budget {
-            match self.socket.queue.retry_deaf(SocketId(self.key), &mut self.registry.ledger) {
+        for _ in 0..self.transport.registry.ledger.limits.datagram_budget {
+            match self.with_ledger(DatagramQueue::retry_deaf) {
                 None => break,
                 Some(Ok(())) => {}
                 Some(Err(error)) => self.report(&error),
             }
-            if self.socket.queue.is_closed() {
+            if self.queue().is_closed() {
                 return;
             }
         }
-        match self.socket.queue.deaf.next_retry() {
-            Some(tick) => self.arm_retry(tick),
-            None => {
-                self.registry.disarm_retry(&mut self.socket.queue.deaf);
+        let DatagramTransport { queue, registry } = &mut self.transport;
+        match (queue.deaf.next_retry(), queue.deaf.timer) {
+            (Some(tick), Some(timer)) => drop(registry.wheel.rearm(timer, tick)),
+            // Beyond the timers' limit: it is what keeps the queue from standing still.
+            (Some(tick), None) => {
+                let retry = || Timed::Retry { socket: queue.id.0 };
+                queue.deaf.timer = Some(registry.wheel.insert(tick, retry));
+            }
+            (None, _) => {
+                registry.disarm_retry(&mut queue.deaf);
                 self.tell_if_drained();
             }
         }
     }
 
-    fn arm_retry(&mut self, tick: Tick) {
-        let (wheel, deaf) = (&mut self.registry.wheel, &mut self.socket.queue.deaf);
-        match deaf.timer {
-            Some(timer) => drop(wheel.rearm(timer, tick)),
-            // Beyond the timers' limit: it is what keeps the queue from standing still.
-            None => deaf.timer = Some(wheel.insert(tick, || Timed::Retry { socket: self.key })),
-        }
-    }
-
     fn tell_if_drained(&mut self) {
-        if !self.socket.queue.has_queued() {
-            self.call(Callback::Drain, |protocol, transport, app| {
-                protocol.on_drain(transport, app);
-            });
+        if !self.queue().has_queued() {
+            self.call(Callback::Drain, |it| it.protocol.on_drain(&mut it.transport, it.app));
         }
     }
 
@@ -210,59 +221,40 @@ impl<'a, App> SocketVisit<'a, App> {
 
     /// Tells the protocol of an error that is not fatal.
     fn report(&mut self, error: &io::Error) {
-        self.call(Callback::Error, |protocol, transport, app| {
-            protocol.on_error(transport, error, app);
-        });
+        self.call(Callback::Error, |it| it.protocol.on_error(&mut it.transport, error, it.app));
     }
 
     /// Calls the protocol, unless the socket has been closed meanwhile.
-    fn call(
-        &mut self,
-        callback: Callback,
-        call: impl FnOnce(
-            &mut (dyn DatagramProtocol<App> + 'static),
-            &mut DatagramTransport<'_, App>,
-            &mut App,
-        ),
-    ) {
-        if !self.socket.queue.is_closed() {
+    fn call(&mut self, callback: Callback, call: impl FnOnce(&mut Self)) {
+        if !self.queue().is_closed() {
             self.call_open(callback, call);
         }
     }
 
     /// Calls the protocol of a socket that is known to be open.
-    fn call_open(
-        &mut self,
-        callback: Callback,
-        call: impl FnOnce(
-            &mut (dyn DatagramProtocol<App> + 'static),
-            &mut DatagramTransport<'_, App>,
-            &mut App,
-        ),
-    ) {
-        let Socket { queue, protocol } = &mut *self.socket;
-        let id = SocketId(self.key);
-        self.registry.ledger.trace_visit(id, || What::Called(callback));
-        let mut transport = DatagramTransport::new(id, queue, self.registry);
-        let result = Registry::<App>::guarded(|| call(&mut **protocol, &mut transport, self.app));
+    fn call_open(&mut self, callback: Callback, call: impl FnOnce(&mut Self)) {
+        self.with_ledger(|queue, ledger| ledger.trace_visit(queue.id, || What::Called(callback)));
+        let result = Registry::<App>::guarded(|| call(self));
+        let ledger = &self.transport.registry.ledger;
         if let Err(panic) = result {
-            self.registry.ledger.trace(|| What::Panicked(callback));
+            ledger.trace(|| What::Panicked(callback));
             return self.attend(Some(panic));
         }
-        self.registry.ledger.trace(|| What::Returned(callback));
-        if self.registry.ledger.attention {
+        ledger.trace(|| What::Returned(callback));
+        if ledger.attention {
             self.attend(None);
         }
     }
 
     /// The callback has done more than send from its socket, or it has panicked.
+    #[cold]
     fn attend(&mut self, panic: Option<Box<dyn Any + Send>>) {
-        let Registry { own_datagrams, orders, ledger, .. } = &mut *self.registry;
-        let queue = &mut self.socket.queue;
+        let DatagramTransport { queue, registry } = &mut self.transport;
+        let Registry { own_datagrams, orders, ledger, .. } = &mut **registry;
         ledger.attention = false;
         for (bytes, to) in std::mem::take(own_datagrams) {
             // The call that sent it by the id has returned, so only the counters tell.
-            let _ = queue.send(SocketId(self.key), &bytes, to.as_ref(), ledger);
+            let _ = queue.send(&bytes, to.as_ref(), ledger);
         }
         let told_to_close = orders.drain(..).any(|order| order.is_close());
         let reason = match panic {
@@ -273,9 +265,7 @@ impl<'a, App> SocketVisit<'a, App> {
                 CloseReason::Panicked(panic_message(&*panic))
             }
         };
-        if queue.retire() {
-            ledger.retired.push_back((self.key, Box::new(reason)));
-        }
+        queue.retire(reason, ledger);
     }
 }
 
@@ -290,7 +280,7 @@ impl<App> Registry<App> {
         self.wheel.cancel(timer);
         if let Found::Here(Source::Datagram(socket)) = self.slots.find(key) {
             socket.queue.deaf.timer = None;
-            socket.queue.make_ready(key, &mut self.ledger);
+            socket.queue.make_ready(&mut self.ledger);
         }
     }
 
@@ -300,11 +290,7 @@ impl<App> Registry<App> {
         key: Key,
         app: &mut App,
         callback: Callback,
-        call: impl FnOnce(
-            &mut (dyn DatagramProtocol<App> + 'static),
-            &mut DatagramTransport<'_, App>,
-            &mut App,
-        ),
+        call: impl FnOnce(&mut SocketVisit<'_, App>),
     ) {
         let Some(mut source) = self.slots.take(key) else {
             return;
@@ -315,15 +301,15 @@ impl<App> Registry<App> {
             && !socket.queue.is_closed()
             && let Some(call) = call.take()
         {
-            SocketVisit::new(key, socket, self, app).call_open(callback, call);
+            SocketVisit::new(socket, self, app).call_open(callback, call);
         }
         self.slots.put(key.index(), source);
     }
 
     /// A timer of a datagram socket has come due.
     pub(crate) fn handle_socket_timer(&mut self, key: Key, timer: TimerKey, app: &mut App) {
-        self.call_socket_by_key(key, app, Callback::Timer, |protocol, transport, app| {
-            protocol.on_timer(transport, timer, app);
+        self.call_socket_by_key(key, app, Callback::Timer, |visit| {
+            visit.protocol.on_timer(&mut visit.transport, timer, visit.app);
         });
     }
 
@@ -340,7 +326,8 @@ impl<App> Registry<App> {
         self.disarm_retry(&mut queue.deaf);
         let id = SocketId(key);
         self.ledger.trace_visit(id, || What::closed(&reason));
-        queue.dispose(&self.poller);
+        // It fails only if the owner of a duplicate has taken it out already. Else that would have its events.
+        let _ = queue.socket.deregister(&self.poller);
         let closed = SocketClosed { id, reason, unsent: queue.queued() };
         drop(queue);
         self.run_callback(Some(id.into()), Callback::Close, |registry| {

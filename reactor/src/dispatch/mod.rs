@@ -61,7 +61,7 @@ impl<App> Registry<App> {
             }
             Source::Datagram(socket) => {
                 socket.queue.note_readiness(readiness);
-                SocketVisit::new(key, socket, self, app).handle(scratch);
+                SocketVisit::new(socket, self, app).handle(scratch);
             }
             Source::Listener(listener) => {
                 listener.note_readiness(readiness);
@@ -82,8 +82,8 @@ impl<App> Registry<App> {
                 Visit::new(key.index(), connection, self, app).handle(scratch);
             }
             Source::Datagram(socket) => {
-                socket.queue.unmake_ready();
-                SocketVisit::new(key, socket, self, app).handle(scratch);
+                socket.queue.is_ready = false;
+                SocketVisit::new(socket, self, app).handle(scratch);
             }
             Source::Listener(listener) => {
                 listener.is_ready = false;

@@ -101,8 +101,8 @@ impl<App> Registry<App> {
         self.call_by_key(key, app, Callback::Shutdown, |protocol, transport, app| {
             protocol.on_shutdown(transport, app);
         });
-        self.call_socket_by_key(key, app, Callback::Shutdown, |protocol, socket, app| {
-            protocol.on_shutdown(socket, app);
+        self.call_socket_by_key(key, app, Callback::Shutdown, |visit| {
+            visit.protocol.on_shutdown(&mut visit.transport, visit.app);
         });
     }
 
@@ -140,15 +140,13 @@ impl<App> Registry<App> {
             let Some(mut source) = self.slots.take(key) else {
                 continue;
             };
-            let reason = Box::new(CloseReason::Shutdown);
             match &mut *source {
                 Source::Stream(connection) => {
+                    let reason = Box::new(CloseReason::Shutdown);
                     connection.stream.retire(key, reason, &mut self.ledger);
                 }
                 Source::Datagram(socket) => {
-                    if socket.queue.retire() {
-                        self.ledger.retired.push_back((key, reason));
-                    }
+                    socket.queue.retire(CloseReason::Shutdown, &mut self.ledger);
                 }
                 Source::Listener(_) | Source::Preface(_) => {}
             }

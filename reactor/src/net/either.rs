@@ -136,6 +136,8 @@ impl StreamSocket {
         ) -> io::Result<usize>;
         fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
         fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize>;
+        fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize>;
+        fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize>;
         fn shutdown_write(&self) -> io::Result<()>;
         fn reset_on_close(&self);
         fn seal(&self);
@@ -143,23 +145,6 @@ impl StreamSocket {
         fn local(&self) -> Address;
         fn peer(&self) -> Address;
         fn kind(&self) -> &'static str;
-    }
-}
-
-/// What is simulated does not go through the real system's pipes.
-impl StreamSocket {
-    pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        match self {
-            Self::Os(socket) => socket.splice_in(pipe),
-            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        match self {
-            Self::Os(socket) => socket.splice_out(pipe),
-            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
     }
 }
 
@@ -177,13 +162,6 @@ impl ListenerSocket {
 
     comes_and_goes! { ListenerSocket, StdListener }
 
-    pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
-        match self {
-            Self::Os(socket) => socket.duplicate(),
-            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
     pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
         Ok(match self {
             Self::Os(socket) => {
@@ -198,6 +176,7 @@ impl ListenerSocket {
     }
 
     same! {
+        fn duplicate(&self) -> io::Result<StdListener>;
         fn local(&self) -> Address;
         fn kind(&self) -> &'static str;
     }
@@ -230,13 +209,6 @@ impl DatagramSocket {
         }
     }
 
-    pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
-        match self {
-            Self::Os(socket) => socket.duplicate(),
-            Self::Sim(_) => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
     /// A simulated socket goes on by itself.
     pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         match self {
@@ -246,6 +218,7 @@ impl DatagramSocket {
     }
 
     same! {
+        fn duplicate(&self) -> io::Result<StdDatagram>;
         fn receive_at_once(&self, buffer: &mut [u8]) -> AtOnce;
         fn receive(&self, buffer: &mut [u8]) -> io::Result<Incoming>;
         fn send_at_once(&self, bytes: &[u8], to: Option<&Address>) -> Option<Result<(), Failure>>;

@@ -9,11 +9,11 @@ use std::net::IpAddr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ecn {
     /// ECT(0): the sender understands the marks.
-    Ect0,
+    Ect0 = 0b10,
     /// ECT(1): likewise; since RFC 9331 it asks for the low-latency service.
-    Ect1,
+    Ect1 = 0b01,
     /// CE: a router on the way was congested.
-    Ce,
+    Ce = 0b11,
 }
 
 /// What a datagram is sent with beside its bytes, by

@@ -112,8 +112,8 @@ pub(crate) struct Outgoing<'a> {
 }
 
 impl<'a> Outgoing<'a> {
-    pub(crate) fn single(bytes: &'a [u8], to: Option<&'a Address>, envelope: Envelope) -> Self {
-        Self { bytes, stride: bytes.len(), to, envelope }
+    pub(crate) fn plain(bytes: &'a [u8], to: Option<&'a Address>) -> Self {
+        Self { bytes, stride: bytes.len(), to, envelope: Envelope::default() }
     }
 
     /// How many datagrams it is: an empty one is one too.

@@ -123,7 +123,7 @@ impl<App> Registry<App> {
     /// ([`Unsupported`](io::ErrorKind::Unsupported)), or if there are no descriptors left.
     pub fn duplicate_socket(&self, id: SocketId) -> io::Result<StdDatagram> {
         match self.slots.get(id.0) {
-            Some(Some(Source::Datagram(socket))) => socket.queue.duplicate(),
+            Some(Some(Source::Datagram(socket))) => socket.queue.socket.duplicate(),
             _ => Err(not_found(Stale)),
         }
     }

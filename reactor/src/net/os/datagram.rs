@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use socket2::{SockRef, Type};
 
 use super::poller::Poller;
-use super::{Failure, SHORT_READ_DRAINS, options, sys};
+use super::{Failure, SHORT_READ_DRAINS, address, from_std, options, sys};
 use crate::id::Token;
 use crate::net::{AtOnce, Incoming, NO_METADATA, Outgoing, foreign, refuse_mismatch, refuse_name};
 use crate::{Address, DatagramOptions, Membership, OpenError};
@@ -56,28 +56,17 @@ pub enum StdDatagram {
 
 impl StdDatagram {
     pub(crate) fn local(&self) -> Result<Address, OpenError> {
-        match self {
-            Self::Udp(socket) => socket.local_addr().map(Address::Ip),
+        let name = match self {
+            Self::Udp(socket) => SockRef::from(socket).local_addr(),
             #[cfg(unix)]
-            Self::Unix(socket) => Ok(super::listener::named(socket.local_addr())),
+            Self::Unix(socket) => SockRef::from(socket).local_addr(),
             Self::Other(_) => return Err(foreign()),
-        }
-        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+        };
+        name.map(|name| address(&name)).map_err(OpenError::of(&Address::Unnamed))
     }
 }
 
-impl From<std::net::UdpSocket> for StdDatagram {
-    fn from(socket: std::net::UdpSocket) -> Self {
-        Self::Udp(socket)
-    }
-}
-
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixDatagram> for StdDatagram {
-    fn from(socket: std::os::unix::net::UnixDatagram) -> Self {
-        Self::Unix(socket)
-    }
-}
+from_std! { StdDatagram, Udp(std::net::UdpSocket), std::os::unix::net::UnixDatagram }
 
 impl DatagramSocket {
     pub(crate) fn open(
@@ -143,7 +132,7 @@ impl DatagramSocket {
             }),
             StdDatagram::Other(_) => return Err(foreign()),
         }
-        .map_err(|error| OpenError::new(&Address::Unnamed, error))
+        .map_err(OpenError::of(&Address::Unnamed))
     }
 
     /// As [`adopt`](Self::adopt), with those options that are no matter of how the socket was opened.
@@ -153,8 +142,9 @@ impl DatagramSocket {
         options: &DatagramOptions,
     ) -> Result<Self, OpenError> {
         match Self::adopt(poller, socket)? {
-            Self::Udp(socket) => Self::with_options(socket, options)
-                .map_err(|error| OpenError::new(&Address::Unnamed, error)),
+            Self::Udp(socket) => {
+                Self::with_options(socket, options).map_err(OpenError::of(&Address::Unnamed))
+            }
             #[cfg(any(unix, feature = "quinn-udp"))]
             other => Ok(other),
         }
@@ -162,14 +152,14 @@ impl DatagramSocket {
 
     /// The same socket once more, which may be at the path when this one is not.
     pub(crate) fn duplicate(&self) -> io::Result<StdDatagram> {
+        let duplicate = self.socket().try_clone()?;
         Ok(match self {
             #[cfg(unix)]
-            Self::Unix { socket, path } => {
-                let duplicate = SockRef::from(socket).try_clone()?.into();
+            Self::Unix { path, .. } => {
                 path.iter().for_each(super::listener::unix::OwnedPath::keep);
-                StdDatagram::Unix(duplicate)
+                StdDatagram::Unix(duplicate.into())
             }
-            _ => StdDatagram::Udp(SockRef::from(self.udp()?).try_clone()?.into()),
+            _ => StdDatagram::Udp(duplicate.into()),
         })
     }
 
@@ -301,39 +291,31 @@ impl DatagramSocket {
         false
     }
 
+    /// What socket2 knows how to do with it.
+    fn socket(&self) -> SockRef<'_> {
+        each!(self, socket => SockRef::from(socket))
+    }
+
     /// The error of an earlier send that the network has reported since (`SO_ERROR`).
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        each!(self, socket => socket.take_error()).unwrap_or_else(Some)
+        self.socket().take_error().unwrap_or_else(Some)
     }
 
     pub(crate) fn join(&self, group: Membership) -> io::Result<()> {
-        self.udp().and_then(|socket| options::join(&SockRef::from(socket), group))
+        self.udp().and_then(|socket| options::join(&socket, group))
     }
 
     pub(crate) fn leave(&self, group: Membership) -> io::Result<()> {
-        self.udp().and_then(|socket| options::leave(&SockRef::from(socket), group))
+        self.udp().and_then(|socket| options::leave(&socket, group))
     }
 
     pub(crate) fn local(&self) -> Address {
-        match self {
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => super::listener::named(socket.local_addr()),
-            _ => self
-                .udp()
-                .and_then(mio::net::UdpSocket::local_addr)
-                .map_or(Address::Unnamed, Address::Ip),
-        }
+        self.socket().local_addr().map_or(Address::Unnamed, |name| address(&name))
     }
 
     /// The connected peer, if there is one.
     pub(crate) fn peer(&self) -> Option<Address> {
-        match self {
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => {
-                socket.peer_addr().ok().map(|peer| super::listener::named(Ok(peer)))
-            }
-            _ => self.udp().and_then(mio::net::UdpSocket::peer_addr).map(Address::Ip).ok(),
-        }
+        self.socket().peer_addr().ok().map(|name| address(&name))
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -344,13 +326,10 @@ impl DatagramSocket {
         }
     }
 
-    fn udp(&self) -> io::Result<&mio::net::UdpSocket> {
-        match self {
-            Self::Udp(socket) => Ok(socket),
-            #[cfg(feature = "quinn-udp")]
-            Self::Rich { socket, .. } => Ok(socket),
-            #[cfg(unix)]
-            Self::Unix { .. } => Err(io::ErrorKind::Unsupported.into()),
+    fn udp(&self) -> io::Result<SockRef<'_>> {
+        match self.kind() {
+            "udp" => Ok(self.socket()),
+            _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }
@@ -398,6 +377,6 @@ mod unix {
         let (length, from) = socket.recv_from(buffer)?;
         let most = buffer.len() - 1;
         let truncated = length > most;
-        Ok(Incoming { truncated, ..Incoming::plain(length.min(most), named(Ok(from))) })
+        Ok(Incoming { truncated, ..Incoming::plain(length.min(most), named(&from)) })
     }
 }

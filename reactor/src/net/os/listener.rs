@@ -7,7 +7,7 @@ use socket2::{SockRef, Type};
 
 use super::poller::Poller;
 use super::stream::StreamSocket;
-use super::{options, sys};
+use super::{address, from_std, options, sys};
 use crate::id::Token;
 use crate::net::{NOBODY, foreign, refuse_name};
 use crate::{Address, ListenOptions, OpenError, StreamOptions};
@@ -15,7 +15,6 @@ use crate::{Address, ListenOptions, OpenError, StreamOptions};
 pub(crate) enum ListenerSocket {
     Tcp {
         socket: mio::net::TcpListener,
-        v6: bool,
         /// What it accepts has its options already: they are on the listener, and inherited.
         inherited: bool,
     },
@@ -43,27 +42,27 @@ pub enum StdListener {
 
 impl StdListener {
     pub(crate) fn local(&self) -> Result<Address, OpenError> {
-        match self {
-            Self::Tcp(listener) => listener.local_addr().map(Address::Ip),
+        let name = match self {
+            Self::Tcp(listener) => SockRef::from(listener).local_addr(),
             #[cfg(unix)]
-            Self::Unix(listener) => Ok(named(listener.local_addr())),
+            Self::Unix(listener) => SockRef::from(listener).local_addr(),
             Self::Other(_) => return Err(foreign()),
+        };
+        name.map(|name| address(&name)).map_err(OpenError::of(&Address::Unnamed))
+    }
+}
+
+from_std! { StdListener, Tcp(std::net::TcpListener), std::os::unix::net::UnixListener }
+
+/// Does the same with mio's socket, whichever it is.
+macro_rules! each {
+    ($self:expr, $socket:ident => $call:expr) => {
+        match $self {
+            Self::Tcp { socket: $socket, .. } => $call,
+            #[cfg(unix)]
+            Self::Unix { socket: $socket, .. } => $call,
         }
-        .map_err(|error| OpenError::new(&Address::Unnamed, error))
-    }
-}
-
-impl From<std::net::TcpListener> for StdListener {
-    fn from(listener: std::net::TcpListener) -> Self {
-        Self::Tcp(listener)
-    }
-}
-
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixListener> for StdListener {
-    fn from(listener: std::os::unix::net::UnixListener) -> Self {
-        Self::Unix(listener)
-    }
+    };
 }
 
 impl ListenerSocket {
@@ -92,12 +91,15 @@ impl ListenerSocket {
         socket.bind(&(*local).into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         let socket = mio::net::TcpListener::from_std(socket.into());
-        Ok(Self::Tcp { socket, v6: local.is_ipv6(), inherited: sys::ACCEPTED_INHERIT })
+        Ok(Self::Tcp { socket, inherited: sys::ACCEPTED_INHERIT })
     }
 
     pub(crate) fn adopt(_: &Poller, listener: StdListener) -> Result<Self, OpenError> {
         match listener {
-            StdListener::Tcp(listener) => Self::adopt_tcp(listener),
+            StdListener::Tcp(listener) => listener.set_nonblocking(true).map(|()| {
+                // Its own options stay as they are.
+                Self::Tcp { socket: mio::net::TcpListener::from_std(listener), inherited: false }
+            }),
             #[cfg(unix)]
             StdListener::Unix(listener) => listener.set_nonblocking(true).map(|()| {
                 // Who made the path removes it.
@@ -105,15 +107,7 @@ impl ListenerSocket {
             }),
             StdListener::Other(_) => return Err(foreign()),
         }
-        .map_err(|error| OpenError::new(&Address::Unnamed, error))
-    }
-
-    fn adopt_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        let v6 = listener.local_addr()?.is_ipv6();
-        // Its own options stay as they are.
-        let socket = mio::net::TcpListener::from_std(listener);
-        Ok(Self::Tcp { socket, v6, inherited: false })
+        .map_err(OpenError::of(&Address::Unnamed))
     }
 
     pub(crate) fn into_std(mut self, poller: &Poller) -> StdListener {
@@ -131,61 +125,47 @@ impl ListenerSocket {
 
     /// The same socket once more, which may serve at the path when this one does not.
     pub(crate) fn duplicate(&self) -> io::Result<StdListener> {
+        let duplicate = each!(self, socket => SockRef::from(socket).try_clone()?);
         Ok(match self {
-            Self::Tcp { socket, .. } => StdListener::Tcp(SockRef::from(socket).try_clone()?.into()),
+            Self::Tcp { .. } => StdListener::Tcp(duplicate.into()),
             #[cfg(unix)]
-            Self::Unix { socket, path } => {
-                let duplicate = SockRef::from(socket).try_clone()?.into();
+            Self::Unix { path, .. } => {
                 path.iter().for_each(unix::OwnedPath::keep);
-                StdListener::Unix(duplicate)
+                StdListener::Unix(duplicate.into())
             }
         })
     }
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
-        match self {
-            Self::Tcp { socket, .. } => poller.register_read(socket, token),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => poller.register_read(socket, token),
-        }
+        each!(self, socket => poller.register_read(socket, token))
     }
 
     pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
-        match self {
-            Self::Tcp { socket, .. } => poller.deregister(socket),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => poller.deregister(socket),
-        }
+        each!(self, socket => poller.deregister(socket))
     }
 
     /// The next connection of the queue, with its peer's name and its options set.
     pub(crate) fn accept(&self, options: &StreamOptions) -> io::Result<(StreamSocket, Address)> {
         let (stream, peer, v6) = match self {
-            Self::Tcp { socket, v6, inherited } => {
+            Self::Tcp { socket, inherited } => {
                 let (stream, peer) = socket.accept()?;
-                let (stream, peer) = (StreamSocket::Tcp(stream), Address::Ip(peer));
-                if *inherited {
-                    return Ok((stream, peer));
-                }
-                (stream, peer, *v6)
+                let v6 = (!inherited).then_some(peer.is_ipv6());
+                (StreamSocket::Tcp(stream), Address::Ip(peer), v6)
             }
             #[cfg(unix)]
             Self::Unix { socket, .. } => {
                 let (stream, peer) = socket.accept()?;
-                (StreamSocket::Unix(stream), named(Ok(peer)), false)
+                (StreamSocket::Unix(stream), named(&peer), Some(false))
             }
         };
         // What fails here fails because the peer is gone already; reading will tell.
-        let _ = stream.apply_accepted(options, v6);
+        let _ = v6.map(|v6| stream.apply_accepted(options, v6));
         Ok((stream, peer))
     }
 
     pub(crate) fn local(&self) -> Address {
-        match self {
-            Self::Tcp { socket, .. } => socket.local_addr().map_or(Address::Unnamed, Address::Ip),
-            #[cfg(unix)]
-            Self::Unix { socket, .. } => named(socket.local_addr()),
-        }
+        let name = each!(self, socket => SockRef::from(socket).local_addr());
+        name.map_or(Address::Unnamed, |name| address(&name))
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -362,28 +342,16 @@ pub(super) mod unix {
         }
     }
 
-    /// A Unix socket's name as an [`Address`].
-    pub(in crate::net::os) fn named(name: io::Result<SocketAddr>) -> Address {
-        let Ok(name) = name else {
-            return Address::Unnamed;
-        };
-        if let Some(path) = name.as_pathname() {
-            return Address::Path(path.to_owned());
-        }
-        abstract_name(&name).map_or(Address::Unnamed, Address::Abstract)
-    }
-
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    fn abstract_name(name: &SocketAddr) -> Option<Vec<u8>> {
+    /// As `address`, of a name that the standard library tells.
+    pub(in crate::net::os) fn named(name: &SocketAddr) -> Address {
         #[cfg(target_os = "android")]
         use std::os::android::net::SocketAddrExt;
         #[cfg(target_os = "linux")]
         use std::os::linux::net::SocketAddrExt;
-        name.as_abstract_name().map(<[u8]>::to_vec)
-    }
-
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    fn abstract_name(_: &SocketAddr) -> Option<Vec<u8>> {
-        None
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if let Some(name) = name.as_abstract_name() {
+            return Address::Abstract(name.to_vec());
+        }
+        name.as_pathname().map_or(Address::Unnamed, |path| Address::Path(path.to_owned()))
     }
 }

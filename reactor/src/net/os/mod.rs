@@ -3,6 +3,10 @@
 //! This folder is the only place that names mio's types. Each kind of socket has a file, and so has
 //! each platform, for what differs between them.
 
+use socket2::SockAddr;
+
+use crate::Address;
+
 mod datagram;
 mod listener;
 mod names;
@@ -45,3 +49,35 @@ pub(crate) use sys::{
 pub(crate) use system::System;
 
 pub(crate) use crate::offload::Pool;
+
+/// The address that a socket's name is, of whichever kind.
+fn address(name: &SockAddr) -> Address {
+    #[cfg(unix)]
+    if let Some(path) = name.as_pathname() {
+        return Address::Path(path.to_owned());
+    }
+    #[cfg(unix)]
+    if let Some(name) = name.as_abstract_namespace() {
+        return Address::Abstract(name.to_vec());
+    }
+    name.as_socket().map_or(Address::Unnamed, Address::Ip)
+}
+
+/// Makes a socket as the standard library has it from one of its own.
+macro_rules! from_std {
+    ($kind:ident, $ip:ident($inet:ty), $unix:ty) => {
+        impl From<$inet> for $kind {
+            fn from(socket: $inet) -> Self {
+                Self::$ip(socket)
+            }
+        }
+
+        #[cfg(unix)]
+        impl From<$unix> for $kind {
+            fn from(socket: $unix) -> Self {
+                Self::Unix(socket)
+            }
+        }
+    };
+}
+use from_std;

@@ -62,7 +62,7 @@ impl Rich {
         };
         let transmit = Transmit {
             destination,
-            ecn: outgoing.envelope.ecn.map(codepoint),
+            ecn: outgoing.envelope.ecn.and_then(|mark| EcnCodepoint::from_bits(mark as u8)),
             contents: outgoing.bytes,
             segment_size: (outgoing.count() > 1).then_some(outgoing.stride),
             src_ip: outgoing.envelope.from.filter(is_a_source),
@@ -94,13 +94,5 @@ fn mark(codepoint: EcnCodepoint) -> Ecn {
         EcnCodepoint::Ect0 => Ecn::Ect0,
         EcnCodepoint::Ect1 => Ecn::Ect1,
         EcnCodepoint::Ce => Ecn::Ce,
-    }
-}
-
-fn codepoint(mark: Ecn) -> EcnCodepoint {
-    match mark {
-        Ecn::Ect0 => EcnCodepoint::Ect0,
-        Ecn::Ect1 => EcnCodepoint::Ect1,
-        Ecn::Ce => EcnCodepoint::Ce,
     }
 }

@@ -4,12 +4,13 @@ use std::any::Any;
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::net::{Shutdown, SocketAddr};
+use std::time::Duration;
 
 use socket2::{SockRef, Type};
 
 use super::pipe::Pipe;
 use super::poller::Poller;
-use super::{options, sys};
+use super::{address, from_std, options, sys};
 use crate::id::Token;
 use crate::net::{Begun, NOBODY, foreign, refuse_from};
 use crate::{Address, ConnectOptions, OpenError, StreamOptions};
@@ -35,28 +36,24 @@ pub enum StdStream {
     Other(Box<dyn Any + Send + Sync>),
 }
 
-impl From<std::net::TcpStream> for StdStream {
-    fn from(stream: std::net::TcpStream) -> Self {
-        Self::Tcp(stream)
-    }
-}
+from_std! { StdStream, Tcp(std::net::TcpStream), std::os::unix::net::UnixStream }
 
-#[cfg(unix)]
-impl From<std::os::unix::net::UnixStream> for StdStream {
-    fn from(stream: std::os::unix::net::UnixStream) -> Self {
-        Self::Unix(stream)
-    }
-}
-
-/// Runs one call on whichever socket it is, where mio can see whether it would have blocked.
-macro_rules! call {
-    ($socket:expr, $inner:ident => $call:expr) => {
-        match $socket {
-            StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
+/// Does the same with mio's socket, whichever it is, or something else if there is none yet.
+macro_rules! each {
+    ($self:expr, $socket:ident => $call:expr, else $pending:expr) => {
+        match $self {
+            StreamSocket::Tcp($socket) => $call,
             #[cfg(unix)]
-            StreamSocket::Unix($inner) => $inner.try_io(|| $call),
-            StreamSocket::Pending => Err(pending()),
+            StreamSocket::Unix($socket) => $call,
+            StreamSocket::Pending => $pending,
         }
+    };
+}
+
+/// Runs one call where mio can see whether it would have blocked.
+macro_rules! call {
+    ($self:expr, $socket:ident => $call:expr) => {
+        each!($self, $socket => $socket.try_io(|| $call), else Err(pending()))
     };
 }
 
@@ -126,37 +123,27 @@ impl StreamSocket {
     }
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => poller.register_stream(stream, token),
-            #[cfg(unix)]
-            Self::Unix(stream) => poller.register_stream(stream, token),
-            Self::Pending => Err(pending()),
-        }
+        each!(self, socket => poller.register_stream(socket, token), else Err(pending()))
     }
 
     /// Ends the events of this socket, even if its description lives on in a duplicate.
     pub(crate) fn deregister(&mut self, poller: &Poller) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => poller.deregister(stream),
-            #[cfg(unix)]
-            Self::Unix(stream) => poller.deregister(stream),
-            Self::Pending => Err(pending()),
-        }
+        each!(self, socket => poller.deregister(socket), else Err(pending()))
+    }
+
+    /// What socket2 knows how to do with it; `None` if there is none yet.
+    fn socket(&self) -> Option<SockRef<'_>> {
+        each!(self, socket => Some(SockRef::from(socket)), else None)
     }
 
     /// Whether connecting has come to an end; its error if it failed (`SO_ERROR`).
     ///
     /// Being writable is not enough: the event may be spurious, so the peer's name decides.
     pub(crate) fn is_connected(&self) -> io::Result<bool> {
-        let (error, peer) = match self {
-            Self::Tcp(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
-            #[cfg(unix)]
-            Self::Unix(stream) => (stream.take_error()?, stream.peer_addr().map(drop)),
-            Self::Pending => return Ok(false),
-        };
-        match (error, peer) {
+        let Some(socket) = self.socket() else { return Ok(false) };
+        match (socket.take_error()?, socket.peer_addr()) {
             (Some(error), _) => Err(error),
-            (None, Ok(())) => Ok(true),
+            (None, Ok(_)) => Ok(true),
             (None, Err(error)) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
             (None, Err(error)) => Err(error),
         }
@@ -164,29 +151,16 @@ impl StreamSocket {
 
     /// Sets what a listener's options did not already give to an accepted socket.
     pub(super) fn apply_accepted(&self, options: &StreamOptions, v6: bool) -> io::Result<()> {
+        let socket = self.socket().ok_or_else(pending)?;
         match self {
-            Self::Tcp(stream) => options::apply_stream(&SockRef::from(stream), options, v6),
-            #[cfg(unix)]
-            Self::Unix(stream) => options::apply_buffers(
-                &SockRef::from(stream),
-                options.receive_buffer,
-                options.send_buffer,
-            ),
-            Self::Pending => Err(pending()),
+            Self::Tcp(_) => options::apply_stream(&socket, options, v6),
+            _ => options::apply_buffers(&socket, options.receive_buffer, options.send_buffer),
         }
     }
 
     /// Sets options of a socket made elsewhere.
     pub(crate) fn apply(&self, options: &StreamOptions) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => {
-                let v6 = stream.local_addr()?.is_ipv6();
-                options::apply_stream(&SockRef::from(stream), options, v6)
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => self.apply_accepted(options, false),
-            Self::Pending => Err(pending()),
-        }
+        self.apply_accepted(options, self.local().ip().is_some_and(|ip| ip.is_ipv6()))
     }
 
     // Called, as of so many arms they would be, a read and a write are 15 instructions more each.
@@ -204,9 +178,26 @@ impl StreamSocket {
         call!(self, socket => sys::send_vectored(socket, slices))
     }
 
-    /// Sends a part of a file; `Ok(0)` means the file ends before `offset`.
+    /// Sends a part of a file without copying it through this process; `Ok(0)` means the file ends before `offset`.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
     pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        call!(self, socket => sys::send_file(socket, file, offset, count))
+        let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let Some(count) = std::num::NonZeroUsize::new(count) else {
+            return Ok(0);
+        };
+        call!(self, socket => SockRef::from(socket).sendfile(file, offset, Some(count)))
+    }
+
+    /// As on Linux, by a bounded copy.
+    ///
+    /// The BSDs and Apple have a sendfile too, but it reports a partial transfer as `WouldBlock` with the
+    /// count on the side, and no safe wrapper passes that count on.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
+        let mut buffer = [0; 16 * 1024];
+        let wanted = count.min(buffer.len());
+        let length = sys::read_at(file, &mut buffer[..wanted], offset)?;
+        if length == 0 { Ok(0) } else { self.write(&buffer[..length]) }
     }
 
     /// Moves what has come to a pipe, which is empty; `Ok(0)` is the end.
@@ -221,23 +212,15 @@ impl StreamSocket {
 
     /// Sends FIN behind everything written so far.
     pub(crate) fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
-            Self::Pending => Err(pending()),
-        }
+        self.socket().ok_or_else(pending)?.shutdown(Shutdown::Write)
     }
 
-    /// Has the coming close send RST. A Unix socket has no such thing and needs none: closing one
-    /// with unread data already tells its peer.
+    /// Has the coming close send RST: `SO_LINGER` with no time. A Unix socket has no such thing and needs none:
+    /// closing one with unread data already tells its peer.
     pub(crate) fn reset_on_close(&self) {
-        match self {
+        if let Self::Tcp(stream) = self {
             // It fails only on a socket that is reset already.
-            Self::Tcp(stream) => drop(sys::reset_on_close(stream)),
-            #[cfg(unix)]
-            Self::Unix(_) => {}
-            Self::Pending => {}
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 
@@ -246,41 +229,23 @@ impl StreamSocket {
 
     /// The error the system keeps for the socket (`SO_ERROR`), which is cleared by asking.
     pub(crate) fn take_error(&self) -> Option<io::Error> {
-        match self {
-            Self::Tcp(stream) => stream.take_error(),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.take_error(),
-            Self::Pending => Ok(None),
-        }
-        .unwrap_or_else(Some)
+        self.socket()?.take_error().unwrap_or_else(Some)
     }
 
     pub(crate) fn local(&self) -> Address {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().map_or(Address::Unnamed, Address::Ip),
-            #[cfg(unix)]
-            Self::Unix(stream) => super::listener::named(stream.local_addr()),
-            Self::Pending => Address::Unnamed,
-        }
+        let name = self.socket().and_then(|socket| socket.local_addr().ok());
+        name.map_or(Address::Unnamed, |name| address(&name))
     }
 
     pub(crate) fn peer(&self) -> Address {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().map_or(Address::Unnamed, Address::Ip),
-            #[cfg(unix)]
-            Self::Unix(stream) => super::listener::named(stream.peer_addr()),
-            Self::Pending => Address::Unnamed,
-        }
+        let name = self.socket().and_then(|socket| socket.peer_addr().ok());
+        name.map_or(Address::Unnamed, |name| address(&name))
     }
 
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
         use std::os::fd::AsFd;
-        Some(match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-            Self::Pending => return None,
-        })
+        each!(self, socket => Some(socket.as_fd()), else None)
     }
 
     /// As [`write`](Self::write), and descriptors leave with the first byte.
@@ -305,10 +270,9 @@ impl StreamSocket {
 
     pub(crate) fn kind(&self) -> &'static str {
         match self {
-            Self::Tcp(_) => "tcp",
             #[cfg(unix)]
             Self::Unix(_) => "unix",
-            Self::Pending => "tcp",
+            _ => "tcp",
         }
     }
 }

@@ -15,7 +15,6 @@ use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags,
 };
-use socket2::SockRef;
 
 /// Whether a read that did not fill its buffer has emptied the socket, so that the next byte brings
 /// another event. True of epoll and kqueue; mio's `poll(2)` backend re-arms only on `WouldBlock`.
@@ -135,46 +134,9 @@ const CLOSE_ON_EXEC: RecvFlags = RecvFlags::CMSG_CLOEXEC;
 #[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
 const CLOSE_ON_EXEC: RecvFlags = RecvFlags::empty();
 
-/// Sends a part of a file without copying it through this process; `Ok(0)` is the file's end.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-pub(super) fn send_file(
-    socket: impl AsFd,
-    file: &File,
-    offset: u64,
-    count: usize,
-) -> io::Result<usize> {
-    let offset = usize::try_from(offset).map_err(|_| io::ErrorKind::FileTooLarge)?;
-    let Some(count) = std::num::NonZeroUsize::new(count) else {
-        return Ok(0);
-    };
-    SockRef::from(&socket).sendfile(file, offset, Some(count))
-}
-
-/// Sends a part of a file by a bounded copy; `Ok(0)` is the file's end.
-///
-/// The BSDs and Apple have a sendfile too, but it reports a partial transfer as `WouldBlock` with the
-/// count on the side, and no safe wrapper passes that count on.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-pub(super) fn send_file(
-    socket: impl AsFd,
-    file: &File,
-    offset: u64,
-    count: usize,
-) -> io::Result<usize> {
-    let mut buffer = [0; 16 * 1024];
-    let wanted = count.min(buffer.len());
-    let length = read_at(file, &mut buffer[..wanted], offset)?;
-    if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
-}
-
 /// Reads a part of a file, wherever its cursor is; `Ok(0)` is the file's end.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-/// Has the coming close send RST: `SO_LINGER` with no time.
-pub(super) fn reset_on_close(socket: impl AsFd) -> io::Result<()> {
-    SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO))
 }
 
 /// The process or the system has no descriptors, or no memory for one, left.

@@ -50,27 +50,9 @@ pub(super) fn send_vectored(socket: &impl AsSocket, slices: &[IoSlice<'_>]) -> i
     SockRef::from(socket).send_vectored(slices)
 }
 
-/// Sends a part of a file by a bounded copy; `Ok(0)` is the file's end.
-pub(super) fn send_file(
-    socket: &impl AsSocket,
-    file: &File,
-    offset: u64,
-    count: usize,
-) -> io::Result<usize> {
-    let mut buffer = [0; 16 * 1024];
-    let wanted = count.min(buffer.len());
-    let length = read_at(file, &mut buffer[..wanted], offset)?;
-    if length == 0 { Ok(0) } else { send(socket, &buffer[..length]) }
-}
-
 /// Reads a part of a file; `Ok(0)` is the file's end.
 pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
     file.seek_read(buffer, offset)
-}
-
-/// Has the coming close send RST: `SO_LINGER` with no time.
-pub(super) fn reset_on_close(socket: &impl AsSocket) -> io::Result<()> {
-    SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO))
 }
 
 /// The process or the system has no sockets, or no memory for one, left.

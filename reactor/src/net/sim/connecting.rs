@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::Fault;
-use super::calls::{Call, CallFault, Errno};
+use super::calls::{Call, Errno};
 use super::connection::{CAPACITY, Connection, Content, End, Kind, Side, State};
 use super::names::{Sharing, Space, host_of, source_for};
 use super::queues::Queue;
@@ -29,10 +29,7 @@ impl World {
         remote: &Address,
         options: &ConnectOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(CallFault::Error(errno)) = self.gate(Call::Connect, host) {
-            return Err(Failure::of(remote)(errno));
-        }
-        let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(remote))?;
+        let socket = self.open_for(Call::Connect, host).map_err(Failure::of(remote))?;
         match self.bind_client(host, socket, remote, options) {
             Ok(local) if remote.ip().is_some() => {
                 self.connect_tcp(host, socket, local, remote, options);

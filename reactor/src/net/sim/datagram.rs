@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use super::calls::{Call, CallFault, Errno};
+use super::calls::{Call, Errno};
 use super::names::{Sharing, Space, host_of, is_ours, source_for};
 use super::queues::{Datagrams, Packet, Stored};
 use super::rules::{Payload, Verdict};
@@ -29,10 +29,7 @@ impl World {
         address: &Address,
         options: &DatagramOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(CallFault::Error(errno)) = self.gate(Call::Bind, host) {
-            return Err(Failure::of(address)(errno));
-        }
-        let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
+        let socket = self.open_for(Call::Bind, host).map_err(Failure::of(address))?;
         let bound = self.bind_to(host, socket, address, options);
         bound.inspect_err(|_| self.close(socket)).map(|()| socket)
     }
@@ -125,14 +122,7 @@ impl World {
     ) -> Result<(), Errno> {
         let Outgoing { bytes, to, envelope, .. } = *outgoing;
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
-        match self.gate(Call::Send, host) {
-            Some(CallFault::Error(errno)) => return Err(errno),
-            Some(_) => {
-                self.nudge(index, Readiness::WRITE);
-                return Err(Errno::EAGAIN);
-            }
-            None => {}
-        }
+        self.pass(Call::Send, index, Readiness::WRITE)?;
         let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
         if let Some(errno) = socket.error.take() {
             return Err(errno);
@@ -213,45 +203,32 @@ impl World {
         if from.ip().is_unspecified() || from.ip().is_multicast() {
             from.set_ip(source_for(host, to.ip()));
         }
-        let (from, to_address) = (Address::Ip(from), Address::Ip(to));
-        if to.ip().is_multicast() {
-            for member in 0..self.hosts() {
-                self.dispatch(host, member, &from, &to_address, ecn, bytes);
-            }
-            return Ok(());
-        }
-        let Some(to_host) = host_of(to.ip(), host, self.kernels.len()) else {
-            return Err(Errno::ENETUNREACH);
+        let to_hosts = if to.ip().is_multicast() {
+            0..self.hosts()
+        } else {
+            let to = host_of(to.ip(), host, self.kernels.len()).ok_or(Errno::ENETUNREACH)?;
+            to..to + 1
         };
-        self.dispatch(host, to_host, &from, &to_address, ecn, bytes);
+        let (from, to) = (Address::Ip(from), Address::Ip(to));
+        for to_host in to_hosts {
+            let (from, to, bytes) = (from.clone(), to.clone(), bytes.to_vec());
+            self.dispatch(Packet { from_host: host, to_host, from, to, ecn, bytes });
+        }
         Ok(())
     }
 
     /// Puts a datagram on its way, and lets happen to it what happens to datagrams.
-    fn dispatch(
-        &mut self,
-        from_host: u16,
-        to_host: u16,
-        from: &Address,
-        to: &Address,
-        ecn: Option<Ecn>,
-        bytes: &[u8],
-    ) {
-        let mut bytes = bytes.to_vec();
+    fn dispatch(&mut self, mut packet: Packet) {
+        let Packet { from_host, to_host, .. } = packet;
         if from_host == to_host {
-            let (from, to) = (from.clone(), to.clone());
-            self.log.note_bytes("datagram", from_host, to_host, &bytes);
-            return self.handle_packet(Packet { from_host, to_host, from, to, ecn, bytes });
+            self.log.note_bytes("datagram", from_host, to_host, &packet.bytes);
+            return self.handle_packet(packet);
         }
-        let segment = Segment {
-            at: self.now,
-            from: from.clone(),
-            to: to.clone(),
-            payload: Payload::Datagram(&bytes),
-        };
-        let verdict = self.rules.judge(&segment);
-        let length = bytes.len();
         let now = self.now;
+        let (from, to) = (packet.from.clone(), packet.to.clone());
+        let payload = Payload::Datagram(&packet.bytes);
+        let verdict = self.rules.judge(&Segment { at: now, from, to, payload });
+        let length = packet.bytes.len();
         let route = self.route(from_host, to_host);
         let mut at = route.arrival(now, length);
         let mtu = route.mtu;
@@ -277,19 +254,16 @@ impl World {
             && (self.strikes(Fault::DatagramCorrupted) || matches!(verdict, Verdict::Corrupt))
         {
             let bit = self.choices.below(length as u64 * 8) as usize;
-            bytes[bit / 8] ^= 1 << (bit % 8);
+            packet.bytes[bit / 8] ^= 1 << (bit % 8);
             self.log.note("datagram corrupted", from_host, to_host, length);
         }
-        self.log.note_bytes("datagram", from_host, to_host, &bytes);
+        self.log.note_bytes("datagram", from_host, to_host, &packet.bytes);
         if self.strikes(Fault::DatagramDuplicated) || matches!(verdict, Verdict::Duplicate) {
             let later = at + self.choices.between(Duration::ZERO, OVERTAKEN);
-            let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
-            let packet = Packet { from_host, to_host, from, to, ecn, bytes };
-            self.plan(later, Event::Datagram(packet));
+            self.plan(later, Event::Datagram(packet.clone()));
             self.log.note("datagram duplicated", from_host, to_host, length);
         }
-        let (from, to) = (from.clone(), to.clone());
-        self.plan(at, Event::Datagram(Packet { from_host, to_host, from, to, ecn, bytes }));
+        self.plan(at, Event::Datagram(packet));
     }
 
     // ── arriving ────────────────────────────────────────────────────────────────────────────
@@ -334,24 +308,18 @@ impl World {
     }
 
     fn deliver_to_group(&mut self, packet: &Packet, group: IpAddr) {
-        let listening: Vec<SocketIndex> = self
-            .sockets
-            .iter()
-            .filter(|(_, socket)| socket.host == packet.to_host)
-            .filter_map(|(index, socket)| match &socket.kind {
-                SocketKind::Datagram(datagrams) => Some((index, datagrams)),
-                _ => None,
-            })
-            .filter(|(_, datagrams)| {
-                datagrams.has_joined(group) && datagrams.address.port() == packet.to.port()
-            })
-            .filter(|(_, datagrams)| packet.from_host != packet.to_host || datagrams.hears_itself)
+        let listens = |socket: &Datagrams| {
+            socket.has_joined(group)
+                && socket.address.port() == packet.to.port()
+                && (packet.from_host != packet.to_host || socket.hears_itself)
+        };
+        let there = self.sockets.iter().filter(|(_, socket)| socket.host == packet.to_host);
+        let listening: Vec<SocketIndex> = there
             .map(|(index, _)| index)
+            .filter(|&index| self.datagrams(index).is_some_and(listens))
             .collect();
         for index in listening {
-            let Packet { from_host, to_host, ref from, ref to, ecn, ref bytes } = *packet;
-            let (from, to, bytes) = (from.clone(), to.clone(), bytes.clone());
-            self.deliver_datagram(index, Packet { from_host, to_host, from, to, ecn, bytes });
+            self.deliver_datagram(index, packet.clone());
         }
     }
 
@@ -380,15 +348,7 @@ impl World {
         index: SocketIndex,
         buffer: &mut [u8],
     ) -> Result<Incoming, Errno> {
-        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
-        match self.gate(Call::Receive, host) {
-            Some(CallFault::Error(errno)) => return Err(errno),
-            Some(_) => {
-                self.nudge(index, Readiness::READ);
-                return Err(Errno::EAGAIN);
-            }
-            None => {}
-        }
+        self.pass(Call::Receive, index, Readiness::READ)?;
         let socket = self.datagrams_mut(index).ok_or(Errno::EINVAL)?;
         if let Some(errno) = socket.error.take() {
             return Err(errno);

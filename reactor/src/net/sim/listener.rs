@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::calls::{Call, CallFault, Errno};
+use super::calls::{Call, Errno};
 use super::connection::{Connection, Content, End, Kind, Side, State};
 use super::names::{Sharing, Space};
 use super::queues::Queue;
@@ -17,25 +17,15 @@ impl World {
         address: &Address,
         options: &ListenOptions,
     ) -> Result<SocketIndex, Failure> {
-        if let Some(CallFault::Error(errno)) = self.gate(Call::Listen, host) {
-            return Err(Failure::of(address)(errno));
-        }
-        let socket = self.open(host).ok_or(Errno::EMFILE).map_err(Failure::of(address))?;
+        let socket = self.open_for(Call::Listen, host).map_err(Failure::of(address))?;
         let sharing = Sharing { address: false, port: options.reuse_port };
         let bound =
             self.bind_name(host, Space::Stream, address, sharing, socket, options.replace_stale);
-        match bound {
-            Ok(address) => {
-                let backlog = (options.backlog as usize).max(1);
-                let queue = Queue { address, backlog, connections: VecDeque::new() };
-                self.sockets[socket].kind = SocketKind::Listener(queue);
-                Ok(socket)
-            }
-            Err(errno) => {
-                self.close(socket);
-                Err(Failure::of(address)(errno))
-            }
-        }
+        let bound = bound.inspect_err(|_| self.close(socket)).map_err(Failure::of(address))?;
+        let backlog = (options.backlog as usize).max(1);
+        let queue = Queue { address: bound, backlog, connections: VecDeque::new() };
+        self.sockets[socket].kind = SocketKind::Listener(queue);
+        Ok(socket)
     }
 
     /// Binds a socket, if need be over a path that nobody listens on any more. Somebody who does is
@@ -119,23 +109,16 @@ impl World {
         options: &StreamOptions,
     ) -> Result<(SocketIndex, Address), Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
-        match self.gate(Call::Accept, host) {
-            Some(CallFault::Error(errno)) => {
-                if matches!(errno, Errno::ECONNABORTED | Errno::EPROTO) {
-                    self.abort_first(index);
-                }
-                return Err(errno);
+        if let Err(errno) = self.pass(Call::Accept, index, Readiness::READ) {
+            if matches!(errno, Errno::ECONNABORTED | Errno::EPROTO) {
+                self.abort_first(index);
             }
-            Some(_) => {
-                self.nudge(index, Readiness::READ);
-                return Err(Errno::EAGAIN);
-            }
-            None => {}
+            return Err(errno);
         }
         if self.queue(index).ok_or(Errno::EINVAL)?.is_empty() {
             return Err(Errno::EAGAIN);
         }
-        let socket = self.open(host).ok_or(Errno::EMFILE)?;
+        let socket = self.open(host)?;
         let next = self.queue_mut(index).and_then(|queue| queue.connections.pop_front());
         let Some(connection) = next else {
             self.close(socket);

@@ -39,6 +39,7 @@ pub(super) struct Stored {
 }
 
 /// A datagram on its way.
+#[derive(Clone)]
 pub(crate) struct Packet {
     pub(super) from_host: u16,
     pub(super) to_host: u16,

@@ -15,7 +15,7 @@ use super::queues::Datagrams;
 use super::store::{Detached, Kept, Simulated};
 use super::world::{Shared, SocketIndex, World};
 use crate::id::Token;
-use crate::net::{AtOnce, Failure, Incoming, Outgoing, foreign, read_at};
+use crate::net::{AtOnce, Failure, Incoming, Outgoing, Pipe, foreign, read_at};
 use crate::{Address, Membership, OpenError, StreamOptions};
 
 /// A file is read in pieces of this size at most.
@@ -89,6 +89,16 @@ impl<Kind: 'static> Socket<Kind> {
         Ok(())
     }
 
+    /// What a simulated socket cannot do.
+    fn unsupported<T>() -> io::Result<T> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Nobody else has a descriptor of it.
+    pub(crate) fn duplicate<T>(&self) -> io::Result<T> {
+        Self::unsupported()
+    }
+
     // Out of line, so that real sockets do not pay for it.
     #[cold]
     fn ask<R>(&self, what: impl FnOnce(&mut World, SocketIndex) -> R) -> R {
@@ -148,7 +158,7 @@ impl StreamSocket {
         _: &[u8],
         _: &[std::os::fd::BorrowedFd<'_>],
     ) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
+        Self::unsupported()
     }
 
     #[cfg(unix)]
@@ -157,7 +167,16 @@ impl StreamSocket {
         _: &mut [u8],
         _: &mut Vec<std::os::fd::OwnedFd>,
     ) -> io::Result<usize> {
-        Err(io::ErrorKind::Unsupported.into())
+        Self::unsupported()
+    }
+
+    /// It does not go through the real system's pipes.
+    pub(crate) fn splice_in(&self, _: &mut Pipe) -> io::Result<usize> {
+        Self::unsupported()
+    }
+
+    pub(crate) fn splice_out(&self, _: &mut Pipe) -> io::Result<usize> {
+        Self::unsupported()
     }
 
     pub(crate) fn reset_on_close(&self) {

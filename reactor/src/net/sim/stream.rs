@@ -42,14 +42,9 @@ impl World {
         let Some((connection, side)) = self.stream_of(index) else {
             return Err(Errno::EINVAL.into());
         };
-        let host = self.connections[connection].end(side).host;
-        match self.gate(Call::Connected, host) {
-            Some(CallFault::Error(errno)) => return Err(errno.into()),
-            Some(_) => {
-                self.nudge(index, Readiness::WRITE);
-                return Ok(false);
-            }
-            None => {}
+        match self.pass(Call::Connected, index, Readiness::WRITE) {
+            Err(Errno::EAGAIN) => return Ok(false),
+            passed => passed?,
         }
         let end = self.connections[connection].end(side);
         match (end.error.take(), end.state) {
@@ -66,10 +61,7 @@ impl World {
     pub(super) fn read(&mut self, index: SocketIndex, buffer: &mut [u8]) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        let call_fault = self.gate(Call::Read, host);
-        if let Some(CallFault::Error(errno)) = call_fault {
-            return Err(errno);
-        }
+        let call_fault = self.gate(Call::Read, host)?;
         let entry = &mut self.connections[connection];
         let available = entry.incoming(side).arrived.len();
         if call_fault == Some(CallFault::WouldBlock) {
@@ -139,10 +131,7 @@ impl World {
     ) -> Result<usize, Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        let call_fault = self.gate(call, host);
-        if let Some(CallFault::Error(errno)) = call_fault {
-            return Err(errno);
-        }
+        let call_fault = self.gate(call, host)?;
         let entry = &mut self.connections[connection];
         let end = entry.end(side);
         if let Some(errno) = end.error.take() {
@@ -192,9 +181,7 @@ impl World {
     pub(super) fn shutdown(&mut self, index: SocketIndex) -> Result<(), Errno> {
         let (connection, side) = self.stream_of(index).ok_or(Errno::EINVAL)?;
         let host = self.connections[connection].end(side).host;
-        if let Some(CallFault::Error(errno)) = self.gate(Call::Shutdown, host) {
-            return Err(errno);
-        }
+        self.gate(Call::Shutdown, host)?;
         let kind = self.connections[connection].kind;
         let end = self.connections[connection].end(side);
         if end.socket().is_none() || end.is_dead && kind == Kind::Tcp {

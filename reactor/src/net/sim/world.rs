@@ -287,14 +287,32 @@ impl World {
         strikes
     }
 
-    /// What becomes of a call that a host's loop makes.
-    pub(super) fn gate(&mut self, call: Call, host: u16) -> Option<CallFault> {
+    /// What becomes of a call that a host's loop makes: it fails, or is told to do less than it could, or nothing.
+    pub(super) fn gate(&mut self, call: Call, host: u16) -> Result<Option<CallFault>, Errno> {
         let Self { calls, faults, choices, counts, .. } = self;
         let call_fault = calls.next(call, faults, choices, counts);
         if let Some(call_fault) = call_fault {
             self.log.note_host(call_fault.name(), host);
         }
-        call_fault
+        match call_fault {
+            Some(CallFault::Error(errno)) => Err(errno),
+            other => Ok(other),
+        }
+    }
+
+    /// As [`gate`](Self::gate), of a call that does all or nothing: if it would block, there is an event later.
+    pub(super) fn pass(
+        &mut self,
+        call: Call,
+        index: SocketIndex,
+        what: Readiness,
+    ) -> Result<(), Errno> {
+        let host = self.host_of(index).ok_or(Errno::EINVAL)?;
+        if self.gate(call, host)?.is_some() {
+            self.nudge(index, what);
+            return Err(Errno::EAGAIN);
+        }
+        Ok(())
     }
 
     pub(super) fn route(&mut self, from: u16, to: u16) -> &mut Route {
@@ -405,19 +423,22 @@ impl World {
 
     // ── sockets ─────────────────────────────────────────────────────────────────────────────
 
-    /// A new socket, of a kind to be told; `None` without a descriptor.
-    pub(super) fn open(&mut self, host: u16) -> Option<SocketIndex> {
+    /// A new socket, of a kind to be told, for this call.
+    pub(super) fn open_for(&mut self, call: Call, host: u16) -> Result<SocketIndex, Errno> {
+        self.gate(call, host)?;
+        self.open(host)
+    }
+
+    pub(super) fn open(&mut self, host: u16) -> Result<SocketIndex, Errno> {
         let socket =
             Socket { host, token: None, pending: Readiness::default(), kind: SocketKind::New };
-        self.take_descriptor(host).then(|| self.sockets.insert(socket))
+        self.take_descriptor(host).then(|| self.sockets.insert(socket)).ok_or(Errno::EMFILE)
     }
 
     /// Reports what comes up from now on, and what is so already.
     pub(super) fn register(&mut self, index: SocketIndex, token: Token) -> Result<(), Errno> {
         let host = self.host_of(index).ok_or(Errno::EINVAL)?;
-        if let Some(CallFault::Error(errno)) = self.gate(Call::Register, host) {
-            return Err(errno);
-        }
+        self.gate(Call::Register, host)?;
         if let Some(socket) = self.sockets.get_mut(index) {
             socket.token = Some(token);
         }
