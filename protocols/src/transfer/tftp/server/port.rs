@@ -40,7 +40,7 @@ impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for Port {
             Ok(Packet::Write(request)) => (request, true),
             Err(malformed) if is_request(malformed) => return refuse(socket, datagram, server),
             // Somebody answers what nobody has said: that is not talked about.
-            _ => return server.count_dropped(),
+            _ => return server.counters.dropped += 1,
         };
         match server.admit(&datagram.from, datagram.bytes, is_write, now) {
             Ok(place) => serve(socket, datagram, &request, is_write, server, place),
@@ -63,11 +63,11 @@ fn refuse<App>(
 ) {
     let now = socket.registry().now();
     if server.may_answer(&datagram.from, now) {
-        server.count_refused();
+        server.counters.refused += 1;
         let packet = error(Code::IllegalOperation, "that is no request for a file");
         let _ = socket.answer(datagram, &packet);
     } else {
-        server.count_dropped();
+        server.counters.dropped += 1;
     }
 }
 
@@ -78,9 +78,9 @@ fn turn_away<App>(
     server: &mut Server,
 ) {
     let Some((code, message)) = refusal.report() else {
-        return server.count_dropped();
+        return server.counters.dropped += 1;
     };
-    server.count_refused();
+    server.counters.refused += 1;
     // If it is lost, it is asked for again.
     let _ = socket.answer(datagram, &error(code, &message));
 }
@@ -122,8 +122,8 @@ fn serve<App: AsMut<Server> + 'static>(
         mode: request.mode,
         asked: Options::parse(request.options),
     };
-    let (store, name, peer) = (server.store().clone(), request.name.to_vec(), pending.peer.clone());
-    let (replace, longest) = (server.replace(), server.limits().file);
+    let (store, name, peer) = (server.store.clone(), request.name.to_vec(), pending.peer.clone());
+    let (replace, longest) = (server.replace, server.limits.file);
     let announced = pending.asked.size.unwrap_or(0);
     let token = socket.registry().random();
     let work = move || match is_write {
@@ -180,7 +180,7 @@ fn begin<App: AsMut<Server> + 'static>(
         Ok((id, session)) => server.enter(id, session),
         Err(failure) => {
             server.release(&pending.peer, pending.place);
-            server.count_refused();
+            server.counters.refused += 1;
             if let Some((code, message)) = failure.report() {
                 tell_failure(registry, pending, error(code, &message));
             }
@@ -218,7 +218,7 @@ impl<App> DatagramProtocol<App> for OnePacket {
 }
 
 fn session(pending: &PendingRequest, opened: Opened, server: &Server, now: Instant) -> Session {
-    let limits = server.limits();
+    let limits = &server.limits;
     let client = Client { peer: pending.peer.clone(), place: pending.place };
     match opened {
         Opened::ToSend(file, size) => {

@@ -201,7 +201,7 @@ fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
     match (result, way) {
         (Ok(()), Way::Out) => server.count_sent(bytes),
         (Ok(()), Way::In) => server.count_received(bytes),
-        (Err(_), _) => server.count_failed(),
+        (Err(_), _) => server.counters.failed += 1,
     }
 }
 
