@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = options.moving.sites();
     let site = sites.find(url)?;
-    let mut workers = options.moving.workers(sites);
+    let (how, mut workers) = (options.moving.how(options.resume), options.moving.workers(sites));
     let mut tasks = Vec::new();
     for (local, remote, is_directory) in files {
         match url.scheme {
@@ -57,18 +57,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 workers.add_packet_task(site, PacketTask { way: Way::Put, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory => {
-                tasks.push(Task::Plant(Plant::new(
-                    local,
-                    remote,
-                    options.moving.how(options.resume),
-                )));
+                tasks.push(Task::Plant(Plant::new(local, remote, how)));
             }
             Scheme::Ftp | Scheme::Ftps => {
-                tasks.push(Task::Upload(Upload::new(
-                    local,
-                    remote,
-                    options.moving.how(options.resume),
-                )));
+                tasks.push(Task::Upload(Upload::new(local, remote, how)));
             }
         }
     }

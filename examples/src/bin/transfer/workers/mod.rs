@@ -75,8 +75,6 @@ enum What {
 struct Worker {
     client: Client,
     site: usize,
-    /// Which of the server's addresses it is.
-    address: usize,
     is_welcome: bool,
     job: Option<Running>,
 }
@@ -210,7 +208,7 @@ impl Workers {
                     self.workers.iter().find(|(_, worker)| worker.job.is_none() && is_free(worker));
                 match free.map(|(id, _)| *id) {
                     Some(id) => self.give(registry, id, *task),
-                    None => self.call(registry, site, 0, *task),
+                    None => self.call(registry, site, *task),
                 }
             }
         }
@@ -226,20 +224,20 @@ impl Workers {
     }
 
     /// Calls a server for a task.
-    fn call(&mut self, registry: &mut Registry<Self>, site: usize, address: usize, task: Task) {
+    fn call(&mut self, registry: &mut Registry<Self>, site: usize, task: Task) {
         let Some(server) = self.sites.get(site) else {
             return;
         };
         let (login, security) = (server.login.clone(), server.security.clone());
         let options = ClientOptions { login, security, ..self.options.clone() };
-        let Some(place) = server.addresses.get(address).cloned() else {
+        let Some(place) = server.addresses.first().cloned() else {
             return;
         };
         let running = self.running(task);
         match Client::connect(registry, place, &options) {
             Ok(client) => {
                 let job = Some(running);
-                let worker = Worker { site, address, is_welcome: false, job, client };
+                let worker = Worker { site, is_welcome: false, job, client };
                 self.workers.insert(worker.client.id(), worker);
             }
             Err(error) => self.fail_job(&running, &error.to_string()),
@@ -420,23 +418,11 @@ impl Workers {
     }
 
     /// A conversation is over, and there was something to do.
-    fn handle_lost(
-        &mut self,
-        registry: &mut Registry<Self>,
-        worker: Worker,
-        running: Running,
-        failure: &Failure,
-    ) {
-        let Worker { site, address, is_welcome, .. } = worker;
-        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
+    fn handle_lost(&mut self, worker: Worker, running: Running, failure: &Failure) {
+        let Worker { site, is_welcome, .. } = worker;
         // Whether the server has let others in, or may do so yet.
         let has_colleagues = self.workers.values().any(|it| it.site == site);
         match failure {
-            // A server of several addresses is at one of them perhaps.
-            Failure::Connect(_) if !is_welcome && address + 1 < others => {
-                self.bars.remove(&running.bar);
-                self.call(registry, site, address + 1, running.task);
-            }
             // It has enough of us: those who are let in do the rest. Some say so with 530, some without a word.
             _ if !is_welcome && has_colleagues => {
                 self.bars.remove(&running.bar);
@@ -531,7 +517,7 @@ impl ftp::Caller for Workers {
                 self.bars.remove(&running.bar);
                 running.task.abandon();
             } else {
-                self.handle_lost(registry, worker, running, &failure);
+                self.handle_lost(worker, running, &failure);
             }
         }
         self.pump(registry);
