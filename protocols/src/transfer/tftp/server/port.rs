@@ -8,17 +8,15 @@
 //!       └─────────────── no such file: ERROR ────────────────────▶
 //! ```
 
-use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
 use reactor::{
     Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry, SocketId,
 };
 
-use super::session::{Client, Session, TransferSocket};
+use super::session::{Client, Opened, Session, TransferSocket};
 use super::{Place, Refusal, Server, out_of_sockets};
-use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
+use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, VirtualPath};
 use crate::transfer::tftp::transfer::error;
 use crate::transfer::tftp::{Code, Failure, Malformed, Mode, Options, Packet, Request};
 
@@ -98,12 +96,6 @@ struct PendingRequest {
     asked: Options,
 }
 
-/// The file of a request.
-enum Opened {
-    ToSend(File, u64),
-    ToReceive(Upload),
-}
-
 /// Looks for the file, away from the loop, which a disk may keep waiting.
 fn serve<App: AsMut<Server> + 'static>(
     socket: &mut DatagramTransport<'_, App>,
@@ -174,7 +166,9 @@ fn begin<App: AsMut<Server> + 'static>(
         let id = registry
             .bind_datagram_with(pending.local.clone(), &options, TransferSocket)
             .map_err(|error| out_of_sockets(&error))?;
-        Ok((id, session(&pending, opened, server, now)))
+        let client = Client { peer: pending.peer.clone(), place: pending.place };
+        let PendingRequest { mode, asked, .. } = &pending;
+        Ok((id, Session::new(client, opened, *mode, asked, &server.limits, now)))
     });
     match begun {
         Ok((id, session)) => server.enter(id, session),
@@ -214,24 +208,6 @@ impl<App> DatagramProtocol<App> for OnePacket {
         // If it is lost, it is asked for again.
         let _ = socket.send_to(&self.packet, &self.peer);
         socket.close();
-    }
-}
-
-fn session(pending: &PendingRequest, opened: Opened, server: &Server, now: Instant) -> Session {
-    let limits = &server.limits;
-    let client = Client { peer: pending.peer.clone(), place: pending.place };
-    match opened {
-        Opened::ToSend(file, size) => {
-            // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
-            // takes a size of zero for nonsense, and gives up.
-            let size = Some(size).filter(|&size| pending.mode == Mode::Octet && size > 0);
-            let agreement = pending.asked.grant(&limits.bounds, size);
-            Session::send(client, file, pending.mode, &agreement, limits, now)
-        }
-        Opened::ToReceive(upload) => {
-            let agreement = pending.asked.grant(&limits.bounds, pending.asked.size);
-            Session::receive(client, upload, pending.mode, &agreement, limits, now)
-        }
     }
 }
 
