@@ -23,8 +23,7 @@ fn chat(arguments: &[&str], input: &str) -> Ended {
 fn serve(arguments: &[&str]) -> (Program, String) {
     let common = ["serve", "--listen", "127.0.0.1:0", "--flood", "off"];
     let server = Program::start(CHAT, &[&common, arguments].concat());
-    let line = server.line();
-    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    let address = server.told("listening on ");
     (server, address)
 }
 
@@ -76,16 +75,14 @@ impl Person {
     /// The end of standard input: it says goodbye, and ends.
     #[track_caller]
     fn leaves(self) {
-        let ended = self.ended();
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+        self.ended().went_well();
     }
 
     /// The same, for one who was refused something.
     #[track_caller]
     fn leaves_after(self, refusal: &str) {
-        let ended = self.ended();
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.errors.contains(refusal), "{ended:?}");
+        let ended = self.ended().with_code(1);
+        ended.complains(refusal);
     }
 
     #[track_caller]
@@ -169,8 +166,7 @@ fn a_script_is_done_line_by_line_and_its_end_says_goodbye() {
     let (_server, address) = serve(&[]);
     let script = "hello\n/join #other\nthere\n/msg #room and here\n";
     let words = ["connect", &address, "--nick", "script", "--channel", "#room", "--rate", "1000"];
-    let ended = chat(&words, script);
-    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    let ended = chat(&words, script).went_well();
     let text = ended.text();
     let said: Vec<_> = text.lines().filter(|line| line.contains("<script>")).collect();
     assert_eq!(said, ["#room <script> hello", "#other <script> there", "#room <script> and here"]);
@@ -226,8 +222,7 @@ fn a_script_that_is_refused_something_ends_with_1_and_its_text_is_not_lost() {
         assert_eq!(ended.code, Some(1), "{channel} {input}: {ended:?}");
         assert!(ended.errors.contains(told), "{channel} {input}: {ended:?}");
     }
-    let heard = script("#vault secret", "hello\n/msg ann hello\n");
-    assert_eq!((heard.code, heard.errors.as_str()), (Some(0), ""), "{heard:?}");
+    script("#vault secret", "hello\n/msg ann hello\n").went_well();
 }
 
 #[test]
@@ -252,8 +247,7 @@ fn nobody_reads_on_and_nobody_minds() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
     ann.types("/quit that was all");
-    let ended = ann.program.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ann.program.ended().with_code(0);
 }
 
 // ── the server ──────────────────────────────────────────────────────────────────────────────────
@@ -264,8 +258,7 @@ fn ctrl_c_tells_everybody_and_reports() {
     let mut ann = Person::in_room(&address, "ann");
     server.interrupt();
     assert!(ann.sees("- -chat.local-").contains("shutting down"));
-    let report = server.ended();
-    assert_eq!(report.code, Some(0));
+    let report = server.ended().with_code(0);
     assert!(report.text().contains("shut down in"), "{report:?}");
     assert!(
         report.errors.contains("ann!~ann@127.0.0.1"),
@@ -279,9 +272,9 @@ fn ctrl_c_tells_everybody_and_reports() {
 #[test]
 fn a_password_and_an_operator_come_from_the_command_line() {
     let (_server, address) = serve(&["--password", "sesame", "--oper", "root:toor"]);
-    let refused = chat(&["connect", &address, "--nick", "ann"], "");
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.errors.contains("the server refuses us"), "{refused:?}");
+    chat(&["connect", &address, "--nick", "ann"], "")
+        .with_code(1)
+        .complains("the server refuses us");
     let mut ann = Person::connect(&address, "ann", &["--password", "sesame"]);
     ann.types("/oper root wrong");
     ann.sees("-!");
@@ -509,16 +502,14 @@ fn an_account_outlives_the_server_and_its_nick_is_its_own() {
     assert_eq!(chat(&["account", "add", "ann", "--data", data], "secret\n").code, Some(0));
     let (server, address) = serve(&["--data", data]);
     let busy = chat(&["account", "list", "--data", data], "");
-    assert!(busy.errors.contains("is the server running?"), "{busy:?}");
+    busy.complains("is the server running?");
     let log_in = |password: &str| {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
         support::run_with(CHAT, &words, b"", &[("CHAT_PASSWORD", password)])
     };
     let right = log_in("secret");
     assert!(right.text().contains("-- you are logged in as ann"), "{right:?}");
-    let wrong = log_in("wrong");
-    assert_eq!(wrong.code, Some(1), "{wrong:?}");
-    assert!(wrong.errors.contains("cannot log in"), "{wrong:?}");
+    log_in("wrong").with_code(1).complains("cannot log in");
     server.stop();
     assert_eq!(chat(&["account", "list", "--data", data], "").text(), "ann");
 }
@@ -566,10 +557,7 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     assert_eq!(banned.text(), "banned erin!*@127.0.0.?; disconnected 1", "{banned:?}");
     dora.sees("-- erin has quit (Banned (too loud again))");
     let turned_away = chat(&["connect", &address, "--nick", "Erin"], "");
-    assert!(
-        turned_away.errors.contains("banned from this server: too loud again"),
-        "{turned_away:?}"
-    );
+    turned_away.complains("banned from this server: too loud again");
     assert_eq!(order(&["bans"]).text(), "erin!*@127.0.0.? too loud again");
     assert!(order(&["ban", "a:erin"]).errors.contains("that is no mask"));
     assert_eq!(order(&["unban", "ERIN!*@127.0.0.?"]).text(), "lifted the ban of ERIN!*@127.0.0.?");
@@ -582,7 +570,7 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     server.stop();
     assert!(!fs::exists(&control).expect("it can be asked"), "the socket is gone");
     let late = account(&["list"], "");
-    assert!(late.errors.contains("no server can be reached at"), "{late:?}");
+    late.complains("no server can be reached at");
     assert_eq!(chat(&["account", "list", "--data", &data], "").text(), "Ann");
 }
 
@@ -716,7 +704,7 @@ fn accounts_of_a_network_come_from_a_file_and_are_changed_on_any_of_its_servers(
     assert_eq!(chat(&["account", "add", "Ann", "--data", &data], "secret\n").code, Some(0));
     let url = format!("nats://127.0.0.1:{}", store.port);
     let refused = chat(&["serve", "--cluster", &url, "--node", "a", "--data", &data], "");
-    assert!(refused.errors.contains("the accounts of a network are in NATS"), "{refused:?}");
+    refused.complains("the accounts of a network are in NATS");
     let node = |name: &str, control: &str| {
         let (node, _) = serve(&["--cluster", &url, "--node", name, "--control", control]);
         node.error_with("the network has");
@@ -773,8 +761,7 @@ fn a_bot_gives_files_to_who_reads_its_link_also_when_the_server_has_gone() {
     server.stop();
     let place = tempfile::tempdir().expect("a folder");
     let to = place.path().to_str().expect("it is text");
-    let ended = run(TORRENT, &["get", link, "--output", to, "--once"], b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &["get", link, "--output", to, "--once"], b"").with_code(0);
     let [theirs, ours] = [file, place.path().join("photos")].map(fs::read);
     assert_eq!(ours.expect("it is there"), theirs.expect("it is there"));
 }
@@ -795,8 +782,7 @@ fn a_bot_says_a_link_in_one_line_however_long_the_name_is() {
     let place = tempfile::tempdir().expect("a folder");
     let to = place.path().to_str().expect("it is text");
     let words = ["get", &format!("magnet:{link}"), "--output", to, "--once"];
-    let ended = run(TORRENT, &words, b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(0);
     assert!(place.path().join(&name).exists());
 }
 
