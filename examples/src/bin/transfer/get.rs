@@ -8,7 +8,6 @@ use clap::Args;
 use crate::download::Download;
 use crate::local::name_here;
 use crate::moving::MovingOptions;
-use crate::task::Task;
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
 use crate::workers::{self, PacketTask, Way};
@@ -59,10 +58,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 workers.add_packet_task(site, PacketTask { way: Way::Get, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory(url, options) => {
-                workers.add(site, Task::Walk(Walk::new(remote, local, how)));
+                workers.add(site, Box::new(Walk::new(remote, local, how)));
             }
             Scheme::Ftp | Scheme::Ftps => {
-                workers.add(site, Task::Download(Download::new(remote, local, how)));
+                workers.add(site, Box::new(Download::new(remote, local, how)));
             }
         }
     }
