@@ -72,6 +72,13 @@ impl Person {
         }
     }
 
+    /// Types a line, and sees what begins like that.
+    #[track_caller]
+    fn gets(&mut self, line: &str, beginning: &str) -> String {
+        self.types(line);
+        self.sees(beginning)
+    }
+
     /// The end of standard input: it says goodbye, and ends.
     #[track_caller]
     fn leaves(self) {
@@ -140,8 +147,7 @@ fn two_people_talk_see_each_other_and_go() {
     assert_eq!(ann.sees("#room *"), "#room * bob waves");
     bob.types("/msg ann psst");
     assert_eq!(ann.sees("bob <"), "bob <bob> psst");
-    ann.types("/names");
-    assert_eq!(ann.sees("-- #room:"), "-- #room: @ann, bob");
+    assert_eq!(ann.gets("/names", "-- #room:"), "-- #room: @ann, bob");
     ann.types("/topic Black or green");
     assert!(bob.sees("-- ann has set").ends_with("#room to: Black or green"));
     ann.types("/nick annie");
@@ -149,10 +155,8 @@ fn two_people_talk_see_each_other_and_go() {
     assert_eq!(ann.sees("-- you are now"), "-- you are now known as annie");
     ann.types("/kick bob enough");
     assert!(bob.sees("-- you were").contains("kicked from #room by annie (enough)"));
-    bob.types("does anybody hear me");
-    assert!(bob.sees("-!").contains("nobody would hear"));
-    bob.types("/join room");
-    bob.sees("-- #room:");
+    assert!(bob.gets("does anybody hear me", "-!").contains("nobody would hear"));
+    bob.gets("/join room", "-- #room:");
     bob.types("back again");
     assert_eq!(ann.sees("#room <bob>"), "#room <bob> back again");
     bob.leaves_after("not said: does anybody hear me");
@@ -176,30 +180,22 @@ fn a_script_is_done_line_by_line_and_its_end_says_goodbye() {
 fn what_is_refused_is_told_and_the_rest_goes_on() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
-    ann.types("/msg nobody hello");
-    assert_eq!(ann.sees("-!"), "-! nobody: No such nick/channel");
-    ann.types("/dance");
-    assert!(ann.sees("-!").contains("/help"));
-    ann.types("/help");
-    ann.sees("-- /quit");
-    ann.types("/mode #room +k secret");
-    ann.sees("-- ann has set #room +k");
+    assert_eq!(ann.gets("/msg nobody hello", "-!"), "-! nobody: No such nick/channel");
+    assert!(ann.gets("/dance", "-!").contains("/help"));
+    ann.gets("/help", "-- /quit");
+    ann.gets("/mode #room +k secret", "-- ann has set #room +k");
     let mut bob = Person::connect(&address, "bob", &["--channel", "#room"]);
     assert_eq!(bob.sees("-!"), "-! #room: Cannot join channel (+k)");
-    bob.types("/join #room secret");
-    bob.sees("-- #room: @ann, bob");
+    bob.gets("/join #room secret", "-- #room: @ann, bob");
 }
 
 #[test]
 fn a_script_that_is_refused_something_ends_with_1_and_its_text_is_not_lost() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
-    ann.types("/mode #room +m");
-    ann.sees("-- ann has set #room +m");
-    ann.types("/join #vault secret");
-    ann.sees("-- #vault: ");
-    ann.types("/mode #vault +k secret");
-    ann.sees("-- ann has set #vault +k");
+    ann.gets("/mode #room +m", "-- ann has set #room +m");
+    ann.gets("/join #vault secret", "-- #vault: ");
+    ann.gets("/mode #vault +k secret", "-- ann has set #vault +k");
     let script = |channel: &str, script: &str| {
         let words = ["connect", &address, "--nick", "script", "--rate", "1000"];
         let channel = ["--channel", channel];
@@ -236,8 +232,7 @@ fn a_client_comes_back_when_its_server_does() {
     server.line();
     ann.sees("-- you are ann");
     ann.sees("-- #room: ");
-    ann.types("here I am");
-    assert_eq!(ann.sees("#room"), "#room <ann> here I am");
+    assert_eq!(ann.gets("here I am", "#room"), "#room <ann> here I am");
     ann.leaves();
     server.stop();
 }
@@ -276,12 +271,9 @@ fn a_password_and_an_operator_come_from_the_command_line() {
         .with_code(1)
         .complains("the server refuses us");
     let mut ann = Person::connect(&address, "ann", &["--password", "sesame"]);
-    ann.types("/oper root wrong");
-    ann.sees("-!");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now an IRC operator");
-    ann.types("/stats z");
-    ann.sees("-- ");
+    ann.gets("/oper root wrong", "-!");
+    ann.gets("/oper root toor", "-- You are now an IRC operator");
+    ann.gets("/stats z", "-- ");
     ann.leaves_after("Password incorrect");
 }
 
@@ -303,15 +295,11 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     write("second");
     server.signal(Signal::HUP);
     server.error_with("read the configuration anew");
-    ann.types("/motd");
-    ann.sees("-- - second");
+    ann.gets("/motd", "-- - second");
     write("third");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now");
-    ann.types("/rehash");
-    ann.sees("-- REHASH REHASHED");
-    ann.types("/motd");
-    ann.sees("-- - third");
+    ann.gets("/oper root toor", "-- You are now");
+    ann.gets("/rehash", "-- REHASH REHASHED");
+    ann.gets("/motd", "-- - third");
     fs::write(&path, "[server]\nnmae = 'x'\n").expect("it can be written");
     server.signal(Signal::HUP);
     server.error_with("the configuration stays as it was");
@@ -320,10 +308,8 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
             .error_line()
             .ends_with("chat.toml:2: there is no 'nmae' in [server]; did you mean 'name'?")
     );
-    ann.types("/rehash");
-    assert!(ann.sees("-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
-    ann.types("/motd");
-    ann.sees("-- - third");
+    assert!(ann.gets("/rehash", "-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
+    ann.gets("/motd", "-- - third");
     server.signal(Signal::USR1);
     server.error_with("1 users");
     ann.leaves_after("REHASH CONFIG_BAD");
@@ -382,8 +368,7 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     let server = Program::start(CHAT, &["serve", "--config", path.to_str().expect("UTF-8")]);
     let address = server.line().replace("listening on ", "");
     let mut ann = Person::connect(&address, "ann", &[]);
-    ann.types("/list");
-    assert!(ann.sees("-- #old").contains("#old"));
+    assert!(ann.gets("/list", "-- #old").contains("#old"));
     fs::write(&path, &after).expect("it can be written");
     server.signal(Signal::HUP);
     server.error_with("read the configuration anew");
@@ -392,12 +377,9 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
         let told = format!("'{setting}' counts from the next start on");
         assert!(line.ends_with(&told), "{line}, not {told}");
     }
-    ann.types("/motd");
-    ann.sees("-- - new");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now");
-    ann.types("/rehash");
-    ann.sees("-- REHASH REHASHED");
+    ann.gets("/motd", "-- - new");
+    ann.gets("/oper root toor", "-- You are now");
+    ann.gets("/rehash", "-- REHASH REHASHED");
     assert!(ann.sees("-- REHASH NOT_YET").contains("name"));
     server.error_with("'send_queue' counts");
     fs::write(&path, &before).expect("it can be written");
@@ -795,12 +777,14 @@ fn a_bot_answers_in_the_channel_and_alone() {
     ann.types("!roll 1d2");
     let thrown = ann.sees("#room -bot-");
     assert!(["#room -bot- ann: 1", "#room -bot- ann: 2"].contains(&thrown.as_str()), "{thrown}");
-    ann.types("!seen ann");
-    assert!(ann.sees("#room -bot-").starts_with("#room -bot- ann: ann was last seen "));
-    ann.types("/msg bot !help");
-    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK, !files");
-    ann.types("!remind 1s tea");
-    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: in 1 second, then");
+    assert!(
+        ann.gets("!seen ann", "#room -bot-").starts_with("#room -bot- ann: ann was last seen ")
+    );
+    assert_eq!(
+        ann.gets("/msg bot !help", "bot -bot-"),
+        "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK, !files"
+    );
+    assert_eq!(ann.gets("!remind 1s tea", "#room -bot-"), "#room -bot- ann: in 1 second, then");
     assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: tea");
     bot.stop();
     assert_eq!(ann.sees("-- bot has quit"), "-- bot has quit (Quit: Back to the workshop)");
