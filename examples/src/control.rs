@@ -11,8 +11,9 @@ use std::time::Duration;
 use protocols::rpc::wire::{self, Message, Text};
 use protocols::rpc::{self, Dialect, ServerOptions, Service};
 use reactor::{Address, ListenOptions, OpenError, Registry};
-use serde::Serialize;
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 /// How long an answer may take: longer than a disk does.
@@ -59,6 +60,21 @@ pub fn ask<R: DeserializeOwned>(
         }
         Ok(Text::One(Message::Response { result: Err(error), .. })) => Err(sentence(&error).into()),
         _ => Err(format!("what listens at {} gives no answer", path.display()).into()),
+    }
+}
+
+/// Somebody, by name.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+pub struct Name {
+    /// Whom.
+    pub name: String,
+}
+
+impl Name {
+    /// Of whom it is.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned() }
     }
 }
 

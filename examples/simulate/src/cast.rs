@@ -1,4 +1,5 @@
-//! Who takes part in a scenario of files: a server, and two hosts that talk to it over IPv4 and IPv6.
+//! What scenarios have in common: a storm, what must always hold, and the end; and who takes part in those of
+//! files, a server and two hosts that talk to it over IPv4 and IPv6.
 
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +8,7 @@ use std::time::Duration;
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Registry};
 
-use crate::score::still_there;
+use crate::score::{Score, still_there};
 
 /// A server `S`, and its clients `C`.
 pub(super) struct Cast<S: 'static, C: 'static> {
@@ -56,6 +57,49 @@ impl<S, C> Cast<S, C> {
         }
         Ok(network.finish(Duration::from_secs(20))?)
     }
+}
+
+/// How long faults happen.
+const STORM: Duration = Duration::from_secs(8);
+
+/// Has faults happen for a while, and then none; looks at how it ends, and whether what failed had a reason to.
+pub(super) fn storm(
+    network: &mut Network,
+    score: &Score,
+    end: impl FnOnce(&mut Network) -> Outcome,
+) -> Outcome {
+    network.run_for(STORM)?;
+    network.calm();
+    end(network)?;
+    score.was_right(network)
+}
+
+/// Has it looked at after each step that a server has no more sessions than connections.
+pub(super) fn watch_sessions<App: 'static>(
+    network: &mut Network,
+    server: Host<App>,
+    open: impl Fn(&App) -> u64 + 'static,
+) {
+    network.invariant("the server's count", move |network| {
+        let (Some(app), Some(stats)) = (network.app(server), network.stats(server)) else {
+            return Ok(());
+        };
+        let (open, connections) = (open(app), stats.connections);
+        if open <= connections {
+            return Ok(());
+        }
+        Err(format!("{open} sessions on {connections} connections"))
+    });
+}
+
+/// Whether a host has no connections left, and nothing else to do.
+pub(super) fn is_idle<App: 'static>(
+    network: &Network,
+    host: Host<App>,
+    is_done: impl FnOnce(&App) -> bool,
+) -> bool {
+    let connections = network.stats(host).map_or(0, |stats| stats.connections);
+    connections == 0 && network.app(host).is_none_or(is_done)
 }
 
 /// Waits until everybody is quiet; an error that shows what is left if somebody is not in time.

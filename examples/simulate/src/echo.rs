@@ -22,11 +22,9 @@ use protocols::echo::{
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
 
-use crate::cast::{everywhere, until_quiet};
+use crate::cast::{everywhere, is_idle, storm, until_quiet, watch_sessions};
 use crate::score::{Draws, Score};
 
-/// How long faults happen.
-const STORM: Duration = Duration::from_secs(8);
 /// How long what is left may take afterwards: a connection that has gone silent is found out by
 /// probes, or when what was sent on it is given up.
 const CALM: Duration = Duration::from_secs(2_000);
@@ -61,10 +59,7 @@ struct Talk {
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm();
     let stage = Stage::set(network, 5);
-    network.run_for(STORM)?;
-    network.calm();
-    stage.end(network)?;
-    stage.score.was_right(network)
+    storm(network, &stage.score, |network| stage.end(network))
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -73,8 +68,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 1);
-    stage.end(network)
+    Stage::set(network, 1).end(network)
 }
 
 /// A way to talk to the server.
@@ -123,17 +117,7 @@ impl Stage {
     fn watch(&self, network: &mut Network) {
         let score = self.score.clone();
         network.invariant("what comes back", move |_| score.nothing_wrong());
-        let server = self.hosts[0];
-        network.invariant("the server's count", move |network| {
-            let (Some(site), Some(stats)) = (network.app(server), network.stats(server)) else {
-                return Ok(());
-            };
-            let open = site.server.counters().open;
-            if open <= stats.connections {
-                return Ok(());
-            }
-            Err(format!("{open} sessions on {} connections", stats.connections))
-        });
+        watch_sessions(network, self.hosts[0], |site| site.server.counters().open);
     }
 
     /// Waits until all conversations have ended, and looks whether anything is left.
@@ -145,8 +129,7 @@ impl Stage {
 
 /// Whether no conversation is left on a host, nor a session.
 fn is_quiet(network: &Network, host: Host<Site>) -> bool {
-    let connections = network.stats(host).map_or(0, |stats| stats.connections);
-    connections == 0 && network.app(host).is_none_or(|site| site.talks.is_empty() && site.due == 0)
+    is_idle(network, host, |site| site.talks.is_empty() && site.due == 0)
 }
 
 fn unix_stream() -> Address {

@@ -34,11 +34,9 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, ConnectionId, ListenOptions, Registry};
 use tempfile::TempDir;
 
-use crate::cast::{Cast, everywhere};
+use crate::cast::{Cast, everywhere, is_idle, storm, watch_sessions};
 use crate::score::{Draws, Score, Sink};
 
-/// How long faults happen.
-const STORM: Duration = Duration::from_secs(8);
 /// How long what is left may take afterwards: a connection that has gone silent is found out by
 /// probes, or when it has stood still for long.
 const CALM: Duration = Duration::from_secs(4_000);
@@ -57,10 +55,7 @@ const HASH: &str =
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm();
     let stage = Stage::set(network, 3)?;
-    network.run_for(STORM)?;
-    network.calm();
-    stage.end(network)?;
-    stage.score.was_right(network)
+    storm(network, &stage.score, |network| stage.end(network))
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -69,8 +64,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 1)?;
-    stage.end(network)
+    Stage::set(network, 1)?.end(network)
 }
 
 struct Stage {
@@ -134,17 +128,7 @@ impl Stage {
     fn watch(&self, network: &mut Network) {
         let score = self.score.clone();
         network.invariant("what is fetched", move |_| score.nothing_wrong());
-        let server = self.cast.server;
-        network.invariant("the server's count", move |network| {
-            let (Some(app), Some(stats)) = (network.app(server), network.stats(server)) else {
-                return Ok(());
-            };
-            let open = app.counters().open;
-            if open <= stats.connections {
-                return Ok(());
-            }
-            Err(format!("{open} sessions on {} connections", stats.connections))
-        });
+        watch_sessions(network, self.cast.server, |server: &Server| server.counters().open);
     }
 
     /// Waits until all conversations have ended, and looks whether anything is left.
@@ -159,8 +143,7 @@ impl Stage {
 
 /// Whether no conversation is left on a host.
 fn is_quiet(network: &Network, host: Host<Program>) -> bool {
-    let connections = network.stats(host).map_or(0, |stats| stats.connections);
-    connections == 0 && network.app(host).is_none_or(|it| it.talks.is_empty() && it.due == 0)
+    is_idle(network, host, |it| it.talks.is_empty() && it.due == 0)
 }
 
 /// Everything in the tree has to be what its name and its first byte say, or the beginning of that where

@@ -27,11 +27,9 @@ use protocols::websocket::Target;
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Backoff, ListenOptions, OpenError, Registry};
 
-use crate::cast::until_quiet;
+use crate::cast::{is_idle, storm, until_quiet};
 use crate::score::{Draws, Score};
 
-/// How long faults happen.
-const STORM: Duration = Duration::from_secs(8);
 /// How long what is left may take afterwards.
 const CALM: Duration = Duration::from_secs(2_000);
 /// When the last client begins.
@@ -89,10 +87,7 @@ type Carried = Rc<RefCell<BTreeMap<u64, u64>>>;
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm();
     let stage = Stage::set(network, 3);
-    network.run_for(STORM)?;
-    network.calm();
-    stage.end(network)?;
-    stage.score.was_right(network)
+    storm(network, &stage.score, |network| stage.end(network))
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -101,8 +96,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 1);
-    stage.end(network)
+    Stage::set(network, 1).end(network)
 }
 
 struct Stage {
@@ -156,8 +150,7 @@ impl Stage {
 
 /// Whether no client is left on a host, nor a session.
 fn is_quiet(network: &Network, host: Host<Site>) -> bool {
-    let connections = network.stats(host).map_or(0, |stats| stats.connections);
-    connections == 0 && network.app(host).is_none_or(|site| site.talks.is_empty() && site.due == 0)
+    is_idle(network, host, |site| site.talks.is_empty() && site.due == 0)
 }
 
 /// Whether its time was over.

@@ -31,11 +31,9 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, Registry, SocketId};
 use tempfile::TempDir;
 
-use crate::cast::{Cast, everywhere};
+use crate::cast::{Cast, everywhere, storm};
 use crate::score::{Draws, Score, Sink};
 
-/// How long faults happen.
-const STORM: Duration = Duration::from_secs(8);
 /// How long what is left may take afterwards: whoever has fallen silent is given up in a minute, and
 /// whoever has been whole for a while is forgotten.
 const CALM: Duration = Duration::from_secs(600);
@@ -53,10 +51,7 @@ const FILES: [&str; 4] = ["old-0", "old-1", "old-2", "old-3"];
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm_without(&[Fault::DatagramCorrupted]);
     let stage = Stage::set(network, 3)?;
-    network.run_for(STORM)?;
-    network.calm();
-    stage.end(network)?;
-    stage.score.was_right(network)
+    storm(network, &stage.score, |network| stage.end(network))
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -65,8 +60,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 1)?;
-    stage.end(network)
+    Stage::set(network, 1)?.end(network)
 }
 
 struct Stage {

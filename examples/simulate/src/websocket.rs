@@ -17,11 +17,9 @@ use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, ConnectOptions, ConnectionId, ListenOptions, Registry};
 
 use crate::OF_DATAGRAMS;
-use crate::cast::until_quiet;
+use crate::cast::{is_idle, storm, until_quiet};
 use crate::score::{Draws, Score};
 
-/// How long faults happen.
-const STORM: Duration = Duration::from_secs(8);
 /// How long what is left may take afterwards.
 const CALM: Duration = Duration::from_secs(2_000);
 /// When the last conversation begins.
@@ -55,10 +53,7 @@ enum Side {
 pub fn swarm(network: &mut Network) -> Outcome {
     network.swarm_without(OF_DATAGRAMS);
     let stage = Stage::set(network, 5);
-    network.run_for(STORM)?;
-    network.calm();
-    stage.end(network)?;
-    stage.score.was_right(network)
+    storm(network, &stage.score, |network| stage.end(network))
 }
 
 /// A little of everything without faults, for one call after another to be made to fail.
@@ -67,8 +62,7 @@ pub fn swarm(network: &mut Network) -> Outcome {
 ///
 /// If something does not hold that must.
 pub fn torture(network: &mut Network) -> Outcome {
-    let stage = Stage::set(network, 2);
-    stage.end(network)
+    Stage::set(network, 2).end(network)
 }
 
 struct Stage {
@@ -117,8 +111,7 @@ impl Stage {
 
 /// Whether no conversation is left on a host, nor a session.
 fn is_quiet(network: &Network, host: Host<Site>) -> bool {
-    let connections = network.stats(host).map_or(0, |stats| stats.connections);
-    connections == 0 && network.app(host).is_none_or(|site| site.open.is_empty() && site.due == 0)
+    is_idle(network, host, |site| site.open.is_empty() && site.due == 0)
 }
 
 impl Site {

@@ -26,7 +26,7 @@ use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
 use protocols::http::server::{self as web, Files, Router, Site};
-use protocols::rpc::{self, NoParams, Service};
+use protocols::rpc::{self, Service};
 use protocols::torrent::InfoHash;
 use protocols::torrent::peer::{Host, Swarm, Swarms};
 use protocols::torrent::tracker::{self, Tracker};
@@ -99,6 +99,16 @@ struct Playground {
     tftp: tftp::Server,
     topics: Topics<Playground>,
     giving: Giving,
+}
+
+impl Playground {
+    /// What its servers have done, a line each.
+    fn counters(&self) -> String {
+        let Self { echo, chat, ftp, tftp, .. } = self;
+        let (echo, chat) = (echo.counters(), chat.counters());
+        let (ftp, tftp) = (ftp.counters(), tftp.counters());
+        format!("echo: {echo}\nchat: {chat}\nftp: {ftp}\ntftp: {tftp}")
+    }
 }
 
 impl AsMut<Topics<Self>> for Playground {
@@ -181,14 +191,10 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         giving,
     };
     let report = reactor.run(&mut playground)?;
-    let Playground { echo, chat, ftp, tftp, giving, .. } = &playground;
-    output::say(format_args!("\n{report}\necho: {}", echo.counters()))?;
-    output::say(format_args!("chat: {}", chat.counters()))?;
-    output::say(format_args!("ftp: {}", ftp.counters()))?;
-    output::say(format_args!("tftp: {}", tftp.counters()))?;
+    output::say(format_args!("\n{report}\n{}", playground.counters()))?;
     let called = service.counters();
     output::say(format_args!("calls: {}, {} with an error", called.calls, called.failed))?;
-    let torrent = giving.swarms.get(&hash).and_then(Swarm::torrent);
+    let torrent = playground.giving.swarms.get(&hash).and_then(Swarm::torrent);
     let given = torrent.map_or(0, |torrent| torrent.traffic().uploaded);
     output::say(format_args!("seed: {given} bytes to peers\n"))?;
     output::say(reactor.stats())?;
@@ -211,23 +217,8 @@ fn files(directory: &Path) -> Result<Store, Box<dyn Error>> {
 fn service(store: &Store) -> Service<Playground> {
     let mut service = Service::new("playground", env!("CARGO_PKG_VERSION"));
     calls::register(&mut service, Some(store));
-    service.method(
-        "statistics",
-        "What the servers and their loop have done",
-        |call, NoParams {}| {
-            let Playground { echo, chat, ftp, tftp, .. } = &*call.app;
-            let servers = format!(
-                "echo: {}\nchat: {}\nftp: {}\ntftp: {}",
-                echo.counters(),
-                chat.counters(),
-                ftp.counters(),
-                tftp.counters()
-            );
-            Ok(format!("{servers}\n{}", call.registry.stats()))
-        },
-    );
-    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
-        Ok(call.registry.snapshot().to_string())
+    calls::add_statistics(&mut service, |registry, playground: &Playground| {
+        format!("{}\n{}", playground.counters(), registry.stats())
     });
     service
 }

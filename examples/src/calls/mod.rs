@@ -12,7 +12,7 @@ mod files;
 
 use std::time::Duration;
 
-use protocols::rpc::{Service, Topic};
+use protocols::rpc::{NoParams, Service, Topic};
 use protocols::transfer::store::Store;
 use reactor::{LoopGroup, Registry, TimersFull};
 
@@ -43,6 +43,20 @@ pub fn register<App: AsMut<Topics<App>> + 'static>(
     basics::register(service);
     chat::register(service);
     files.into_iter().for_each(|store| files::register(service, store));
+}
+
+/// Offers what the server and its loop have done, in these words, and what the loop has to do.
+pub fn add_statistics<App: 'static>(
+    service: &mut Service<App>,
+    statistics: impl Fn(&Registry<App>, &App) -> String + 'static,
+) {
+    let about = "What the server and its loop have done";
+    service.method("statistics", about, move |call, NoParams {}| {
+        Ok(statistics(call.registry, call.app))
+    });
+    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
+        Ok(call.registry.snapshot().to_string())
+    });
 }
 
 /// Begins to tell the time to whoever listens.

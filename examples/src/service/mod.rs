@@ -82,7 +82,7 @@ pub fn begin_for_all<App: 'static>(
     listening.extend(tls.map(Served::to_string));
     stop::all_within(registry, &group, grace)?;
     tls.into_iter().try_for_each(|tls| tls.reload_on_hangup(registry))?;
-    service.serve_with(registry, &group, options)?;
+    service.begin_serving(registry, &group, options, Estate::none())?;
     output::announce(&listening);
     Ok(())
 }
@@ -115,15 +115,6 @@ impl Service {
     ) -> Result<(), Box<dyn Error>> {
         let alone = LoopGroup::from(registry.handle());
         self.begin_serving(registry, &alone, options, estate)
-    }
-
-    fn serve_with<App: 'static>(
-        self,
-        registry: &mut Registry<App>,
-        group: &LoopGroup<App>,
-        options: &ServiceOptions,
-    ) -> Result<(), Box<dyn Error>> {
-        self.begin_serving(registry, group, options, Estate::none())
     }
 
     fn begin_serving<App: 'static>(

@@ -23,8 +23,7 @@ fn chat(arguments: &[&str], input: &str) -> Ended {
 fn serve(arguments: &[&str]) -> (Program, String) {
     let common = ["serve", "--listen", "127.0.0.1:0", "--flood", "off"];
     let server = Program::start(CHAT, &[&common, arguments].concat());
-    let line = server.line();
-    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    let address = server.told("listening on ");
     (server, address)
 }
 
@@ -73,19 +72,24 @@ impl Person {
         }
     }
 
+    /// Types a line, and sees what begins like that.
+    #[track_caller]
+    fn gets(&mut self, line: &str, beginning: &str) -> String {
+        self.types(line);
+        self.sees(beginning)
+    }
+
     /// The end of standard input: it says goodbye, and ends.
     #[track_caller]
     fn leaves(self) {
-        let ended = self.ended();
-        assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+        self.ended().went_well();
     }
 
     /// The same, for one who was refused something.
     #[track_caller]
     fn leaves_after(self, refusal: &str) {
-        let ended = self.ended();
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.errors.contains(refusal), "{ended:?}");
+        let ended = self.ended().with_code(1);
+        ended.complains(refusal);
     }
 
     #[track_caller]
@@ -143,8 +147,7 @@ fn two_people_talk_see_each_other_and_go() {
     assert_eq!(ann.sees("#room *"), "#room * bob waves");
     bob.types("/msg ann psst");
     assert_eq!(ann.sees("bob <"), "bob <bob> psst");
-    ann.types("/names");
-    assert_eq!(ann.sees("-- #room:"), "-- #room: @ann, bob");
+    assert_eq!(ann.gets("/names", "-- #room:"), "-- #room: @ann, bob");
     ann.types("/topic Black or green");
     assert!(bob.sees("-- ann has set").ends_with("#room to: Black or green"));
     ann.types("/nick annie");
@@ -152,10 +155,8 @@ fn two_people_talk_see_each_other_and_go() {
     assert_eq!(ann.sees("-- you are now"), "-- you are now known as annie");
     ann.types("/kick bob enough");
     assert!(bob.sees("-- you were").contains("kicked from #room by annie (enough)"));
-    bob.types("does anybody hear me");
-    assert!(bob.sees("-!").contains("nobody would hear"));
-    bob.types("/join room");
-    bob.sees("-- #room:");
+    assert!(bob.gets("does anybody hear me", "-!").contains("nobody would hear"));
+    bob.gets("/join room", "-- #room:");
     bob.types("back again");
     assert_eq!(ann.sees("#room <bob>"), "#room <bob> back again");
     bob.leaves_after("not said: does anybody hear me");
@@ -169,8 +170,7 @@ fn a_script_is_done_line_by_line_and_its_end_says_goodbye() {
     let (_server, address) = serve(&[]);
     let script = "hello\n/join #other\nthere\n/msg #room and here\n";
     let words = ["connect", &address, "--nick", "script", "--channel", "#room", "--rate", "1000"];
-    let ended = chat(&words, script);
-    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    let ended = chat(&words, script).went_well();
     let text = ended.text();
     let said: Vec<_> = text.lines().filter(|line| line.contains("<script>")).collect();
     assert_eq!(said, ["#room <script> hello", "#other <script> there", "#room <script> and here"]);
@@ -180,30 +180,22 @@ fn a_script_is_done_line_by_line_and_its_end_says_goodbye() {
 fn what_is_refused_is_told_and_the_rest_goes_on() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
-    ann.types("/msg nobody hello");
-    assert_eq!(ann.sees("-!"), "-! nobody: No such nick/channel");
-    ann.types("/dance");
-    assert!(ann.sees("-!").contains("/help"));
-    ann.types("/help");
-    ann.sees("-- /quit");
-    ann.types("/mode #room +k secret");
-    ann.sees("-- ann has set #room +k");
+    assert_eq!(ann.gets("/msg nobody hello", "-!"), "-! nobody: No such nick/channel");
+    assert!(ann.gets("/dance", "-!").contains("/help"));
+    ann.gets("/help", "-- /quit");
+    ann.gets("/mode #room +k secret", "-- ann has set #room +k");
     let mut bob = Person::connect(&address, "bob", &["--channel", "#room"]);
     assert_eq!(bob.sees("-!"), "-! #room: Cannot join channel (+k)");
-    bob.types("/join #room secret");
-    bob.sees("-- #room: @ann, bob");
+    bob.gets("/join #room secret", "-- #room: @ann, bob");
 }
 
 #[test]
 fn a_script_that_is_refused_something_ends_with_1_and_its_text_is_not_lost() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
-    ann.types("/mode #room +m");
-    ann.sees("-- ann has set #room +m");
-    ann.types("/join #vault secret");
-    ann.sees("-- #vault: ");
-    ann.types("/mode #vault +k secret");
-    ann.sees("-- ann has set #vault +k");
+    ann.gets("/mode #room +m", "-- ann has set #room +m");
+    ann.gets("/join #vault secret", "-- #vault: ");
+    ann.gets("/mode #vault +k secret", "-- ann has set #vault +k");
     let script = |channel: &str, script: &str| {
         let words = ["connect", &address, "--nick", "script", "--rate", "1000"];
         let channel = ["--channel", channel];
@@ -226,8 +218,7 @@ fn a_script_that_is_refused_something_ends_with_1_and_its_text_is_not_lost() {
         assert_eq!(ended.code, Some(1), "{channel} {input}: {ended:?}");
         assert!(ended.errors.contains(told), "{channel} {input}: {ended:?}");
     }
-    let heard = script("#vault secret", "hello\n/msg ann hello\n");
-    assert_eq!((heard.code, heard.errors.as_str()), (Some(0), ""), "{heard:?}");
+    script("#vault secret", "hello\n/msg ann hello\n").went_well();
 }
 
 #[test]
@@ -241,8 +232,7 @@ fn a_client_comes_back_when_its_server_does() {
     server.line();
     ann.sees("-- you are ann");
     ann.sees("-- #room: ");
-    ann.types("here I am");
-    assert_eq!(ann.sees("#room"), "#room <ann> here I am");
+    assert_eq!(ann.gets("here I am", "#room"), "#room <ann> here I am");
     ann.leaves();
     server.stop();
 }
@@ -252,8 +242,7 @@ fn nobody_reads_on_and_nobody_minds() {
     let (_server, address) = serve(&[]);
     let mut ann = Person::in_room(&address, "ann");
     ann.types("/quit that was all");
-    let ended = ann.program.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ann.program.ended().with_code(0);
 }
 
 // ── the server ──────────────────────────────────────────────────────────────────────────────────
@@ -264,8 +253,7 @@ fn ctrl_c_tells_everybody_and_reports() {
     let mut ann = Person::in_room(&address, "ann");
     server.interrupt();
     assert!(ann.sees("- -chat.local-").contains("shutting down"));
-    let report = server.ended();
-    assert_eq!(report.code, Some(0));
+    let report = server.ended().with_code(0);
     assert!(report.text().contains("shut down in"), "{report:?}");
     assert!(
         report.errors.contains("ann!~ann@127.0.0.1"),
@@ -279,16 +267,13 @@ fn ctrl_c_tells_everybody_and_reports() {
 #[test]
 fn a_password_and_an_operator_come_from_the_command_line() {
     let (_server, address) = serve(&["--password", "sesame", "--oper", "root:toor"]);
-    let refused = chat(&["connect", &address, "--nick", "ann"], "");
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.errors.contains("the server refuses us"), "{refused:?}");
+    chat(&["connect", &address, "--nick", "ann"], "")
+        .with_code(1)
+        .complains("the server refuses us");
     let mut ann = Person::connect(&address, "ann", &["--password", "sesame"]);
-    ann.types("/oper root wrong");
-    ann.sees("-!");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now an IRC operator");
-    ann.types("/stats z");
-    ann.sees("-- ");
+    ann.gets("/oper root wrong", "-!");
+    ann.gets("/oper root toor", "-- You are now an IRC operator");
+    ann.gets("/stats z", "-- ");
     ann.leaves_after("Password incorrect");
 }
 
@@ -310,15 +295,11 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     write("second");
     server.signal(Signal::HUP);
     server.error_with("read the configuration anew");
-    ann.types("/motd");
-    ann.sees("-- - second");
+    ann.gets("/motd", "-- - second");
     write("third");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now");
-    ann.types("/rehash");
-    ann.sees("-- REHASH REHASHED");
-    ann.types("/motd");
-    ann.sees("-- - third");
+    ann.gets("/oper root toor", "-- You are now");
+    ann.gets("/rehash", "-- REHASH REHASHED");
+    ann.gets("/motd", "-- - third");
     fs::write(&path, "[server]\nnmae = 'x'\n").expect("it can be written");
     server.signal(Signal::HUP);
     server.error_with("the configuration stays as it was");
@@ -327,10 +308,8 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
             .error_line()
             .ends_with("chat.toml:2: there is no 'nmae' in [server]; did you mean 'name'?")
     );
-    ann.types("/rehash");
-    assert!(ann.sees("-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
-    ann.types("/motd");
-    ann.sees("-- - third");
+    assert!(ann.gets("/rehash", "-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
+    ann.gets("/motd", "-- - third");
     server.signal(Signal::USR1);
     server.error_with("1 users");
     ann.leaves_after("REHASH CONFIG_BAD");
@@ -389,8 +368,7 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     let server = Program::start(CHAT, &["serve", "--config", path.to_str().expect("UTF-8")]);
     let address = server.line().replace("listening on ", "");
     let mut ann = Person::connect(&address, "ann", &[]);
-    ann.types("/list");
-    assert!(ann.sees("-- #old").contains("#old"));
+    assert!(ann.gets("/list", "-- #old").contains("#old"));
     fs::write(&path, &after).expect("it can be written");
     server.signal(Signal::HUP);
     server.error_with("read the configuration anew");
@@ -399,12 +377,9 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
         let told = format!("'{setting}' counts from the next start on");
         assert!(line.ends_with(&told), "{line}, not {told}");
     }
-    ann.types("/motd");
-    ann.sees("-- - new");
-    ann.types("/oper root toor");
-    ann.sees("-- You are now");
-    ann.types("/rehash");
-    ann.sees("-- REHASH REHASHED");
+    ann.gets("/motd", "-- - new");
+    ann.gets("/oper root toor", "-- You are now");
+    ann.gets("/rehash", "-- REHASH REHASHED");
     assert!(ann.sees("-- REHASH NOT_YET").contains("name"));
     server.error_with("'send_queue' counts");
     fs::write(&path, &before).expect("it can be written");
@@ -509,16 +484,14 @@ fn an_account_outlives_the_server_and_its_nick_is_its_own() {
     assert_eq!(chat(&["account", "add", "ann", "--data", data], "secret\n").code, Some(0));
     let (server, address) = serve(&["--data", data]);
     let busy = chat(&["account", "list", "--data", data], "");
-    assert!(busy.errors.contains("is the server running?"), "{busy:?}");
+    busy.complains("is the server running?");
     let log_in = |password: &str| {
         let words = ["connect", &address, "--nick", "ann", "--account", "ann", "--rate", "1000"];
         support::run_with(CHAT, &words, b"", &[("CHAT_PASSWORD", password)])
     };
     let right = log_in("secret");
     assert!(right.text().contains("-- you are logged in as ann"), "{right:?}");
-    let wrong = log_in("wrong");
-    assert_eq!(wrong.code, Some(1), "{wrong:?}");
-    assert!(wrong.errors.contains("cannot log in"), "{wrong:?}");
+    log_in("wrong").with_code(1).complains("cannot log in");
     server.stop();
     assert_eq!(chat(&["account", "list", "--data", data], "").text(), "ann");
 }
@@ -566,10 +539,7 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     assert_eq!(banned.text(), "banned erin!*@127.0.0.?; disconnected 1", "{banned:?}");
     dora.sees("-- erin has quit (Banned (too loud again))");
     let turned_away = chat(&["connect", &address, "--nick", "Erin"], "");
-    assert!(
-        turned_away.errors.contains("banned from this server: too loud again"),
-        "{turned_away:?}"
-    );
+    turned_away.complains("banned from this server: too loud again");
     assert_eq!(order(&["bans"]).text(), "erin!*@127.0.0.? too loud again");
     assert!(order(&["ban", "a:erin"]).errors.contains("that is no mask"));
     assert_eq!(order(&["unban", "ERIN!*@127.0.0.?"]).text(), "lifted the ban of ERIN!*@127.0.0.?");
@@ -582,7 +552,7 @@ fn accounts_are_changed_and_users_removed_while_the_server_runs() {
     server.stop();
     assert!(!fs::exists(&control).expect("it can be asked"), "the socket is gone");
     let late = account(&["list"], "");
-    assert!(late.errors.contains("no server can be reached at"), "{late:?}");
+    late.complains("no server can be reached at");
     assert_eq!(chat(&["account", "list", "--data", &data], "").text(), "Ann");
 }
 
@@ -716,7 +686,7 @@ fn accounts_of_a_network_come_from_a_file_and_are_changed_on_any_of_its_servers(
     assert_eq!(chat(&["account", "add", "Ann", "--data", &data], "secret\n").code, Some(0));
     let url = format!("nats://127.0.0.1:{}", store.port);
     let refused = chat(&["serve", "--cluster", &url, "--node", "a", "--data", &data], "");
-    assert!(refused.errors.contains("the accounts of a network are in NATS"), "{refused:?}");
+    refused.complains("the accounts of a network are in NATS");
     let node = |name: &str, control: &str| {
         let (node, _) = serve(&["--cluster", &url, "--node", name, "--control", control]);
         node.error_with("the network has");
@@ -773,8 +743,7 @@ fn a_bot_gives_files_to_who_reads_its_link_also_when_the_server_has_gone() {
     server.stop();
     let place = tempfile::tempdir().expect("a folder");
     let to = place.path().to_str().expect("it is text");
-    let ended = run(TORRENT, &["get", link, "--output", to, "--once"], b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &["get", link, "--output", to, "--once"], b"").with_code(0);
     let [theirs, ours] = [file, place.path().join("photos")].map(fs::read);
     assert_eq!(ours.expect("it is there"), theirs.expect("it is there"));
 }
@@ -795,8 +764,7 @@ fn a_bot_says_a_link_in_one_line_however_long_the_name_is() {
     let place = tempfile::tempdir().expect("a folder");
     let to = place.path().to_str().expect("it is text");
     let words = ["get", &format!("magnet:{link}"), "--output", to, "--once"];
-    let ended = run(TORRENT, &words, b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(0);
     assert!(place.path().join(&name).exists());
 }
 
@@ -809,12 +777,14 @@ fn a_bot_answers_in_the_channel_and_alone() {
     ann.types("!roll 1d2");
     let thrown = ann.sees("#room -bot-");
     assert!(["#room -bot- ann: 1", "#room -bot- ann: 2"].contains(&thrown.as_str()), "{thrown}");
-    ann.types("!seen ann");
-    assert!(ann.sees("#room -bot-").starts_with("#room -bot- ann: ann was last seen "));
-    ann.types("/msg bot !help");
-    assert_eq!(ann.sees("bot -bot-"), "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK, !files");
-    ann.types("!remind 1s tea");
-    assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: in 1 second, then");
+    assert!(
+        ann.gets("!seen ann", "#room -bot-").starts_with("#room -bot- ann: ann was last seen ")
+    );
+    assert_eq!(
+        ann.gets("/msg bot !help", "bot -bot-"),
+        "bot -bot- !roll 2d6, !remind 10m TEXT, !seen NICK, !files"
+    );
+    assert_eq!(ann.gets("!remind 1s tea", "#room -bot-"), "#room -bot- ann: in 1 second, then");
     assert_eq!(ann.sees("#room -bot-"), "#room -bot- ann: tea");
     bot.stop();
     assert_eq!(ann.sees("-- bot has quit"), "-- bot has quit (Quit: Back to the workshop)");

@@ -252,8 +252,7 @@ fn what_was_said_before_quit_is_said_before_it_goes() {
     let join = ("JOIN #a", ":ann!a@h JOIN #a\n:s 366 ann #a :End");
     let server = Scripted::new(&[join]);
     let arguments = ["connect", &server.address, "--nick", "ann", "--channel", "#a", "--rate", "4"];
-    let ended = run(CHAT, &arguments, b"1\n2\n3\n4\n5\n6\n7\n8\n/quit that was all\n");
-    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""), "{ended:?}");
+    run(CHAT, &arguments, b"1\n2\n3\n4\n5\n6\n7\n8\n/quit that was all\n").went_well();
     let heard = server.heard.join().expect("the server does not fail");
     assert_eq!(heard.last().map(String::as_str), Some("PRIVMSG #a :8"), "{heard:?}");
 }
@@ -375,8 +374,7 @@ fn a_channel_that_forwards_after_a_loss_is_followed() {
     while !program.line().contains("connecting again") {}
     writeln!(stdin, "two").expect("it reads");
     drop(stdin);
-    let ended = program.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    program.ended().with_code(0);
     let heard = server.heard.join().expect("the server does not fail");
     assert_eq!(heard.last().map(String::as_str), Some("PRIVMSG #b :two"), "{heard:?}");
 }
@@ -420,7 +418,7 @@ fn a_nick_that_cannot_be_one_is_refused_before_anybody_is_asked() {
     for nick in ["", " ", "a b", "9a", "-a", "a!b", "a@b", "#a", ":a", "a,b", "a*", "a.b", "a\nb"] {
         let ended = connect(&[&format!("--nick={nick}")]);
         assert_eq!(ended.code, Some(2), "{nick:?}: {ended:?}");
-        assert!(ended.errors.contains("--nick"), "{ended:?}");
+        ended.complains("--nick");
         assert!(!ended.errors.contains("server refuses"), "{ended:?}");
     }
     for wrong in ["--channel=", "--channel=#a b c", "--real-name=a\nb", "--password=a\r"] {

@@ -123,11 +123,10 @@ fn somebody_on_a_terminal_sees_the_channel_that_another_forwards_to() {
 #[test]
 fn two_people_at_their_terminals_talk() {
     let server = Program::start(CHAT, &["serve", "--listen", "127.0.0.1:0", "--flood", "off"]);
-    let line = server.line();
-    let address = line.strip_prefix("listening on ").expect("it listens");
-    let Some(ann) = Screen::open(address, "ann") else { return };
+    let address = server.told("listening on ");
+    let Some(ann) = Screen::open(&address, "ann") else { return };
     ann.shows(&["#tea", "you have joined #tea", "ann  1:status [2:#tea]", "#tea>"]);
-    let bob = Screen::open(address, "bob").expect("tmux was there a moment ago");
+    let bob = Screen::open(&address, "bob").expect("tmux was there a moment ago");
     bob.shows(&["#tea: @ann, bob"]);
 
     // A name is finished with Tab, a word is taken back, a line is sent.
@@ -156,7 +155,7 @@ fn two_people_at_their_terminals_talk() {
     ann.shows(&["bob has quit (Quit: so long)"]);
 
     // Whoever comes late reads what was said, and it counts as nothing new.
-    let late = Screen::open(address, "late").expect("tmux was there a moment ago");
+    let late = Screen::open(&address, "late").expect("tmux was there a moment ago");
     late.shows(&["<bob> ann: hello", "late  1:status [2:#tea]"]);
     late.presses(&["C-c"]);
     late.ends();
@@ -164,7 +163,7 @@ fn two_people_at_their_terminals_talk() {
     // The server goes and comes back, and ann is in her channel again.
     server.stop();
     ann.shows(&["not connected"]);
-    let server = Program::start(CHAT, &["serve", "--listen", address, "--flood", "off"]);
+    let server = Program::start(CHAT, &["serve", "--listen", &address, "--flood", "off"]);
     server.line();
     ann.presses(&["/reconnect", "Enter"]);
     ann.shows(&["you have joined #tea", "#tea: @ann"]);

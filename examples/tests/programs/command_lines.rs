@@ -341,9 +341,9 @@ fn accounts_of_a_directory_that_is_not_there_make_none() {
     let typo = folder.path().join("typo");
     let typo = typo.to_str().expect("it is text");
     for words in [&["list"][..], &["remove", "ann"], &["password", "ann"]] {
-        let ended = run(CHAT, &[&["account", "--data", typo], words].concat(), b"secret\n");
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.errors.contains("there is no data directory"), "{ended:?}");
+        run(CHAT, &[&["account", "--data", typo], words].concat(), b"secret\n")
+            .with_code(1)
+            .complains("there is no data directory");
         assert!(!std::path::Path::new(typo).exists());
     }
 }
@@ -358,9 +358,7 @@ fn a_field_is_a_field_and_no_more() {
         ("transfer-encoding: chunked", "the body"),
     ] {
         for command in [["get", "http://127.0.0.1:1/"], ["socket", "ws://127.0.0.1:1/"]] {
-            let ended = run(WEB, &[&command[..], &["-H", field]].concat(), b"");
-            assert_eq!(ended.code, Some(2), "{ended:?}");
-            assert!(ended.errors.contains(why), "{field}: {ended:?}");
+            run(WEB, &[&command[..], &["-H", field]].concat(), b"").with_code(2).complains(why);
         }
     }
     let url = "ws://127.0.0.1:1/";
@@ -379,10 +377,10 @@ fn a_url_that_cannot_be_asked_for_says_why() {
         ("http://ann:secret@localhost/", "Authorization"),
     ] {
         let ended = run(WEB, &["get", url], b"");
-        assert!(ended.errors.contains(why), "{ended:?}");
+        ended.complains(why);
     }
     let ended = run(WEB, &["get", "-o", "/nowhere/new/", "http://127.0.0.1:1/a"], b"");
-    assert!(ended.errors.contains("there is no directory /nowhere/new/"), "{ended:?}");
+    ended.complains("there is no directory /nowhere/new/");
 }
 
 /// A link that says it would lead nowhere.

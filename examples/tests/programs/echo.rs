@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use crate::support::{ECHO, Program, connect, echo, is_ended_by_peer, listener, noise, retry};
-
-// ── the command line ────────────────────────────────────────────────────────────────────────────
+use crate::support::{
+    ECHO, Program, connect, echo, hears_itself, is_ended_by_peer, listener, noise, retry,
+};
 
 // ── serve ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -17,18 +17,18 @@ fn a_path_that_is_taken_is_left_alone() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("diary");
     std::fs::write(&path, "dear diary").expect("it can be written");
-    let ended = echo(&["serve", "--unix", path.to_str().expect("UTF-8")], b"");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("exists and is not a socket; remove it"), "{}", ended.errors);
+    echo(&["serve", "--unix", path.to_str().expect("UTF-8")], b"")
+        .with_code(1)
+        .complains("exists and is not a socket; remove it");
     assert_eq!(std::fs::read(&path).expect("it is there"), b"dear diary");
 }
 
 #[test]
 fn an_interface_that_is_not_there_is_an_error() {
     // TEST-NET-1 (RFC 5737) is nobody's.
-    let ended = echo(&["serve", "--udp", "192.0.2.1:7007"], b"");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("no interface of this machine has"), "{}", ended.errors);
+    echo(&["serve", "--udp", "192.0.2.1:7007"], b"")
+        .with_code(1)
+        .complains("no interface of this machine has");
 }
 
 #[test]
@@ -61,17 +61,16 @@ fn a_unix_socket_is_for_those_whom_its_mode_lets_in() {
     assert_eq!(mode & 0o777, 0o660);
     assert_eq!(echo(&["send", &address, "hello"], b"").text(), "hello");
     server.stop();
-    let ended = echo(&["serve", "--listen", &address, "--unix-mode", "rw"], b"");
-    assert_eq!(ended.code, Some(2), "{ended:?}");
-    assert!(ended.errors.contains("three octal digits"), "{ended:?}");
+    echo(&["serve", "--listen", &address, "--unix-mode", "rw"], b"")
+        .with_code(2)
+        .complains("three octal digits");
 }
 
 #[test]
 fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
     let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut client = connect(&addresses[0]);
-    client.write_all(b"hello").expect("it is open");
-    client.read_exact(&mut [0; 5]).expect("it comes back");
+    hears_itself(&mut client);
     server.interrupt();
     assert_eq!(
         server.error_line(),
@@ -88,38 +87,33 @@ fn ctrl_c_waits_for_a_client_that_stays_and_the_second_one_does_not() {
 
 #[test]
 fn more_connections_than_allowed_are_refused() {
-    let (server, addresses) =
+    let (_server, addresses) =
         Program::serve(&["--listen", "127.0.0.1:0", "--max-connections", "1"]);
     let mut first = connect(&addresses[0]);
-    first.write_all(b"1").expect("it is open");
-    first.read_exact(&mut [0]).expect("it comes back");
+    hears_itself(&mut first);
     assert!(is_ended_by_peer(&connect(&addresses[0])), "it is closed at once");
     drop(first);
-    server.stop();
 }
 
 #[test]
 fn a_connection_on_which_nothing_moves_is_closed() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--idle", "0.1"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--idle", "0.1"]);
     assert!(is_ended_by_peer(&connect(&addresses[0])), "it is closed");
-    server.stop();
 }
 
 // ── send ────────────────────────────────────────────────────────────────────────────────────────
 
 #[test]
 fn fifty_megabytes_pass_through_a_pipe() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let payload = noise(50_000_000);
-    let ended = echo(&["send", &addresses[0]], &payload);
-    assert_eq!((ended.code, ended.errors.as_str()), (Some(0), ""));
+    let ended = echo(&["send", &addresses[0]], &payload).went_well();
     assert!(ended.output == payload, "what came back is what was sent");
-    server.stop();
 }
 
 #[test]
 fn what_is_typed_comes_back_before_the_end_of_input() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut send = Program::start(ECHO, &["send", &addresses[0]]);
     let mut keyboard = send.stdin();
     for line in ["one", "two"] {
@@ -128,7 +122,6 @@ fn what_is_typed_comes_back_before_the_end_of_input() {
     }
     drop(keyboard);
     assert_eq!(send.ended().code, Some(0));
-    server.stop();
 }
 
 #[test]
@@ -142,7 +135,7 @@ fn lines_are_datagrams_over_udp() {
 
 #[test]
 fn a_reader_that_has_had_enough_ends_it_quietly() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let mut send = Command::new(ECHO)
         .args(["send", &addresses[0]])
         .stdin(Stdio::piped())
@@ -158,17 +151,15 @@ fn a_reader_that_has_had_enough_ends_it_quietly() {
     let ended = send.wait_with_output().expect("it ends");
     assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()));
     writer.join().expect("it does not panic");
-    server.stop();
 }
 
 #[test]
 fn a_host_with_several_addresses_is_tried_at_each() {
     // Where `localhost` is ::1 as well, that comes first, and nobody listens there.
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let port = addresses[0].rsplit_once(':').expect("a port").1;
     let ended = echo(&["send", &format!("localhost:{port}"), "hello"], b"");
     assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello"), "{ended:?}");
-    server.stop();
 }
 
 #[test]
@@ -176,8 +167,7 @@ fn nobody_there_is_code_1_and_says_so() {
     let dead = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
     let dead = dead.expect("a socket").to_string();
     for command in ["send", "ping"] {
-        let ended = echo(&[command, &dead], b"");
-        assert_eq!(ended.code, Some(1));
+        let ended = echo(&[command, &dead], b"").with_code(1);
         let expected = format!("echo: {dead}: could not connect: connection refused");
         assert_eq!(ended.errors, expected);
     }
@@ -186,8 +176,7 @@ fn nobody_there_is_code_1_and_says_so() {
     let ended = echo(&["send", &dead, "hello"], b"");
     assert_eq!(ended.errors, format!("echo: {dead}: connection refused"));
 
-    let ended = echo(&["send", "unix:/nobody/here", "hello"], b"");
-    assert_eq!(ended.code, Some(1));
+    let ended = echo(&["send", "unix:/nobody/here", "hello"], b"").with_code(1);
     let expected = "echo: unix:/nobody/here: could not connect: ";
     assert!(ended.errors.starts_with(expected), "{}", ended.errors);
 }
@@ -195,8 +184,7 @@ fn nobody_there_is_code_1_and_says_so() {
 #[test]
 fn a_peer_that_stays_silent_is_given_up() {
     let (_silent, address) = listener();
-    let ended = echo(&["send", &address, "--timeout", "0.1", "hello"], b"");
-    assert_eq!(ended.code, Some(1));
+    let ended = echo(&["send", &address, "--timeout", "0.1", "hello"], b"").with_code(1);
     assert!(ended.errors.ends_with("nothing came back for 100ms"), "{}", ended.errors);
 }
 
@@ -212,7 +200,7 @@ fn a_peer_that_is_no_echo_server_is_found_out() {
     });
     let ended = echo(&["send", &address, "hello"], b"");
     assert_eq!((ended.code, ended.text().as_str()), (Some(1), "hel"));
-    assert!(ended.errors.contains("byte 3 came back as 0x70 instead of 0x6c"), "{}", ended.errors);
+    ended.complains("byte 3 came back as 0x70 instead of 0x6c");
     greeter.join().expect("it does not panic");
 }
 
@@ -220,10 +208,9 @@ fn a_peer_that_is_no_echo_server_is_found_out() {
 
 #[test]
 fn ping_sums_up() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
     for address in [addresses[0].clone(), format!("udp:{}", addresses[1])] {
-        let ended = echo(&["ping", &address, "--count", "100", "--size", "1000"], b"");
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let ended = echo(&["ping", &address, "--count", "100", "--size", "1000"], b"").with_code(0);
         let text = ended.text();
         let (counts, times) = text.split_once('\n').expect("two lines");
         assert_eq!(counts, "100 sent, 100 returned, 0 lost");
@@ -232,28 +219,25 @@ fn ping_sums_up() {
             assert!(times.contains(word), "{times}");
         }
     }
-    server.stop();
 }
 
 #[test]
 fn a_source_beyond_its_rate_is_not_answered() {
     let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0", "--rate", "1"]);
     let address = format!("udp:{}", addresses[0]);
-    let ended = echo(&["ping", &address, "--count", "2", "--timeout", "0.2"], b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = echo(&["ping", &address, "--count", "2", "--timeout", "0.2"], b"").with_code(0);
     assert!(ended.text().starts_with("2 sent, 1 returned, 1 lost\n"), "{ended:?}");
     assert!(server.stop().ends_with("; 1 refused, over budget"));
 }
 
 #[test]
 fn ping_goes_on_until_ctrl_c() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let ping = Program::start(ECHO, &["ping", &addresses[0], "--interval", "0.001"]);
     let expected = format!("64 bytes from {}: seq=1 time=", addresses[0]);
     assert!(ping.line().starts_with(&expected));
     let summary = ping.stop();
     assert!(summary.contains(" returned, 0 lost\nround trip: min "), "{summary}");
-    server.stop();
 }
 
 #[test]
@@ -271,10 +255,7 @@ fn ping_counts_what_is_lost() {
 fn with_several_loops_each_serves_its_share_and_one_report_tells_of_all() {
     let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "3"]);
     let mut peers: Vec<_> = (0..6).map(|_| connect(&addresses[0])).collect();
-    for peer in &mut peers {
-        peer.write_all(b"hello").expect("it has room");
-        retry(|| peer.read_exact(&mut [0; 5])).expect("it comes back");
-    }
+    peers.iter_mut().for_each(hears_itself);
     // Each thread has a name; each connection one of its loops.
     #[cfg(target_os = "linux")]
     {
@@ -288,8 +269,7 @@ fn with_several_loops_each_serves_its_share_and_one_report_tells_of_all() {
         assert!(is_ended_by_peer(peer), "it says goodbye");
     }
     drop(peers);
-    let ended = server.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = server.ended().with_code(0);
     assert!(ended.text().contains("6 connections finished, 0 were cut off"), "{ended:?}");
     assert!(ended.text().contains("echoed 30 bytes of 6 connections (0 open)"), "{ended:?}");
 }

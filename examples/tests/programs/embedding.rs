@@ -11,7 +11,7 @@ const SHOP: &str = env!("CARGO_BIN_EXE_embed-thread");
 /// One of the examples on a port of its own, and where it listens.
 fn start(path: &str, arguments: &[&str]) -> (Program, String) {
     let program = Program::start(path, &[&["--listen", "127.0.0.1:0"], arguments].concat());
-    let address = program.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let address = program.told("listening on ");
     (program, address)
 }
 

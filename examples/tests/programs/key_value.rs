@@ -54,8 +54,7 @@ fn clients_share_what_is_kept_and_hear_of_changes_until_the_server_says_goodbye(
     assert_eq!(bob.hears(), "BYE this server ends\n");
     assert_eq!(bob.hears(), "");
     drop((ann, bob));
-    let ended = server.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = server.ended().with_code(0);
     assert!(ended.text().contains("0 were cut off"), "{ended:?}");
 }
 

@@ -54,8 +54,7 @@ fn is_bounded(server: &Program, before: u64) {
 fn a_hundred_wrong_passwords_of_chat_do_not_take_the_memory_for_good() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().to_str().expect("UTF-8");
-    let added = support::run(CHAT, &["account", "add", "jilles", "--data", data], b"sesame\n");
-    assert_eq!(added.code, Some(0), "{added:?}");
+    support::run(CHAT, &["account", "add", "jilles", "--data", data], b"sesame\n").with_code(0);
     let server = Program::start(CHAT, &["serve", "--listen", "127.0.0.1:0", "--data", data]);
     let address = server.line().replace("listening on ", "");
     let (before, _) = server.memory();
@@ -71,8 +70,7 @@ fn a_hundred_wrong_passwords_of_ftp_do_not_take_the_memory_for_good() {
     let root = directory.path().to_str().expect("UTF-8");
     let users = format!("{root}/users.txt");
     let words = ["user", "add", "ann", "--users", &users];
-    let added = run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]);
-    assert_eq!(added.code, Some(0), "{added:?}");
+    run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]).with_code(0);
     let many = ["--max-per-address", "1000", "--max-per-user", "1000"];
     let words = [&["serve", "--root", root, "--ftp", "127.0.0.1:0", "--users", &users], &many[..]];
     let server = Program::start(TRANSFER, &words.concat());
@@ -90,8 +88,7 @@ fn a_hundred_wrong_passwords_of_ftp_do_not_take_the_memory_for_good() {
 fn who_registers_while_the_disk_is_full_is_told_that_it_may_be_lost() {
     let directory = tempfile::tempdir().expect("a directory");
     let data = directory.path().to_str().expect("UTF-8");
-    let added = support::run(CHAT, &["account", "add", "jilles", "--data", data], b"sesame\n");
-    assert_eq!(added.code, Some(0), "{added:?}");
+    support::run(CHAT, &["account", "add", "jilles", "--data", data], b"sesame\n").with_code(0);
     let script = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
     let serve = ["-c", script, "sh", CHAT, "serve", "--listen", "127.0.0.1:0", "--data", data];
     let server = Program::start("sh", &serve);

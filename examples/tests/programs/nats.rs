@@ -119,9 +119,7 @@ fn what_cannot_be_is_told_in_a_line() {
 #[test]
 fn a_user_is_let_in_by_the_address_or_by_the_environment() {
     let Some(server) = server(&["--user", "ann", "--pass", "s3cret"]) else { return };
-    let ended = server.nats(&["pub", "a", "x"], b"");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("does not let this client in"), "{ended:?}");
+    server.nats(&["pub", "a", "x"], b"").with_code(1).complains("does not let this client in");
     let with_user = server.url.replace("nats://", "nats://ann:s3cret@");
     assert_eq!(run(NATS, &["pub", "a", "x", "-s", &with_user], b"").code, Some(0));
     let variables = [("NATS_URL", &*server.url), ("NATS_USER", "ann"), ("NATS_PASSWORD", "s3cret")];
@@ -141,10 +139,9 @@ fn a_user_is_let_in_by_a_key() {
     std::fs::write(path("none"), "nothing").expect("it can be written");
     let Some(server) = server(&["-c", &path("keys.conf")]) else { return };
     assert_eq!(server.nats(&["pub", "a", "x", "--nkey", &path("seed")], b"").code, Some(0));
-    let ended = server.nats(&["pub", "a", "x"], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("does not let"), "{ended:?}");
-    let ended = server.nats(&["pub", "a", "x", "--nkey", &path("none")], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("no seed of a user's key"), "{ended:?}");
+    server.nats(&["pub", "a", "x"], b"").with_code(1).complains("does not let");
+    let ended = server.nats(&["pub", "a", "x", "--nkey", &path("none")], b"").with_code(1);
+    ended.complains("no seed of a user's key");
 }
 
 #[test]
@@ -160,16 +157,15 @@ fn a_server_that_wants_tls_is_spoken_to_in_tls_and_in_nothing_else() {
         Program::start(NATS, &["sub", "a", "--count", "1", "-s", &secure, "--tls-ca", certificate]);
     heard.error_with("subscribed");
     let payload = "x".repeat(300_000);
-    let said =
-        run(NATS, &["pub", "a", "-", "-s", &secure, "--tls-ca", certificate], payload.as_bytes());
-    assert_eq!(said.code, Some(0), "{said:?}");
+    run(NATS, &["pub", "a", "-", "-s", &secure, "--tls-ca", certificate], payload.as_bytes())
+        .with_code(0);
     assert!(heard.ended().text() == payload);
-    let said = server.nats(&["pub", "a", "x"], b"");
-    assert!(said.code == Some(1) && said.errors.contains("the server wants TLS"), "{said:?}");
+    server.nats(&["pub", "a", "x"], b"").with_code(1).complains("the server wants TLS");
     // By its number it is not whom the certificate is for.
     let by_number = format!("tls://127.0.0.1:{port}");
-    let said = run(NATS, &["pub", "a", "x", "-s", &by_number, "--tls-ca", certificate], b"");
-    assert!(said.code == Some(1) && said.errors.contains("certificate"), "{said:?}");
+    run(NATS, &["pub", "a", "x", "-s", &by_number, "--tls-ca", certificate], b"")
+        .with_code(1)
+        .complains("certificate");
 }
 
 /// As a server with `handshake_first` has it, which those of 2.10 and newer can be told to.
@@ -191,12 +187,10 @@ fn a_server_behind_tls_is_spoken_to_in_tls_from_the_first_byte() {
     assert_eq!((said.code, heard.ended().text()), (Some(0), "hello".to_owned()), "{said:?}");
     // What waits for the server's word waits in vain, as the server side waits for its own.
     let late = [&["pub", "a", "x", "--timeout", "0.2"], &words[..4]].concat();
-    let said = run(NATS, &late, b"");
-    assert!(said.code == Some(1) && said.errors.contains("in time"), "{said:?}");
+    run(NATS, &late, b"").with_code(1).complains("in time");
     // A server that begins by itself does not speak TLS then.
     let plain = [&["pub", "a", "x", "-s", &server.url], &words[2..]].concat();
-    let said = run(NATS, &plain, b"");
-    assert!(said.code == Some(1) && said.errors.contains("TLS"), "{said:?}");
+    run(NATS, &plain, b"").with_code(1).complains("TLS");
     drop(proxy);
 }
 
@@ -205,8 +199,9 @@ fn who_wants_tls_says_nothing_to_a_server_that_does_not_speak_it() {
     let Some(server) = server(&[]) else { return };
     let secure = server.url.replace("nats://127.0.0.1", "tls://localhost");
     let pin = "00".repeat(32);
-    let said = run(NATS, &["pub", "a", "x", "-s", &secure, "--tls-pin", &pin], b"");
-    assert!(said.code == Some(1) && said.errors.contains("does not speak TLS"), "{said:?}");
+    run(NATS, &["pub", "a", "x", "-s", &secure, "--tls-pin", &pin], b"")
+        .with_code(1)
+        .complains("does not speak TLS");
 }
 
 #[test]
@@ -247,16 +242,14 @@ fn who_has_answered_enough_ends_even_if_nobody_knows_whether_it_arrived() {
     server.write_all(b"PONG\r\nMSG ask 1 back 0\r\n\r\n").expect("it reads");
     assert!(heard_until("PING").contains(&"PUB back 2".to_owned()));
     server.shutdown(std::net::Shutdown::Both).expect("it is open");
-    let ended = replies.ended();
-    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let ended = replies.ended().with_code(1);
     assert!(ended.errors.ends_with("nats: the connection was lost"), "{ended:?}");
 }
 
 #[test]
 fn a_watch_ends_with_3_where_there_is_no_jetstream() {
     let Some(server) = server(&[]) else { return };
-    let ended = server.nats(&["kv", "watch", "nicks"], b"");
-    assert!(ended.code == Some(3) && ended.errors.contains("JetStream"), "{ended:?}");
+    server.nats(&["kv", "watch", "nicks"], b"").with_code(3).complains("JetStream");
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn everything_answers_and_ctrl_c_tells_what_happened() {
     // As it is printed: the program beside it, which nobody has to wait for.
     let command = chat(&playground);
     assert!(command.contains("/chat connect ") && !command.contains("cargo"), "{command}");
-    let talk = support::run("sh", &["-c", &command.replace("NAME", "ann")], b"hello\n");
-    assert_eq!(talk.code, Some(0), "{talk:?}");
+    let talk =
+        support::run("sh", &["-c", &command.replace("NAME", "ann")], b"hello\n").with_code(0);
     let lobby = "-- the topic of #lobby is: Everybody in the playground comes by here";
     assert!(talk.text().contains(lobby) && talk.text().contains("#lobby <ann> hello"), "{talk:?}");
     let report = playground.stop();
@@ -108,8 +108,7 @@ fn what_it_offers_can_be_called_and_described_as_it_says() {
         let line =
             lines.iter().find(|line| line.trim_start().starts_with(&format!("calls  {kind} ")));
         let command: Vec<&str> = line.expect("it is printed").split_whitespace().skip(3).collect();
-        let ended = support::run("sh", &["-c", &command.join(" ")], b"");
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let ended = support::run("sh", &["-c", &command.join(" ")], b"").with_code(0);
         ended.text()
     };
     assert_eq!(typed("tcp"), "3");
@@ -135,8 +134,7 @@ fn a_default_port_that_is_taken_is_replaced() {
 #[test]
 fn a_port_that_was_asked_for_is_not_replaced() {
     let (_taken, address) = listener();
-    let ended = support::run(PLAYGROUND, &["--tcp", &address], b"");
-    assert_eq!(ended.code, Some(1));
+    let ended = support::run(PLAYGROUND, &["--tcp", &address], b"").with_code(1);
     let expected = format!("playground: address already in use: {address}; try another port");
     assert!(ended.errors.starts_with(&expected), "{}", ended.errors);
 }

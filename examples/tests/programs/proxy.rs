@@ -16,8 +16,7 @@ const LARGE: usize = 4_000_000;
 #[track_caller]
 fn proxy(arguments: &[&str]) -> (Program, String) {
     let proxy = Program::start(PROXY, &[&["--listen", "127.0.0.1:0"], arguments].concat());
-    let line = proxy.line();
-    let address = line.strip_prefix("listening on tcp ").expect("it listens").to_owned();
+    let address = proxy.told("listening on tcp ");
     (proxy, address)
 }
 
@@ -61,9 +60,7 @@ fn a_command_line_that_makes_no_sense_says_why() {
         (&["127.0.0.1:7", "--max-connections", "0"], "2 or more"),
         (&["127.0.0.1:7", "--listen", "udp:127.0.0.1:0"], "not spoken over UDP"),
     ] {
-        let ended = run(PROXY, words, b"");
-        assert_eq!(ended.code, Some(2), "{ended:?}");
-        assert!(ended.errors.contains(why), "{ended:?}");
+        run(PROXY, words, b"").with_code(2).complains(why);
     }
 }
 
@@ -188,8 +185,7 @@ fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
     let mut text = String::new();
     client.read_to_string(&mut text).expect("it says goodbye");
     assert_eq!(text, "at last");
-    let ended = proxy.ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended = proxy.ended().with_code(0);
     assert!(ended.text().contains("2 connections finished, 0 were cut off"), "{}", ended.text());
 }
 
@@ -218,22 +214,20 @@ fn memory_is_flat_with_readers_that_stall() {
 
 #[test]
 fn netcat_and_socat_get_back_what_they_sent_through_two_proxies() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--listen", "127.0.0.1:0"]);
     let (inner, between) = proxy(&[&addresses[0]]);
     let (outer, address) = proxy(&[&between]);
     let (host, port) = address.rsplit_once(':').expect("a port");
     let said = noise(LARGE);
     if let Some(nc) = program("nc") {
-        let ended = run(nc, &["-N", host, port], &said);
-        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        let ended = run(nc, &["-N", host, port], &said).with_code(0);
         assert!(ended.output == said, "nc printed something else");
     }
     if let Some(socat) = program("socat") {
-        let ended = run(socat, &["-t", "20", "-", &format!("TCP:{address}")], &said);
-        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        let ended = run(socat, &["-t", "20", "-", &format!("TCP:{address}")], &said).with_code(0);
         assert!(ended.output == said, "socat printed something else");
     }
-    for program in [outer, inner, server] {
+    for program in [outer, inner] {
         program.stop();
     }
 }
@@ -374,7 +368,6 @@ fn tls_begins_behind_the_header() {
     }
     outer.stop();
     plain.stop();
-    server.stop();
 }
 
 /// It is as good as not reached, and would keep its client waiting.
@@ -383,7 +376,8 @@ fn a_backend_that_no_certificate_can_be_for_is_skipped() {
     let directory = tempfile::tempdir().expect("a directory");
     let (certificate, key) = support::write_certificate(&directory, &["127.0.0.1"]);
     let words = ["--listen", "127.0.0.1:0", "--tls", &certificate, &key];
-    let (server, places) = Program::serve(&[&words[..], &["--accept-proxy", "127.0.0.1"]].concat());
+    let (_server, places) =
+        Program::serve(&[&words[..], &["--accept-proxy", "127.0.0.1"]].concat());
     let path = directory.path().join("back");
     let _nameless = UnixListener::bind(&path).expect("the directory is ours");
     let nameless = format!("unix:{}", path.to_str().expect("UTF-8"));
@@ -395,7 +389,6 @@ fn a_backend_that_no_certificate_can_be_for_is_skipped() {
     }
     proxy.error_with("cannot speak TLS: there is no name");
     proxy.stop();
-    server.stop();
 }
 
 /// HAProxy wrote the protocol down; curl plays a proxy.

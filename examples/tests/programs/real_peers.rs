@@ -18,10 +18,9 @@ fn netcat_over_tcp() {
 #[test]
 fn netcat_over_udp() {
     let Some(nc) = program("nc") else { return };
-    let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
     let (host, port) = addresses[0].rsplit_once(':').expect("a port");
     round_trip(nc, &["-u", "-W", "1", host, port], SMALL);
-    server.stop();
 }
 
 #[test]
@@ -42,10 +41,9 @@ fn socat_over_tcp() {
 #[test]
 fn socat_over_udp() {
     let Some(socat) = program("socat") else { return };
-    let (server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
+    let (_server, addresses) = Program::serve(&["--udp", "127.0.0.1:0"]);
     let place = format!("UDP:{},readbytes={SMALL}", addresses[0]);
     round_trip(socat, &["-t", "20", "-", &place], SMALL);
-    server.stop();
 }
 
 #[test]
@@ -85,7 +83,6 @@ fn unix_server(talk: impl FnOnce(&str)) {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("echo.sock");
     let path = path.to_str().expect("UTF-8");
-    let (server, _) = Program::serve(&["--unix", path]);
+    let (_server, _) = Program::serve(&["--unix", path]);
     talk(path);
-    server.stop();
 }

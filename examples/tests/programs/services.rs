@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{
     CHAT, ECHO, PATIENCE, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, copied, echo,
-    listener, replace_by, retry,
+    hears_itself, listener, replace_by, retry,
 };
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -141,9 +141,9 @@ fn a_socket_from_outside_that_nobody_wants_is_an_error() {
 
 #[test]
 fn a_user_that_is_not_there_is_named() {
-    let ended = echo(&["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"");
-    assert_eq!(ended.code, Some(1), "{ended:?}");
-    assert!(ended.errors.contains("there is no user 'nobody-of-that-name'"), "{ended:?}");
+    echo(&["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody-of-that-name"], b"")
+        .with_code(1)
+        .complains("there is no user 'nobody-of-that-name'");
 }
 
 #[test]
@@ -155,12 +155,9 @@ fn root_becomes_another_user_with_its_groups_when_the_sockets_are_open() {
         ECHO,
         &["serve", "--listen", "127.0.0.1:0", "--run-as", "nobody", "--drain", "1"],
     );
-    let address = server.line();
-    let address = address.strip_prefix("listening on tcp ").expect("it listens");
-    let mut peer = connect(address);
-    peer.write_all(b"x").expect("it reads");
+    let mut peer = connect(&server.told("listening on tcp "));
     // It serves, so it has become nobody.
-    retry(|| peer.read_exact(&mut [0])).expect("it answers");
+    hears_itself(&mut peer);
     let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let ids = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
@@ -191,21 +188,24 @@ fn hammer(address: &str, stop: &AtomicBool) -> std::io::Result<u64> {
     }
 }
 
-#[test]
-fn nobody_is_refused_or_lost_while_successors_take_over() {
-    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+/// So many successors take over from each other while clients connect, none of whom is refused or lost; the last.
+fn upgraded_under_load(server: &Program, address: &str, times: usize) -> Pid {
     let stop = AtomicBool::new(false);
-    let mut process = server.id();
     thread::scope(|scope| {
-        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
-        for _ in 0..5 {
-            process = server.upgrade(process);
-        }
+        let clients = [(); 2].map(|()| scope.spawn(|| hammer(address, &stop)));
+        let last = (0..times).fold(server.id(), |process, _| server.upgrade(process));
         stop.store(true, Ordering::Relaxed);
         for client in clients {
             client.join().expect("no panic").expect("nobody is refused or lost");
         }
-    });
+        last
+    })
+}
+
+#[test]
+fn nobody_is_refused_or_lost_while_successors_take_over() {
+    let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--udp", "127.0.0.1:0"]);
+    let process = upgraded_under_load(&server, &addresses[0], 5);
     // The last one has the socket of datagrams, too.
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     socket.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
@@ -237,9 +237,7 @@ fn a_successor_serves_though_nobody_reads_its_standard_output() {
         let over = over.expect("somebody takes over");
         let number = over.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
         process = number.and_then(Pid::from_raw).expect("a process");
-        let mut peer = connect(&address);
-        peer.write_all(b"here").expect("it is open");
-        retry(|| peer.read_exact(&mut [0; 4])).expect("it is answered");
+        hears_itself(&mut connect(&address));
     }
     kill_process(process, Signal::INT).expect("it runs");
     let _ = server.wait().expect("it is ours");
@@ -278,18 +276,7 @@ fn ten_upgrades_under_as_many_connects_as_there_can_be_lose_nobody() {
 #[test]
 fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
     let (server, addresses) = Program::serve(&["--listen", "127.0.0.1:0", "--loops", "2"]);
-    let stop = AtomicBool::new(false);
-    let mut process = server.id();
-    thread::scope(|scope| {
-        let clients = [(); 2].map(|()| scope.spawn(|| hammer(&addresses[0], &stop)));
-        for _ in 0..3 {
-            process = server.upgrade(process);
-        }
-        stop.store(true, Ordering::Relaxed);
-        for client in clients {
-            client.join().expect("no panic").expect("nobody is refused or lost");
-        }
-    });
+    let process = upgraded_under_load(&server, &addresses[0], 3);
     kill_process(process, Signal::INT).expect("it runs");
     assert_eq!(server.ended().code, Some(0));
 }
@@ -298,15 +285,14 @@ fn nobody_is_lost_between_two_loops_while_a_successor_takes_over() {
 fn a_successor_that_fails_leaves_the_server_serving() {
     let (_directory, program) = copied(ECHO);
     let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
-    let line = server.line();
-    let address = line.strip_prefix("listening on tcp ").expect("it listens");
+    let address = server.told("listening on tcp ");
     std::fs::remove_file(&program).expect("it can be replaced while it runs");
     server.signal(Signal::USR2);
     server.error_with("a successor cannot be started");
     std::os::unix::fs::symlink("/bin/false", &program).expect("another program");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
-        let client = scope.spawn(|| hammer(address, &stop));
+        let client = scope.spawn(|| hammer(&address, &stop));
         server.signal(Signal::USR2);
         server.error_with("it ended before it was ready (exit status: 1); serving on");
         stop.store(true, Ordering::Relaxed);
@@ -321,12 +307,11 @@ fn a_server_that_is_full_is_replaced_like_another() {
     let (server, addresses) =
         Program::serve(&["--listen", "127.0.0.1:0", "--max-connections", "1"]);
     let mut peer = connect(&addresses[0]);
-    peer.write_all(b"x").expect("it reads");
-    retry(|| peer.read_exact(&mut [0])).expect("it is in");
+    hears_itself(&mut peer);
     let process = server.upgrade(server.id());
+    // The successor has room.
     let mut newcomer = connect(&addresses[0]);
-    newcomer.write_all(b"y").expect("it reads");
-    retry(|| newcomer.read_exact(&mut [0])).expect("the successor has room");
+    hears_itself(&mut newcomer);
     drop((peer, newcomer));
     kill_process(process, Signal::INT).expect("it runs");
     assert_eq!(server.ended().code, Some(0));
@@ -339,15 +324,14 @@ fn a_server_that_ends_starts_no_successor() {
     // It waits as long as its client is there.
     let words = ["--listen", "127.0.0.1:0", "--grace", "600", &to];
     let server = Program::start(PROXY, &words);
-    let line = server.line();
-    let address = line.strip_prefix("listening on tcp ").expect("it listens");
-    let client = connect(address);
+    let address = server.told("listening on tcp ");
+    let client = connect(&address);
     let (backend, _) = backend.accept().expect("it comes");
     server.signal(Signal::TERM);
     server.error_with("waiting up to");
     server.signal(Signal::USR2);
     server.error_with("a successor cannot be started: this process is ending");
-    let refused = retry(|| TcpStream::connect(address)).expect_err("nobody listens");
+    let refused = retry(|| TcpStream::connect(&address)).expect_err("nobody listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     drop((client, backend));
     assert_eq!(server.ended().code, Some(0));
@@ -358,8 +342,7 @@ fn a_server_that_ends_starts_no_successor() {
 fn replaced_by(script: &str) -> (TempDir, Program, String, Pid) {
     let (directory, program) = copied(ECHO);
     let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
-    let line = server.line();
-    let address = line.strip_prefix("listening on tcp ").expect("it listens").to_owned();
+    let address = server.told("listening on tcp ");
     replace_by(script, &program);
     server.signal(Signal::USR2);
     let line = server.error_with("as successor");
@@ -390,8 +373,7 @@ fn a_successor_that_is_ready_outlives_the_server_that_is_told_to_end() {
         let (directory, server, address, successor) = replaced_by(script);
         let client = has_client.then(|| {
             let mut client = connect(&address);
-            client.write_all(b"x").expect("it reads");
-            retry(|| client.read_exact(&mut [0])).expect("it is in");
+            hears_itself(&mut client);
             client
         });
         server.signal(Signal::STOP);

@@ -6,14 +6,14 @@ use std::net::{Shutdown, TcpStream};
 
 use crate::outside;
 use crate::support::{
-    CHAT, PATIENCE, PROXY, Program, RPC, WEB, answers_once, echo, listener, noise, run,
+    CHAT, PATIENCE, PROXY, Program, RPC, Server, WEB, answers_once, echo, listener, noise, run,
     write_certificate,
 };
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 /// `echo serve` with a certificate: the program, its address, and the fingerprint.
-fn serve(words: &[&str]) -> (Program, String, String) {
+fn serve(words: &[&str]) -> (Server, String, String) {
     let (server, mut addresses) = Program::serve(&[&["--listen", "127.0.0.1:0"], words].concat());
     let fingerprint = fingerprint(&server.line());
     (server, addresses.swap_remove(0), fingerprint)
@@ -40,27 +40,25 @@ fn certify(folder: &TempDir) -> (String, String) {
 
 #[test]
 fn what_is_said_to_a_server_that_is_known_by_its_fingerprint_comes_back() {
-    let (server, address, fingerprint) = serve(&["--tls-self-signed"]);
+    let (_server, address, fingerprint) = serve(&["--tls-self-signed"]);
     let said = noise(300_000);
     let ended = echo(&["send", &address, "--tls-pin", &fingerprint], &said);
     assert_eq!((ended.code, ended.output == said), (Some(0), true), "{}", ended.errors);
     let ended = echo(&["ping", &address, "--tls-pin", &fingerprint, "--count", "10"], b"");
     assert!(ended.text().starts_with("10 sent, 10 returned, 0 lost"), "{ended:?}");
-    server.stop();
 }
 
 #[test]
 fn a_server_that_nobody_vouches_for_is_refused() {
-    let (server, address, _) = serve(&["--tls-self-signed"]);
+    let (_server, address, _) = serve(&["--tls-self-signed"]);
     let folder = tempfile::tempdir().expect("there is room");
     let (other, _) = certify(&folder);
-    let ended = echo(&["send", &address, "--tls-ca", &other, "hello"], b"");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("the peer's certificate is not accepted"), "{ended:?}");
+    echo(&["send", &address, "--tls-ca", &other, "hello"], b"")
+        .with_code(1)
+        .complains("the peer's certificate is not accepted");
     // Neither does a client without TLS hear anything.
     let ended = echo(&["send", &address, "hello"], b"");
     assert_eq!((ended.code, ended.text().contains("hello")), (Some(1), false), "{ended:?}");
-    server.stop();
 }
 
 #[test]
@@ -80,7 +78,6 @@ fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     server.signal(Signal::HUP);
     server.error_with("the certificate stays as it was");
     assert_eq!(ask().text(), "hello");
-    server.stop();
 }
 
 /// Each client verifies it by the one that it knows.
@@ -106,7 +103,6 @@ fn a_server_with_several_certificates_shows_the_one_that_is_asked_for() {
     server.signal(Signal::HUP);
     server.error_with("read anew");
     assert_eq!(ask(name, certificate).text(), "hello");
-    server.stop();
 }
 
 /// Puts one in the place of what [`certify`] has written that was good until 2001.
@@ -137,19 +133,18 @@ fn a_certificate_that_has_expired_takes_no_good_ones_place_at_a_hangup() {
     server.signal(Signal::HUP);
     let new = server.error_with("read anew");
     assert!(!new.contains(&bad) && new.contains("EXPIRED"), "{new}");
-    server.stop();
 }
 
 #[test]
 fn a_certificate_that_cannot_be_used_is_told_before_anything_begins() {
-    let ended = echo(&["serve", "--tls", "/nowhere/cert.pem", "/nowhere/key.pem"], b"");
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("cannot read /nowhere/cert.pem"), "{ended:?}");
+    echo(&["serve", "--tls", "/nowhere/cert.pem", "/nowhere/key.pem"], b"")
+        .with_code(1)
+        .complains("cannot read /nowhere/cert.pem");
     let ended =
         run(CHAT, &["serve", "--tls-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0"], b"");
-    assert!(ended.errors.contains("--tls-listen wants a certificate"), "{ended:?}");
+    ended.complains("--tls-listen wants a certificate");
     let ended = echo(&["send", "udp:127.0.0.1:7", "--tls", "hello"], b"");
-    assert!(ended.errors.contains("TLS is not spoken over UDP"), "{ended:?}");
+    ended.complains("TLS is not spoken over UDP");
 }
 
 #[test]
@@ -165,9 +160,8 @@ fn two_people_talk_over_tls_and_without() {
     let mut ann = Program::start(CHAT, &ann);
     let stdin = ann.stdin();
     while !ann.line().starts_with("-- #room: @ann") {}
-    let ended =
-        run(CHAT, &["connect", &plain, "--nick", "bob", "--channel", "#room"], b"hello ann\n");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(CHAT, &["connect", &plain, "--nick", "bob", "--channel", "#room"], b"hello ann\n")
+        .with_code(0);
     while ann.line() != "#room <bob> hello ann" {}
     drop(stdin);
     assert_eq!(ann.ended().code, Some(0));
@@ -176,7 +170,7 @@ fn two_people_talk_over_tls_and_without() {
 
 #[test]
 fn a_proxy_takes_tls_off_and_puts_it_on() {
-    let (server, backend, behind) = serve(&["--tls-self-signed"]);
+    let (_server, backend, behind) = serve(&["--tls-self-signed"]);
     let (_, port) = backend.rsplit_once(':').expect("it has a port");
     let words = ["--listen", "127.0.0.1:0", "--tls-self-signed", "--backend-pin", &behind];
     let named = format!("localhost:{port}");
@@ -194,7 +188,6 @@ fn a_proxy_takes_tls_off_and_puts_it_on() {
     assert_eq!((ended.code, ended.output.len()), (Some(1), 0), "{ended:?}");
     assert!(strict.stop().contains("0 connections (0 open, 0 cut short), 1 failed"));
     proxy.stop();
-    server.stop();
 }
 
 // ── the web ─────────────────────────────────────────────────────────────────────────────────────
@@ -228,8 +221,7 @@ fn web_serves_and_fetches_over_https_by_name() {
     assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
     let ended = get(&["--tls-ca", &certificate, "--tls-name", "b.example"]);
     assert_eq!((ended.code, ended.output.len()), (Some(60), 0), "{}", ended.errors);
-    let ended = get(&["--tls-ca", "/nowhere"]);
-    assert_eq!(ended.code, Some(77), "{}", ended.errors);
+    get(&["--tls-ca", "/nowhere"]).with_code(77);
     let plain = format!("http://localhost:{port}/large");
     let ended = run(WEB, &["get", &plain, "-o", "-"], b"");
     assert!(matches!(ended.code, Some(8 | 52 | 56)), "{ended:?}");
@@ -255,8 +247,7 @@ fn a_web_proxy_takes_tls_off_and_puts_it_on() {
     // One that is not who it should be is nobody.
     let (front, address, own) = proxy(&"00".repeat(32));
     let url = format!("https://{address}/large");
-    let ended = run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"");
-    assert!(ended.code == Some(22) && ended.errors.contains("502"), "{ended:?}");
+    run(WEB, &["get", &url, "-o", "-", "--tls-pin", &own], b"").with_code(22).complains("502");
     assert!(front.error_line().contains("certificate"));
     front.stop();
     server.stop();
@@ -319,12 +310,10 @@ fn web_fetches_over_https_through_a_proxy() {
         client.write_all(b"HTTP/1.1 407 Who?\r\nContent-Length: 0\r\n\r\n").expect("it reads");
     });
     let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
-    let ended = run(WEB, &words, b"");
-    assert!(ended.code == Some(56) && ended.errors.contains("the proxy says 407"), "{ended:?}");
+    run(WEB, &words, b"").with_code(56).complains("the proxy says 407");
     let (proxy, _) = answers_once(|_, _| {});
     let words = ["get", &url, "-o", "-", "--tls-ca", &certificate, "--proxy", &proxy];
-    let ended = run(WEB, &words, b"");
-    assert!(ended.code == Some(56) && ended.errors.contains("the proxy opens no way"), "{ended:?}");
+    run(WEB, &words, b"").with_code(56).complains("the proxy opens no way");
 }
 
 #[test]
@@ -352,8 +341,7 @@ fn messages_go_over_wss_and_come_back() {
     let ended = run(WEB, &["socket", &url, "--tls-pin", &pin], b"hello\nworld\n");
     assert_eq!((ended.code, ended.text().as_str()), (Some(0), "hello\nworld"), "{ended:?}");
     let plain = format!("ws://localhost:{port}/");
-    let ended = run(WEB, &["socket", &plain, "--tls-pin", &pin], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("wss://"), "{ended:?}");
+    run(WEB, &["socket", &plain, "--tls-pin", &pin], b"").with_code(1).complains("wss://");
     server.stop();
 }
 
@@ -363,8 +351,8 @@ fn methods_are_called_over_tls_whatever_carries_the_calls() {
         RPC,
         &["serve", "--listen", "127.0.0.1:0", "--http", "127.0.0.1:0", "--tls-self-signed"],
     );
-    let stream = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
-    let web = server.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let stream = server.told("listening on ");
+    let web = server.told("listening on ");
     let (http, socket) = web.split_once(" and ").expect("there are two");
     let pin = fingerprint(&server.line());
     assert!(stream.starts_with("tls://") && http.starts_with("https://"), "{stream}, {web}");
@@ -374,7 +362,8 @@ fn methods_are_called_over_tls_whatever_carries_the_calls() {
         assert_eq!((ended.code, ended.text().trim()), (Some(0), "19"), "{named}: {ended:?}");
     }
     let stranger = "00".repeat(32);
-    let ended = run(RPC, &["call", &stream, "subtract", "1", "1", "--tls-pin", &stranger], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("certificate"), "{ended:?}");
+    run(RPC, &["call", &stream, "subtract", "1", "1", "--tls-pin", &stranger], b"")
+        .with_code(1)
+        .complains("certificate");
     server.stop();
 }

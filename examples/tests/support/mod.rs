@@ -7,6 +7,7 @@ mod kit;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::ops::Deref;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
@@ -34,6 +35,9 @@ pub(crate) struct Program {
     lines: Receiver<Vec<u8>>,
     errors: Receiver<Vec<u8>>,
 }
+
+/// A server, which is stopped at the end of its test if not before, and has to leave in peace.
+pub(crate) struct Server(Option<Program>);
 
 /// A process that does not outlive its test.
 struct Process(Child);
@@ -67,17 +71,16 @@ impl Program {
 
     /// `echo serve`, and the addresses it listens on.
     #[track_caller]
-    pub(crate) fn serve(arguments: &[&str]) -> (Self, Vec<String>) {
+    pub(crate) fn serve(arguments: &[&str]) -> (Server, Vec<String>) {
         let server = Self::start(ECHO, &[&["serve"], arguments].concat());
         let sockets =
             arguments.iter().filter(|word| ["--listen", "--udp", "--unix"].contains(word));
         let addresses = sockets.map(|_| {
-            let line = server.line();
-            let address = line.strip_prefix("listening on ").expect("it listens");
+            let address = server.told("listening on ");
             address.split_once(' ').expect("a kind and an address").1.to_owned()
         });
         let addresses = addresses.collect();
-        (server, addresses)
+        (server.into(), addresses)
     }
 
     /// The next line it prints.
@@ -85,6 +88,13 @@ impl Program {
     pub(crate) fn line(&self) -> String {
         let line = self.lines.recv_timeout(PATIENCE);
         text(line.unwrap_or_else(|error| panic!("no line: {error}; {:?}", self.errors.try_recv())))
+    }
+
+    /// What stands behind these words in the next line that it prints.
+    #[track_caller]
+    pub(crate) fn told(&self, words: &str) -> String {
+        let line = self.line();
+        line.strip_prefix(words).unwrap_or_else(|| panic!("not {words}: {line}")).to_owned()
     }
 
     /// The next line of its errors.
@@ -168,6 +178,42 @@ impl Program {
     }
 }
 
+impl From<Program> for Server {
+    fn from(program: Program) -> Self {
+        Self(Some(program))
+    }
+}
+
+impl Server {
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> Ended {
+        self.0.take().expect("it is here until then").ended()
+    }
+
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> String {
+        self.0.take().expect("it is here until then").stop()
+    }
+}
+
+impl Deref for Server {
+    type Target = Program;
+
+    fn deref(&self) -> &Program {
+        self.0.as_ref().expect("it is here until then")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(program) = self.0.take()
+            && !thread::panicking()
+        {
+            program.stop();
+        }
+    }
+}
+
 impl Process {
     #[track_caller]
     fn start(program: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
@@ -200,6 +246,26 @@ impl Drop for Process {
 }
 
 impl Ended {
+    /// It, which has to have this exit code.
+    #[track_caller]
+    pub(crate) fn with_code(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{self:?}");
+        self
+    }
+
+    /// It, which has to have done what it was to do, without a word about anything else.
+    #[track_caller]
+    pub(crate) fn went_well(self) -> Self {
+        assert_eq!((self.code, &*self.errors), (Some(0), ""), "{self:?}");
+        self
+    }
+
+    /// Demands that this is said in its errors.
+    #[track_caller]
+    pub(crate) fn complains(&self, part: &str) {
+        assert!(self.errors.contains(part), "{part}: {}", self.errors);
+    }
+
     pub(crate) fn text(&self) -> String {
         text(self.output.clone())
     }
@@ -260,6 +326,15 @@ pub(crate) fn connect(address: &str) -> TcpStream {
     let stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("it is not zero");
     stream
+}
+
+/// Says hello to an echo server, and demands that it is back.
+#[track_caller]
+pub(crate) fn hears_itself(peer: &mut TcpStream) {
+    peer.write_all(b"hello").expect("it is open");
+    let mut back = [0; 5];
+    retry(|| peer.read_exact(&mut back)).expect("it comes back");
+    assert_eq!(&back, b"hello");
 }
 
 /// A listener of the test's own, and where it is.

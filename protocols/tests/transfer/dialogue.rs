@@ -130,8 +130,7 @@ fn a_letter_box_takes_what_is_new_and_shows_nothing() {
 
 #[test]
 fn a_new_user_begins_anew() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.asks("CWD sub", 250);
     peer.asks("REIN", 220);
     peer.asks("PWD", 530);
@@ -188,8 +187,7 @@ fn whoever_says_nothing_is_told_goodbye() {
 
 #[test]
 fn parameters_are_those_of_today() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     for (line, code) in [
         ("TYPE A", 200),
         ("TYPE A N", 200),
@@ -267,8 +265,7 @@ fn features_are_told_as_the_rfc_has_it() {
 /// RFC 959, appendix II: quotation marks are doubled.
 #[test]
 fn names_may_have_spaces_quotation_marks_and_letters_of_any_language() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     for name in
         ["two  spaces", "a \"quoted\" name", "größe – 大きさ", "-la", "%n$s", "a\tb", "trailing "]
     {
@@ -293,8 +290,7 @@ fn a_line_feed_in_a_name_is_a_line_feed_in_a_name() {
     if !cfg!(unix) {
         return;
     }
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.asks("MKD a\nDELE hello.txt", 257);
     peer.asks("MKD b\r\0c", 257);
     assert_eq!(stage.names(), ["a\nDELE hello.txt", "b\rc", "hello.txt", "sub"]);
@@ -310,8 +306,7 @@ fn a_nul_in_a_command_is_a_line_feed_in_a_name() {
     if !cfg!(unix) {
         return;
     }
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.brings("STOR two\0lines", b"of a name");
     assert!(stage.names().contains(&"two\nlines".to_owned()), "{:?}", stage.names());
     assert_eq!(peer.fetches("RETR two\0lines"), b"of a name");
@@ -361,8 +356,7 @@ fn what_is_sent_ahead_is_done_in_order_and_before_the_end() {
 
 #[test]
 fn a_line_that_is_too_long_is_refused_and_the_next_is_heard() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     peer.asks(&format!("CWD {}", "x".repeat(10_000)), 500);
     peer.asks(&format!("CWD {}", "x/".repeat(3_000)), 550);
     peer.asks("NOOP", 200);
@@ -379,8 +373,7 @@ fn a_line_that_is_too_long_is_refused_and_the_next_is_heard() {
 
 #[test]
 fn files_are_renamed_deleted_and_looked_at() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     assert_eq!(peer.asks("SIZE hello.txt", 213), "12");
     peer.asks("SIZE sub", 550);
     peer.asks("SIZE nothing", 550);
@@ -425,8 +418,7 @@ fn files_are_renamed_deleted_and_looked_at() {
 
 #[test]
 fn a_hash_saves_a_transfer() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     assert_eq!(
         peer.asks("HASH hello.txt", 213),
         "SHA-256 0-12 4a1e67f2fe1d1cc7b31d0ca2ec441da4778203a036a77da10344c85e24ff0f92 /hello.txt"
@@ -449,9 +441,7 @@ fn a_quota_is_a_bound_on_what_is_there() {
     peer.asks("TYPE I", 200);
     peer.asks("ALLO 41", 504);
     peer.asks("ALLO 40", 202);
-    let mut data = peer.data();
-    peer.says("STOR new");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR new");
     data.write_all(&[1; 41]).expect("it is open");
     peer.hears(552);
     peer.asks("DELE old", 250);
@@ -463,8 +453,7 @@ fn a_quota_is_a_bound_on_what_is_there() {
 /// Leap years and those that are none, and times that were before anybody counted.
 #[test]
 fn files_from_before_1970_have_their_own_time_in_every_answer() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     for (time, day) in [
         ("19691231230000", "Dec 31  1969"),
         ("19691231235959", "Dec 31  1969"),

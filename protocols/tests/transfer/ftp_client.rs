@@ -90,11 +90,17 @@ impl Scene {
         self.data.take().expect("it was opened").accept().expect("a client").0
     }
 
-    /// A whole transfer to the client.
-    fn sends(&mut self, command: &str, bytes: &[u8]) {
+    /// The data connection of a transfer that has begun.
+    #[track_caller]
+    pub(crate) fn begins(&mut self, command: &str) -> TcpStream {
         self.passive();
         self.answers(command, "150 Here it comes");
-        self.connected().write_all(bytes).expect("a client");
+        self.connected()
+    }
+
+    /// A whole transfer to the client.
+    fn sends(&mut self, command: &str, bytes: &[u8]) {
+        self.begins(command).write_all(bytes).expect("a client");
         self.says("226 Done");
     }
 
@@ -387,9 +393,7 @@ fn a_refusal_ends_the_operation_and_not_the_conversation() {
         scene.lets_in(&[]);
         scene.passive();
         scene.answers("RETR missing", "550 No such file");
-        scene.passive();
-        scene.answers("STOR full", "150 Go on");
-        drop(scene.connected());
+        drop(scene.begins("STOR full"));
         scene.says("452 The disk is full");
         scene.sends("RETR there", b"bytes");
         scene.ends();
@@ -408,13 +412,9 @@ fn a_refusal_ends_the_operation_and_not_the_conversation() {
 fn a_file_that_is_cut_off_is_not_called_whole() {
     let mut stage = Stage::new(|scene| {
         scene.lets_in(&[]);
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        scene.connected().write_all(b"half").expect("a client");
+        scene.begins("RETR file").write_all(b"half").expect("a client");
         scene.says("426 Something broke");
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        let mut data = scene.connected();
+        let mut data = scene.begins("RETR file");
         data.write_all(b"half").expect("a client");
         // The end of the control connection is the end of it all.
     });
@@ -431,9 +431,7 @@ fn a_file_that_is_cut_off_is_not_called_whole() {
 fn what_is_given_up_is_over_soon_and_the_conversation_goes_on() {
     let mut stage = Stage::new(|scene| {
         scene.lets_in(&[]);
-        scene.passive();
-        scene.answers("RETR endless", "150 Here it comes");
-        let mut data = scene.connected();
+        let mut data = scene.begins("RETR endless");
         while data.write_all(&[b'x'; 10_000]).is_ok() {}
         scene.says("426 As you like");
         scene.answers("ABOR", "226 It is over already");
@@ -463,9 +461,7 @@ fn a_full_disk_here_is_told_as_one() {
     }
     let mut stage = Stage::new(|scene| {
         scene.lets_in(&[]);
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        let mut data = scene.connected();
+        let mut data = scene.begins("RETR file");
         while data.write_all(&[b'x'; 10_000]).is_ok() {}
         scene.says("426 As you like");
         scene.answers("ABOR", "226 It is over already");
@@ -505,9 +501,7 @@ fn a_stalled_file_is_given_up() {
     let options = ClientOptions { limits, ..ClientOptions::default() };
     let mut stage = Stage::with(&options, |scene| {
         scene.lets_in(&[]);
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        let mut data = scene.connected();
+        let mut data = scene.begins("RETR file");
         data.write_all(b"half").expect("a client");
         let _ = data.read(&mut [0]);
         scene.says("426 It was you who left");
@@ -553,9 +547,7 @@ fn a_list_without_end_is_given_up() {
     let options = ClientOptions { limits, ..ClientOptions::default() };
     let mut stage = Stage::with(&options, |scene| {
         scene.lets_in(&["MLST type*;"]);
-        scene.passive();
-        scene.answers("MLSD", "150 Here it comes");
-        let mut data = scene.connected();
+        let mut data = scene.begins("MLSD");
         while data.write_all(b"type=file; name\r\n").is_ok() {}
         scene.says("426 As you like");
         scene.answers("ABOR", "226 It is over already");

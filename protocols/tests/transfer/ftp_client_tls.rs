@@ -76,18 +76,14 @@ fn lets_in(scene: &mut Scene) {
 fn files_go_both_ways_on_data_connections_that_are_bound_and_end_with_a_goodbye() {
     let mut stage = Keys::new().implicit(|scene, secure| {
         for round in 0..10 {
-            scene.passive();
-            scene.answers("RETR down", "150 Here it comes");
-            let mut data = secure(scene.connected());
+            let mut data = secure(scene.begins("RETR down"));
             data.write_all(&noise(100_000)).expect("a client");
             assert_eq!(data.conn.handshake_kind(), Some(HandshakeKind::Resumed), "{round}");
             data.conn.send_close_notify();
             data.flush().expect("a client");
             scene.says("226 Done");
         }
-        scene.passive();
-        scene.answers("STOR up", "150 Go on");
-        let (mut data, mut came) = (secure(scene.connected()), Vec::new());
+        let (mut data, mut came) = (secure(scene.begins("STOR up")), Vec::new());
         // Without close_notify it would be an error.
         assert_eq!(data.read_to_end(&mut came).expect("an end that is one"), 3_000_000);
         assert!(came == noise(3_000_000));
@@ -110,9 +106,7 @@ fn files_go_both_ways_on_data_connections_that_are_bound_and_end_with_a_goodbye(
 #[test]
 fn a_file_whose_end_was_cut_off_is_none_whatever_the_server_says() {
     let mut stage = Keys::new().implicit(|scene, secure| {
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        let mut data = secure(scene.connected());
+        let mut data = secure(scene.begins("RETR file"));
         data.write_all(b"a part of it").expect("a client");
         // FIN, and no goodbye.
         data.sock.shutdown(std::net::Shutdown::Write).expect("it is open");
@@ -144,9 +138,7 @@ fn a_data_connection_that_is_refused_fails_its_file_alone() {
         drop(scene.connected());
         scene.says("522 The session has to be that of the control connection");
 
-        scene.passive();
-        scene.answers("RETR file", "150 Here it comes");
-        let mut data = secure(scene.connected());
+        let mut data = secure(scene.begins("RETR file"));
         data.write_all(b"the file").expect("a client");
         data.conn.send_close_notify();
         data.flush().expect("a client");

@@ -57,8 +57,7 @@ fn connect_from_elsewhere(address: SocketAddr) -> Option<TcpStream> {
 /// RFC 2577, 2: somebody else is faster, and gets nothing; whom the port is for still gets the file.
 #[test]
 fn a_data_port_is_not_stolen() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let address = peer.port();
     let Some(mut thief) = connect_from_elsewhere(address) else {
         return crate::outside::left_out("this machine has one address only");
@@ -92,8 +91,7 @@ fn a_data_port_is_not_stolen() {
 
 #[test]
 fn a_passive_port_is_for_one_connection() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     let address = peer.port();
     let mut first = TcpStream::connect(address).expect("it listens");
     let second = TcpStream::connect(address);
@@ -149,8 +147,7 @@ fn a_range_that_is_used_up_is_said_to_be() {
 /// A client that asks and asks, and reads no answer, is not read any more.
 #[test]
 fn a_client_that_does_not_read_costs_little_memory() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.control.set_nonblocking(true).expect("it can be");
     let line = b"STAT\r\n".repeat(1_000);
     // The loop turns once for each question, with bytes waiting, and reads none of them.

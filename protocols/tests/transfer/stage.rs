@@ -40,6 +40,13 @@ impl Stage {
         Self::with(Settings::default())
     }
 
+    /// And ann, who has logged in to it.
+    pub(crate) fn with_ann() -> (Self, Peer) {
+        let stage = Self::new();
+        let ann = stage.ann();
+        (stage, ann)
+    }
+
     /// With `ann`, whose password is `secret`, who may do everything, and anonymous readers.
     pub(crate) fn with(settings: Settings) -> Self {
         Self::with_users(settings, everybody())
@@ -245,21 +252,21 @@ impl Peer {
     /// The text of the next reply, which has this code.
     #[track_caller]
     pub(crate) fn hears(&mut self, code: u16) -> String {
-        let reply = self.reply();
-        assert_eq!(reply.code, code, "{reply}");
-        let lines: Vec<_> =
-            reply.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        lines.join("\n")
+        self.hears_to("", code)
     }
 
     #[track_caller]
     pub(crate) fn asks(&mut self, line: &str, code: u16) -> String {
         self.says(line);
+        self.hears_to(line, code)
+    }
+
+    #[track_caller]
+    fn hears_to(&mut self, line: &str, code: u16) -> String {
         let reply = self.reply();
         assert_eq!(reply.code, code, "{line}: {reply}");
-        let lines: Vec<_> =
-            reply.lines.iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect();
-        lines.join("\n")
+        let lines = reply.lines.iter().map(|line| String::from_utf8_lossy(line));
+        lines.collect::<Vec<_>>().join("\n")
     }
 
     #[track_caller]
@@ -319,12 +326,19 @@ impl Peer {
         listener
     }
 
+    /// The data connection of a transfer that has begun.
+    #[track_caller]
+    pub(crate) fn begins(&mut self, command: &str) -> TcpStream {
+        let data = self.data();
+        self.says(command);
+        self.hears_begin();
+        data
+    }
+
     /// What a transfer brings, with everything that is said about it.
     #[track_caller]
     pub(crate) fn fetches(&mut self, command: &str) -> Vec<u8> {
-        let mut data = self.data();
-        self.says(command);
-        self.hears_begin();
+        let mut data = self.begins(command);
         let bytes = read_all(&mut data);
         drop(data);
         self.hears(226);
@@ -334,9 +348,7 @@ impl Peer {
     /// Brings a file.
     #[track_caller]
     pub(crate) fn brings(&mut self, command: &str, content: &[u8]) {
-        let mut data = self.data();
-        self.says(command);
-        self.hears_begin();
+        let mut data = self.begins(command);
         data.write_all(content).expect("it is open");
         drop(data);
         self.hears(226);

@@ -45,8 +45,7 @@ fn a_transfer_has_a_port_of_its_own() {
     let mut stage = unhurried_stage();
     stage.place("file", b"hello");
     let client = Peer::new();
-    client.says(RRQ, &stage.server.clone());
-    let (packet, from) = client.hears(&mut stage);
+    let (packet, from) = client.asks(RRQ, &mut stage);
     assert_eq!(packet, b"\0\x03\0\x01hello");
     assert_ne!(from, stage.server);
     assert_eq!(from.ip(), stage.server.ip());
@@ -60,8 +59,7 @@ fn a_packet_from_elsewhere_gets_error_5_and_does_not_disturb_the_transfer() {
     let mut stage = unhurried_stage();
     stage.place("file", &noise(600));
     let (client, stranger) = (Peer::new(), Peer::new());
-    client.says(RRQ, &stage.server.clone());
-    let (_, transfer) = client.hears(&mut stage);
+    let (_, transfer) = client.asks(RRQ, &mut stage);
     stranger.says(&ack(1), &transfer);
     assert_eq!(in_words(&stranger.hears(&mut stage).0), "ERROR 5");
     // An error of a stranger's is not answered, and does not end what is not its own.
@@ -79,8 +77,7 @@ fn strangers_are_not_answered_without_end() {
     let mut stage = Stage::with(limits, Access::ReadOnly, Replace::No);
     stage.place("file", &noise(600));
     let (client, stranger) = (Peer::new(), Peer::new());
-    client.says(RRQ, &stage.server.clone());
-    let (_, transfer) = client.hears(&mut stage);
+    let (_, transfer) = client.asks(RRQ, &mut stage);
     for _ in 0..10 {
         stranger.says(&ack(1), &transfer);
     }
@@ -156,8 +153,7 @@ fn a_file_that_grows_meanwhile_is_sent_as_long_as_it_was_said_to_be() {
     let mut stage = unhurried_stage();
     stage.place("file", &noise(1_000));
     let client = Peer::new();
-    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
-    let (oack, transfer) = client.hears(&mut stage);
+    let (oack, transfer) = client.asks(b"\0\x01file\0octet\0tsize\x000\0", &mut stage);
     assert_eq!(oack, b"\0\x06tsize\x001000\0");
     stage.place("file", &noise(5_000));
     client.says(&ack(0), &transfer);
@@ -175,8 +171,7 @@ fn a_file_that_shrinks_meanwhile_is_no_shorter_file() {
     let mut stage = unhurried_stage();
     stage.place("file", &noise(1_000));
     let client = Peer::new();
-    client.says(b"\0\x01file\0octet\0tsize\x000\0", &stage.server.clone());
-    let (_, transfer) = client.hears(&mut stage);
+    let (_, transfer) = client.asks(b"\0\x01file\0octet\0tsize\x000\0", &mut stage);
     stage.place("file", b"short");
     client.says(&ack(0), &transfer);
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 0");
@@ -193,8 +188,7 @@ fn a_timeout_is_granted_exactly_or_not_at_all() {
     {
         let client = Peer::new();
         let request = format!("\0\x01file\0octet\0tsize\x000\0timeout\0{asked}\0");
-        client.says(request.as_bytes(), &stage.server.clone());
-        let (oack, transfer) = client.hears(&mut stage);
+        let (oack, transfer) = client.asks(request.as_bytes(), &mut stage);
         let timeout =
             if granted.is_empty() { String::new() } else { format!("timeout\0{granted}\0") };
         let expected = format!("\0\x06{timeout}tsize\x001000\0");
@@ -231,8 +225,7 @@ fn a_victim_of_forged_requests_is_sent_little() {
 fn an_upload_that_stops_in_the_middle_leaves_nothing() {
     let mut stage = hasty_stage();
     let client = Peer::new();
-    client.says(WRQ, &stage.server.clone());
-    let (packet, transfer) = client.hears(&mut stage);
+    let (packet, transfer) = client.asks(WRQ, &mut stage);
     assert_eq!(packet, ack(0));
     client.says(&[b"\0\x03\0\x01", &[b'x'; 512][..]].concat(), &transfer);
     while client.hears(&mut stage).0 != ack(1) {}
@@ -245,8 +238,7 @@ fn an_upload_that_stops_in_the_middle_leaves_nothing() {
 fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
     let mut stage = unhurried_stage();
     let client = Peer::new();
-    client.says(WRQ, &stage.server.clone());
-    let (_, transfer) = client.hears(&mut stage);
+    let (_, transfer) = client.asks(WRQ, &mut stage);
     client.says(b"\0\x03\0\x01whole", &transfer);
     let (packet, _) = client.hears(&mut stage);
     assert_eq!(packet, ack(1));
@@ -266,8 +258,7 @@ fn the_last_block_is_acknowledged_when_the_file_has_its_name() {
 fn a_name_that_is_taken_meanwhile_is_not_replaced() {
     let mut stage = unhurried_stage();
     let client = Peer::new();
-    client.says(WRQ, &stage.server.clone());
-    let (_, transfer) = client.hears(&mut stage);
+    let (_, transfer) = client.asks(WRQ, &mut stage);
     stage.place("up", b"somebody else's");
     client.says(b"\0\x03\0\x01mine", &transfer);
     assert_eq!(in_words(&client.hears(&mut stage).0), "ERROR 6");

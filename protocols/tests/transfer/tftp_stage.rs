@@ -201,6 +201,13 @@ impl Peer {
         self.0.send_to(packet, to.socket_addr().expect("it is UDP")).expect("it can be sent");
     }
 
+    /// Asks at the server's well-known port; the answer, and from where it comes.
+    #[track_caller]
+    pub(crate) fn asks(&self, request: &[u8], stage: &mut Stage) -> (Vec<u8>, Address) {
+        self.says(request, &stage.server);
+        self.hears(stage)
+    }
+
     /// The next packet that arrives, and from where.
     #[track_caller]
     pub(crate) fn hears(&self, stage: &mut Stage) -> (Vec<u8>, Address) {

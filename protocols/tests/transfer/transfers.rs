@@ -21,8 +21,7 @@ fn with_limits(limits: Limits) -> Stage {
 
 #[test]
 fn files_of_any_size_come_back_byte_for_byte() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     for length in [0, 1, 1000, 65_536, 3 * MIB + 17, 40 * MIB] {
         let content = noise(length);
         peer.brings("STOR file", &content);
@@ -39,8 +38,7 @@ fn files_of_any_size_come_back_byte_for_byte() {
 /// RFC 959, 5.4: 125 if the data connection is there already, 150 if not.
 #[test]
 fn the_first_reply_says_whether_the_data_connection_is_there() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let address = peer.port();
     peer.says("RETR hello.txt");
     assert_eq!(peer.hears(150), "Opening data connection for hello.txt (12 bytes).");
@@ -114,8 +112,7 @@ fn every_way_to_open_a_data_connection_works() {
 
 #[test]
 fn text_has_line_ends_of_the_network_on_its_way_and_ours_on_the_disk() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.asks("TYPE A", 200);
     let lines: String = (0..50_000).map(|at| format!("line {at}\n")).collect();
     let wire = lines.replace('\n', "\r\n");
@@ -128,9 +125,7 @@ fn text_has_line_ends_of_the_network_on_its_way_and_ours_on_the_disk() {
     assert!(peer.fetches("RETR text") == [lines.as_bytes(), b"\r\rlast\r"].concat());
     // Cut between CR and LF, and right at the end.
     peer.asks("TYPE A", 200);
-    let mut data = peer.data();
-    peer.says("STOR cut");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR cut");
     for piece in [&b"a\r"[..], b"\nb\r", b"c", b"\r"] {
         let before = stage.stats();
         data.write_all(piece).expect("it is open");
@@ -144,8 +139,7 @@ fn text_has_line_ends_of_the_network_on_its_way_and_ours_on_the_disk() {
 
 #[test]
 fn a_download_goes_on_where_it_ended() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let content = noise(MIB);
     stage.put("file", &content);
     for offset in [0, 1, 500_000, MIB] {
@@ -165,8 +159,7 @@ fn a_download_goes_on_where_it_ended() {
 /// Where in a text a place is that is counted in bytes, nobody can say without reading all of it.
 #[test]
 fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.asks("EPSV", 229);
     for command in ["RETR hello.txt", "STOR hello.txt"] {
         peer.asks("TYPE I", 200);
@@ -200,8 +193,7 @@ fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
 
 #[test]
 fn an_upload_goes_on_where_it_ended() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let content = noise(MIB);
     peer.brings("STOR file", &content[..400_000]);
     peer.asks("REST 400000", 350);
@@ -246,9 +238,7 @@ fn files_of_more_than_four_gibibytes_are_gone_on_with() {
 /// Begins an upload, brings a part of it, and waits until the server has it.
 fn bring_a_part(stage: &Stage, peer: &mut crate::stage::Peer, content: &[u8]) -> TcpStream {
     let before = stage.counters().bytes_in;
-    let mut data = peer.data();
-    peer.says("STOR file");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR file");
     data.write_all(content).expect("it is open");
     let there = before + content.len() as u64;
     stage.until("it is there", |stage| stage.counters().bytes_in == there);
@@ -262,8 +252,7 @@ fn reset(data: TcpStream) {
 
 #[test]
 fn an_upload_that_is_cut_off_was_never_there() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let data = bring_a_part(&stage, &mut peer, &noise(100_000));
     assert_eq!(stage.names().len(), 3, "it is under a hidden name");
     reset(data);
@@ -319,8 +308,7 @@ fn a_file_is_replaced_only_by_a_whole_one() {
 
 #[test]
 fn a_unique_name_is_told() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     let mut names = Vec::new();
     for line in ["STOU", "STOU hello.txt"] {
         let mut data = peer.data();
@@ -339,8 +327,7 @@ fn a_unique_name_is_told() {
 
 #[test]
 fn lists_come_in_three_ways() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (_stage, mut peer) = Stage::with_ann();
     peer.asks("MFMT 20200102030405 hello.txt", 213);
     peer.asks("MFMT 20200102030405 sub", 213);
     peer.asks("OPTS MLST type;size;modify;", 200);
@@ -494,16 +481,9 @@ fn a_directory_with_too_many_entries_is_not_listed_in_part() {
     peer.quits();
 }
 
-/// A download that fills all buffers, and a client that has taken nothing of it yet.
-fn begin_a_long_download(peer: &mut crate::stage::Peer) -> TcpStream {
-    let data = peer.data();
-    peer.says("RETR long");
-    peer.hears_begin();
-    data
-}
-
 const LONG: u64 = 1 << 36;
 
+/// One that fills all buffers.
 fn put_a_long_file(stage: &Stage) {
     let file = std::fs::File::create(stage.path("long")).expect("it is made");
     file.set_len(LONG).expect("holes cost nothing");
@@ -514,7 +494,7 @@ fn the_control_connection_answers_while_data_flows() {
     let stage = Stage::new();
     put_a_long_file(&stage);
     let mut peer = stage.ann();
-    let data = begin_a_long_download(&mut peer);
+    let data = peer.begins("RETR long");
     peer.asks("NOOP", 200);
     let status = peer.asks("STAT", 211);
     assert!(
@@ -538,7 +518,7 @@ fn a_transfer_is_aborted_at_once() {
     put_a_long_file(&stage);
     let mut peer = stage.ann();
     for how in [&b"ABOR\r\n"[..], b"\xff\xf4\xff\xf2ABOR\r\n", b"\xff\xf4\xffABOR\r\n"] {
-        let mut data = begin_a_long_download(&mut peer);
+        let mut data = peer.begins("RETR long");
         peer.says_bytes(how);
         peer.hears(426);
         peer.hears(226);
@@ -546,14 +526,12 @@ fn a_transfer_is_aborted_at_once() {
         assert!(data.read_to_end(&mut rest).is_err(), "it is reset: {} bytes came", rest.len());
     }
     peer.asks("ABOR", 226);
-    let mut data = peer.data();
-    peer.says("STOR file");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR file");
     data.write_all(b"a part").expect("it is open");
     peer.asks("ABOR", 426);
     peer.hears(226);
     // An interrupt is heard before what was said in front of it.
-    let _data = begin_a_long_download(&mut peer);
+    let _data = peer.begins("RETR long");
     peer.says_bytes(b"PWD\r\n\xff\xf4\xff\xf2ABOR\r\n");
     for code in [426, 226, 257] {
         peer.hears(code);
@@ -564,13 +542,10 @@ fn a_transfer_is_aborted_at_once() {
 
 #[test]
 fn an_abort_behind_the_last_byte_is_answered_once_and_tells_the_truth() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     for number in 0..30 {
         let name = format!("file-{number}");
-        let mut data = peer.data();
-        peer.says(&format!("STOR {name}"));
-        peer.hears_begin();
+        let mut data = peer.begins(&format!("STOR {name}"));
         data.write_all(b"all of it").expect("it is open");
         // Whichever is heard first.
         if number % 2 == 0 {
@@ -620,7 +595,7 @@ fn an_abort_is_heard_behind_urgent_data() {
     let mut peer = stage.ann();
     for is_read_before in [false, true] {
         for _ in 0..20 {
-            let data = begin_a_long_download(&mut peer);
+            let data = peer.begins("RETR long");
             let control = socket2::SockRef::from(&peer.control);
             let before = stage.stats();
             control.send(b"\xff\xf4").expect("it is open");
@@ -645,9 +620,7 @@ fn a_client_that_quits_gets_its_file_first() {
     let content = noise(8 * MIB);
     stage.put("file", &content);
     let mut peer = stage.ann();
-    let mut data = peer.data();
-    peer.says("RETR file");
-    peer.hears_begin();
+    let mut data = peer.begins("RETR file");
     peer.says("QUIT");
     assert!(read_all(&mut data) == content);
     drop(data);
@@ -675,11 +648,8 @@ fn a_client_that_half_closes_its_data_connection_gets_its_file() {
 /// Some clients wait for the reply before they close.
 #[test]
 fn a_client_that_keeps_its_data_connection_open_hears_that_all_was_sent() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
-    let mut data = peer.data();
-    peer.says("RETR hello.txt");
-    peer.hears_begin();
+    let (_stage, mut peer) = Stage::with_ann();
+    let mut data = peer.begins("RETR hello.txt");
     peer.hears(226);
     assert_eq!(peer.fetches("NLST"), b"hello.txt\r\nsub\r\n", "it can go on meanwhile");
     assert_eq!(read_all(&mut data), b"hello\nworld\n");
@@ -718,11 +688,9 @@ fn a_transfer_that_stands_still_is_given_up() {
     let stage = with_limits(limits);
     put_a_long_file(&stage);
     let mut peer = stage.ann();
-    let _download = begin_a_long_download(&mut peer);
+    let _download = peer.begins("RETR long");
     peer.hears(426);
-    let mut data = peer.data();
-    peer.says("STOR new");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR new");
     data.write_all(b"x").expect("it is open");
     peer.hears(426);
     assert_eq!(stage.names(), ["hello.txt", "long", "sub"]);
@@ -734,7 +702,7 @@ fn a_file_that_becomes_shorter_is_not_called_complete() {
     let stage = Stage::new();
     put_a_long_file(&stage);
     let mut peer = stage.ann();
-    let mut data = begin_a_long_download(&mut peer);
+    let mut data = peer.begins("RETR long");
     let file =
         std::fs::OpenOptions::new().write(true).open(stage.path("long")).expect("it is there");
     file.set_len(1_000_000).expect("it is cut");
@@ -788,9 +756,7 @@ fn a_shutdown_lets_transfers_end_and_says_goodbye() {
     stage.put("file", &content);
     let mut idle = stage.ann();
     let mut peer = stage.ann();
-    let mut data = peer.data();
-    peer.says("RETR file");
-    peer.hears_begin();
+    let mut data = peer.begins("RETR file");
     stage.handle().shutdown(PATIENCE).expect("it runs");
     idle.hears(421);
     idle.hears_the_end();
@@ -805,8 +771,7 @@ fn a_shutdown_lets_transfers_end_and_says_goodbye() {
 
 #[test]
 fn the_log_is_told_of_every_transfer() {
-    let stage = Stage::new();
-    let mut peer = stage.ann();
+    let (stage, mut peer) = Stage::with_ann();
     peer.brings("STOR new", b"12345");
     peer.fetches("RETR new");
     peer.fetches("LIST");
@@ -844,9 +809,7 @@ fn a_full_disk_is_452_and_leaves_nothing_behind() {
         return crate::outside::left_out("no tmpfs can be mounted here");
     }
     let mut peer = stage.ann();
-    let mut data = peer.data();
-    peer.says("STOR sub/large");
-    peer.hears_begin();
+    let mut data = peer.begins("STOR sub/large");
     // It may be refused before all of it is sent.
     let _ = data.write_all(&noise(2 * MIB));
     peer.hears(452);

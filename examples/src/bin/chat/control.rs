@@ -5,7 +5,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use examples::control::{ask, refused};
+use examples::calls::add_statistics;
+use examples::control::{Name, ask, refused};
 use examples::output;
 use protocols::chat::Server;
 use protocols::chat::accounts::{Accounts, Ban};
@@ -35,26 +36,11 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 enum Order {
     /// Disconnect a user
-    Kick {
-        /// Whom
-        nick: String,
-        /// Why; the user is told
-        #[arg(default_value = "No reason given")]
-        reason: String,
-    },
+    Kick(Kick),
     /// Keep everybody that a mask fits from the server, and disconnect those who are on it
-    Ban {
-        /// Whom: nick!user@host, or a part of it, with * for anything: *!*@192.0.2.7
-        mask: String,
-        /// Why; they are told
-        #[arg(default_value = "No reason given")]
-        reason: String,
-    },
+    Ban(Banned),
     /// Lift a ban
-    Unban {
-        /// Its mask, as it was given
-        mask: String,
-    },
+    Unban(Mask),
     /// Print who is banned, and why
     Bans,
     /// Read the configuration anew, as SIGHUP does
@@ -65,12 +51,6 @@ enum Order {
     Snapshot,
 }
 
-/// Somebody, by name.
-#[derive(Deserialize, Serialize, JsonSchema)]
-struct Name {
-    name: String,
-}
-
 /// Somebody, and the hash of a password: the password itself never leaves the program that was told it.
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct NameAndHash {
@@ -78,20 +58,27 @@ struct NameAndHash {
     hash: String,
 }
 
-#[derive(Deserialize, Serialize, JsonSchema)]
+#[derive(Args, Deserialize, Serialize, JsonSchema)]
 struct Kick {
+    /// Whom
     nick: String,
+    /// Why; the user is told
+    #[arg(default_value = "No reason given")]
     reason: String,
 }
 
-#[derive(Deserialize, Serialize, JsonSchema)]
+#[derive(Args, Deserialize, Serialize, JsonSchema)]
 struct Mask {
+    /// Its mask, as it was given
     mask: String,
 }
 
-#[derive(Deserialize, Serialize, JsonSchema)]
+#[derive(Args, Deserialize, Serialize, JsonSchema)]
 struct Banned {
+    /// Whom: nick!user@host, or a part of it, with * for anything: *!*@192.0.2.7
     mask: String,
+    /// Why; they are told
+    #[arg(default_value = "No reason given")]
     reason: String,
 }
 
@@ -99,19 +86,17 @@ struct Banned {
 
 pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error>> {
     let text: String = match order {
-        Order::Kick { nick, reason } => {
-            let kick = Kick { nick: nick.clone(), reason: reason.clone() };
-            ask::<()>(path, "kick", &kick)?;
-            format!("disconnected {nick}")
+        Order::Kick(kick) => {
+            ask::<()>(path, "kick", kick)?;
+            format!("disconnected {}", kick.nick)
         }
-        Order::Ban { mask, reason } => {
-            let ban = Banned { mask: mask.clone(), reason: reason.clone() };
-            let count: usize = ask(path, "ban", &ban)?;
-            format!("banned {mask}; disconnected {count}")
+        Order::Ban(ban) => {
+            let count: usize = ask(path, "ban", ban)?;
+            format!("banned {}; disconnected {count}", ban.mask)
         }
-        Order::Unban { mask } => {
-            ask::<()>(path, "unban", &Mask { mask: mask.clone() })?;
-            format!("lifted the ban of {mask}")
+        Order::Unban(ban) => {
+            ask::<()>(path, "unban", ban)?;
+            format!("lifted the ban of {}", ban.mask)
         }
         Order::Bans => {
             let bans: Vec<Banned> = ask(path, "ban.list", &NoParams {})?;
@@ -138,7 +123,7 @@ pub(crate) fn run_account(path: &Path, action: &Action) -> Result<(), Box<dyn Er
     match action {
         Action::Add { name } => {
             // Before a password is asked for, which would have been in vain.
-            ask::<()>(path, "account.can_be_added", &Name { name: name.clone() })?;
+            ask::<()>(path, "account.can_be_added", &Name::of(name))?;
             ask::<()>(path, "account.add", &with_hash(name)?)?;
         }
         Action::Password { name } => ask::<()>(path, "account.password", &with_hash(name)?)?,
@@ -147,7 +132,7 @@ pub(crate) fn run_account(path: &Path, action: &Action) -> Result<(), Box<dyn Er
             return account::list(&listed);
         }
         Action::Remove { name } => {
-            let also: Vec<String> = ask(path, "account.remove", &Name { name: name.clone() })?;
+            let also: Vec<String> = ask(path, "account.remove", &Name::of(name))?;
             return account::report_removed(name, &also);
         }
         Action::Export => {
@@ -177,12 +162,7 @@ pub(crate) fn service(again: Again) -> Service<Server> {
     });
     bans(&mut service);
     reload(&mut service, again);
-    let about = "What the server and its loop have done";
-    service
-        .method("statistics", about, |call, NoParams {}| Ok(statistics(call.registry, call.app)));
-    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
-        Ok(call.registry.snapshot().to_string())
-    });
+    add_statistics(&mut service, statistics);
     service
 }
 
@@ -205,8 +185,7 @@ fn accounts(service: &mut Service<Server>) {
         can_be_added(call.app, &it.name)?;
         let (hash, now) = (hash(&it.hash)?, call.registry.wall_clock());
         account::add(call.app.accounts(), &it.name, hash, now).map_err(refused)?;
-        keep(call, ticket, ());
-        Ok(())
+        keep(call, ticket, ())
     });
     let about = "Gives an account another password";
     service.later::<NameAndHash, ()>("account.password", about, |call, it, ticket| {
@@ -214,16 +193,14 @@ fn accounts(service: &mut Service<Server>) {
         let hash = hash(&it.hash)?;
         can_change(call.app)?;
         call.app.accounts().set_password(&it.name, hash).map_err(refused)?;
-        keep(call, ticket, ());
-        Ok(())
+        keep(call, ticket, ())
     });
     let about = "Forgets an account; its nicks and channels";
     service.later::<Name, Vec<String>>("account.remove", about, |call, Name { name }, ticket| {
         can_change(call.app)?;
         let removed = call.app.remove_account(call.registry, &name);
         let also = removed.map_err(|_| refused(account::missing(&name)))?;
-        keep(call, ticket, also);
-        Ok(())
+        keep(call, ticket, also)
     });
     copies(service);
 }
@@ -237,8 +214,7 @@ fn copies(service: &mut Service<Server>) {
     service.later::<Entries, Added>("account.import", about, |call, it, ticket| {
         can_change(call.app)?;
         let added: Added = call.app.accounts().import(&it.entries).map_err(refused)?.into();
-        keep(call, ticket, added);
-        Ok(())
+        keep(call, ticket, added)
     });
 }
 
@@ -247,14 +223,12 @@ fn bans(service: &mut Service<Server>) {
     service.later::<Banned, usize>("ban", about, |call, Banned { mask, reason }, ticket| {
         can_change(call.app)?;
         let count = call.app.ban(call.registry, &mask, &reason).map_err(refused)?;
-        keep(call, ticket, count);
-        Ok(())
+        keep(call, ticket, count)
     });
     service.later::<Mask, ()>("unban", "Lifts a ban", |call, Mask { mask }, ticket| {
         can_change(call.app)?;
         call.app.unban(&mask).map_err(refused)?;
-        keep(call, ticket, ());
-        Ok(())
+        keep(call, ticket, ())
     });
     service.method("ban.list", "All bans", |call, NoParams {}| {
         let banned = |ban: &Ban| Banned { mask: ban.mask.clone(), reason: ban.reason.clone() };
@@ -279,13 +253,18 @@ fn hash(text: &str) -> Result<PasswordHash, RpcError> {
 }
 
 /// Has the accounts written down, and answers when they are.
-fn keep<R: Serialize + 'static>(call: &mut Call<'_, Server>, ticket: Ticket, result: R) {
+fn keep<R: Serialize + 'static>(
+    call: &mut Call<'_, Server>,
+    ticket: Ticket,
+    result: R,
+) -> Result<(), RpcError> {
     let done = move |registry: &mut Registry<Server>, _: &mut Server, kept: Result<(), _>| {
         let kept: Result<(), protocols::chat::accounts::NotSaved> = kept;
         // Whoever asked may have gone.
         let _ = ticket.answer(registry, kept.map(|()| result).map_err(refused));
     };
     call.app.accounts().commit(call.registry, done);
+    Ok(())
 }
 
 /// Reads the configuration on a thread, as SIGHUP does.

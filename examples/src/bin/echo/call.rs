@@ -1,19 +1,29 @@
-//! The one conversation of a program: with whom, where else they may be, and how it ended.
+//! The one conversation of a program: with whom, and how it ended.
 
 use std::error::Error;
 use std::fmt::Display;
 use std::time::Duration;
 
+use clap::Args;
 use examples::endpoint::Endpoint;
 use examples::tls::CallTls;
 use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Failure};
 use reactor::{Address, OpenError, Registry};
 
+/// With whom.
+#[derive(Args)]
+pub(crate) struct Server {
+    /// HOST:PORT, udp:HOST:PORT or unix:PATH
+    #[arg(value_name = "ADDR")]
+    pub(crate) server: Endpoint,
+
+    #[command(flatten)]
+    tls: CallTls,
+}
+
 pub(crate) struct Call {
     server: Endpoint,
-    /// Addresses of the server that were not tried yet, the next one last: several only of datagrams, since the
-    /// loop itself tries those of a stream.
-    left: Vec<Address>,
+    address: Address,
     options: ClientOptions,
     client: Option<Client>,
     result: Option<Result<(), Box<dyn Error>>>,
@@ -22,62 +32,42 @@ pub(crate) struct Call {
 impl Call {
     /// Finds out where the server is. It may let us wait for so long.
     pub(crate) fn new(
-        server: &Endpoint,
-        tls: &CallTls,
+        Server { server, tls }: &Server,
         timeout: Duration,
     ) -> Result<Self, Box<dyn Error>> {
         let tls = tls.load(server.host())?;
         if tls.is_some() && matches!(server, Endpoint::Udp(_)) {
             return Err("TLS is not spoken over UDP; say HOST:PORT or unix:PATH".into());
         }
-        let mut left = match server {
-            Endpoint::Udp(place) => place.resolve()?,
-            streams => vec![streams.address()?],
+        let address = match server {
+            Endpoint::Udp(place) => place.first()?,
+            streams => streams.address()?,
         };
-        left.reverse();
         let limits = ClientLimits { timeout, ..ClientLimits::default() };
         let options = ClientOptions { limits, from: None, tls };
-        Ok(Self { server: server.clone(), left, options, client: None, result: None })
+        Ok(Self { server: server.clone(), address, options, client: None, result: None })
     }
 
-    /// Begins, at the server's first address.
     pub(crate) fn begin<App: Caller>(
         &mut self,
         registry: &mut Registry<App>,
     ) -> Result<(), OpenError> {
-        if let Some(address) = self.left.pop() {
-            self.client = Some(self.connect(registry, address)?);
-        }
+        let connect = match self.server {
+            Endpoint::Udp(_) => Client::connect_datagrams,
+            Endpoint::Tcp(_) | Endpoint::Unix(_) => Client::connect,
+        };
+        self.client = Some(connect(registry, self.address.clone(), &self.options)?);
         Ok(())
     }
 
-    fn connect<App: Caller>(
-        &self,
-        registry: &mut Registry<App>,
-        address: Address,
-    ) -> Result<Client, OpenError> {
-        match self.server {
-            Endpoint::Udp(_) => Client::connect_datagrams(registry, address, &self.options),
-            Endpoint::Tcp(_) | Endpoint::Unix(_) => {
-                Client::connect(registry, address, &self.options)
-            }
-        }
-    }
-
-    /// The conversation is over, and the program with it; unless the server could not be reached and
-    /// has another address.
-    pub(crate) fn handle_finish<App: Caller>(
+    /// The conversation is over, and the program with it.
+    pub(crate) fn handle_finish<App>(
         &mut self,
         registry: &mut Registry<App>,
         outcome: Result<(), Failure>,
     ) {
         match outcome {
             Ok(()) => self.finish(registry, Ok(())),
-            Err(Failure::Connect(_)) if !self.left.is_empty() => {
-                if let Err(error) = self.begin(registry) {
-                    self.finish(registry, Err(error.into()));
-                }
-            }
             Err(failure) => self.fail(registry, failure),
         }
     }

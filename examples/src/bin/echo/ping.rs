@@ -10,12 +10,11 @@ use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
-use examples::tls::CallTls;
 use hdrhistogram::Histogram;
 use protocols::echo::{Caller, Client, ClientId, Event, Failure, NotSent, Reply};
 use reactor::{Reactor, Registry, Signal};
 
-use crate::call::Call;
+use crate::call::{Call, Server};
 
 /// The time between two pings that somebody watches.
 const WATCHING: Duration = Duration::from_secs(1);
@@ -32,12 +31,8 @@ const HOUR: u64 = 3_600_000_000_000;
 /// --interval makes both choices by hand.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// HOST:PORT, udp:HOST:PORT or unix:PATH
-    #[arg(value_name = "ADDR")]
-    server: Endpoint,
-
     #[command(flatten)]
-    tls: CallTls,
+    server: Server,
 
     /// Stop after N pings
     #[arg(long, short, value_name = "N", value_parser = how_many::<u64>)]
@@ -113,7 +108,7 @@ impl Ping {
             interval => Pace::Every(interval),
         };
         Ok(Self {
-            call: Call::new(&options.server, &options.tls, options.timeout)?,
+            call: Call::new(&options.server, options.timeout)?,
             size: options.size as usize,
             left: options.count.unwrap_or(u64::MAX),
             prints: !options.quiet && matches!(pace, Pace::Every(_)),
@@ -145,8 +140,8 @@ impl Ping {
             }
             // The peer is behind: this beat is skipped.
             Err(NotSent::WindowFull(_)) => {}
-            // It was told so of an earlier one: this one is tried again.
-            Err(NotSent::Refused { error, .. }) if is_refusal(error.kind()) => {
+            // It was told so of an earlier one, which says nothing of this one: it is tried again.
+            Err(NotSent::Refused { error, .. }) if error.kind() == ErrorKind::ConnectionRefused => {
                 registry.defer(|registry, ping: &mut Self| ping.beat(registry));
             }
             Err(error) => self.call.fail(registry, error),
@@ -290,9 +285,4 @@ impl fmt::Display for Millis {
 fn payload(sequence: u64, size: usize) -> Bytes {
     let pattern = (0..=u8::MAX).cycle();
     sequence.to_le_bytes().into_iter().chain(pattern).take(size).collect()
-}
-
-/// A refused datagram says nothing of the next one.
-fn is_refusal(error: ErrorKind) -> bool {
-    error == ErrorKind::ConnectionRefused
 }

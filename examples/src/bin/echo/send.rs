@@ -9,11 +9,10 @@ use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, seconds};
 use examples::stdin::{Cut, PIECE, Reader, Stdin};
-use examples::tls::CallTls;
 use protocols::echo::{Caller, Client, ClientId, Event, Failure};
 use reactor::{Handle, Reactor, Registry};
 
-use crate::call::Call;
+use crate::call::{Call, Server};
 
 /// The most that fits into an Ethernet frame, behind the headers of IPv6 and UDP.
 const DATAGRAM: u64 = 1_452;
@@ -27,12 +26,8 @@ const DATAGRAM: u64 = 1_452;
 /// input, is a datagram, and the next one leaves when it has come back.
 #[derive(Args)]
 pub(crate) struct Options {
-    /// HOST:PORT, udp:HOST:PORT or unix:PATH
-    #[arg(value_name = "ADDR")]
-    server: Endpoint,
-
     #[command(flatten)]
-    tls: CallTls,
+    server: Server,
 
     /// What to send instead of standard input
     #[arg(value_name = "TEXT")]
@@ -45,7 +40,7 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
-    let call = Call::new(&options.server, &options.tls, options.timeout)?;
+    let call = Call::new(&options.server, options.timeout)?;
     let mut send = Send { call, source: Source::new(options, reactor.handle())? };
     send.call.begin(reactor.registry())?;
     reactor.run(&mut send)?;
@@ -68,7 +63,7 @@ enum Source {
 
 impl Source {
     fn new(options: &Options, handle: Handle<Send>) -> io::Result<Self> {
-        let over_datagrams = matches!(options.server, Endpoint::Udp(_));
+        let over_datagrams = matches!(options.server.server, Endpoint::Udp(_));
         if options.texts.is_empty() {
             let cut = if over_datagrams { Cut::Lines(DATAGRAM) } else { Cut::AsItComes };
             return Stdin::start(handle, cut).map(Self::Stdin);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::sharing::{self, Known, Peers, Purpose};
+use crate::sharing::{self, Peers, Purpose};
 
 /// Give a torrent's files to peers, until Ctrl-C
 ///
@@ -24,6 +24,6 @@ pub(crate) struct Options {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let known = Known::Torrent(Box::new(crate::file::read(&options.file)?));
+    let known = crate::file::read(&options.file)?.into();
     sharing::run(known, &options.data, Purpose::Give, &options.peers)
 }

@@ -103,9 +103,14 @@ enum When {
 }
 
 /// What is known of a torrent at first.
-pub(crate) enum Known {
-    Torrent(Box<Metainfo>),
-    Link(Magnet),
+pub(crate) struct Known {
+    hash: InfoHash,
+    /// All of it; a link says no more than the rest.
+    info: Option<Info>,
+    trackers: Vec<Vec<String>>,
+    web_seeds: Vec<String>,
+    /// Peers that a link names.
+    peers: Vec<HostPort>,
 }
 
 /// What a torrent is shared for.
@@ -181,44 +186,25 @@ impl Known {
     /// Reads a `.torrent` file, or a magnet link.
     pub(crate) fn read(text: &str) -> Result<Self, Box<dyn Error>> {
         match file::is_link(text) {
-            true => Ok(Self::Link(text.parse()?)),
-            false => Ok(Self::Torrent(Box::new(file::read(Path::new(text))?))),
+            true => Ok(text.parse::<Magnet>()?.into()),
+            false => Ok(file::read(Path::new(text))?.into()),
         }
     }
+}
 
-    fn hash(&self) -> InfoHash {
-        match self {
-            Self::Torrent(torrent) => torrent.info.hash(),
-            Self::Link(magnet) => magnet.hash,
-        }
+impl From<Metainfo> for Known {
+    fn from(Metainfo { info, trackers, web_seeds, .. }: Metainfo) -> Self {
+        Self { hash: info.hash(), info: Some(info), trackers, web_seeds, peers: Vec::new() }
     }
+}
 
-    /// Trackers, in tiers: those of a link stand for themselves.
-    fn trackers(&self) -> Vec<Vec<String>> {
-        match self {
-            Self::Torrent(torrent) => torrent.trackers.clone(),
-            Self::Link(magnet) => magnet.trackers.iter().map(|url| vec![url.clone()]).collect(),
-        }
-    }
-
-    /// Servers that have its files.
-    fn web_seeds(&self) -> Vec<String> {
-        match self {
-            Self::Torrent(torrent) => torrent.web_seeds.clone(),
-            Self::Link(magnet) => magnet.web_seeds.clone(),
-        }
-    }
-
-    /// Peers that the link names. One that is nowhere is told of, and does not keep the others out.
-    fn peers(&self) -> Vec<HostPort> {
-        let Self::Link(magnet) = self else {
-            return Vec::new();
-        };
-        let places = magnet
-            .peers
-            .iter()
-            .map(|at| at.parse::<HostPort>().inspect_err(|why| say_nowhere(at, why)));
-        places.flatten().collect()
+impl From<Magnet> for Known {
+    /// Its trackers stand for themselves. A peer that is nowhere is told of, and does not keep the others out.
+    fn from(Magnet { hash, trackers, web_seeds, peers, .. }: Magnet) -> Self {
+        let place = |at: &String| at.parse().inspect_err(|why| say_nowhere(at, why)).ok();
+        let peers = peers.iter().filter_map(place).collect();
+        let trackers = trackers.into_iter().map(|url| vec![url]).collect();
+        Self { hash, info: None, trackers, web_seeds, peers }
     }
 }
 
@@ -242,7 +228,7 @@ pub(crate) fn run(
     // Who gives only needs no server that gives.
     let web_seeds = match purpose {
         Purpose::Give => Vec::new(),
-        Purpose::Get { .. } => known.web_seeds(),
+        Purpose::Get { .. } => known.web_seeds,
     };
     let reach = ask::reach(peers.allow_inside);
     let limits = Limits { peers: peers.max_peers, ..Limits::default() };
@@ -267,7 +253,7 @@ pub(crate) fn run(
     addresses.iter().try_for_each(|address| progress.say_listening(address))?;
     let mut sharing = Sharing {
         swarms,
-        hash: known.hash(),
+        hash: known.hash,
         folder: folder.to_owned(),
         purpose,
         progress,
@@ -275,21 +261,20 @@ pub(crate) fn run(
         checked: Arc::default(),
         trackers: None,
         nodes,
-        tiers: known.trackers(),
+        tiers: known.trackers,
         trouble: None,
         phase: Phase::Sharing,
         outcome: Outcome::Incomplete,
     };
     let peers = resolve(peers.peer.iter())?;
-    let strangers = known.peers();
-    match known {
-        Known::Torrent(torrent) => sharing.look(registry, Arc::new(torrent.info))?,
-        Known::Link(magnet) => {
-            sharing.swarms.seek(registry, magnet.hash);
+    match known.info {
+        Some(info) => sharing.look(registry, Arc::new(info))?,
+        None => {
+            sharing.swarms.seek(registry, known.hash);
             sharing.ask_trackers(registry);
         }
     }
-    begin(registry, peers, strangers, web_seeds)?;
+    begin(registry, peers, known.peers, web_seeds)?;
     reactor.run(&mut sharing)?;
     sharing.end()
 }

@@ -5,11 +5,10 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
-use examples::control::{ask, refused};
+use examples::calls::add_statistics;
+use examples::control::{Name, ask, refused};
 use examples::output;
 use protocols::rpc::{NoParams, Service};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 
 use crate::serve::{Everybody, Servers};
 
@@ -46,19 +45,13 @@ enum Order {
     Snapshot,
 }
 
-/// Somebody, by name.
-#[derive(Deserialize, Serialize, JsonSchema)]
-struct Name {
-    name: String,
-}
-
 pub(crate) fn run(Options { path, order }: &Options) -> Result<(), Box<dyn Error>> {
     let text: String = match order {
         Order::Reload => return reload(path),
         Order::Users => ask::<Vec<String>>(path, "users", &NoParams {})?.join("\n"),
         Order::Sessions => ask::<Vec<String>>(path, "sessions", &NoParams {})?.join("\n"),
         Order::Kick { name } => {
-            let count: usize = ask(path, "kick", &Name { name: name.clone() })?;
+            let count: usize = ask(path, "kick", &Name::of(name))?;
             format!("ended sessions of {name}: {count}")
         }
         Order::Statistics => ask(path, "statistics", &NoParams {})?,
@@ -103,12 +96,8 @@ pub(crate) fn service(everybody: Everybody) -> Service<Servers> {
             count => Ok(count),
         }
     });
-    let about = "What the servers and their loop have done";
-    service.method("statistics", about, |call, NoParams {}| {
-        Ok(format!("{}\n{}", call.app.statistics(), call.registry.stats()))
-    });
-    service.method("snapshot", "What the loop has to do now", |call, NoParams {}| {
-        Ok(call.registry.snapshot().to_string())
+    add_statistics(&mut service, |registry, servers| {
+        format!("{}\n{}", servers.statistics(), registry.stats())
     });
     service
 }

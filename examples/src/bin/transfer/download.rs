@@ -121,71 +121,17 @@ impl Download {
     pub(crate) fn or_else(self, walk: Walk) -> Self {
         Self { otherwise: Some(Box::new(walk)), ..self }
     }
+}
 
-    /// It has been given up.
-    pub(crate) fn abandon(&self) {
-        self.part.abandon();
-    }
-
-    pub(crate) fn name(&self) -> String {
-        shown(&self.remote)
-    }
-
-    pub(crate) fn remote(&self) -> &[u8] {
-        &self.remote
-    }
-
-    pub(crate) fn size(&self) -> Option<u64> {
-        self.size
-    }
-
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    pub(crate) fn begin(&mut self, features: &Features) -> Next {
+impl Task for Download {
+    fn begin(&mut self, features: &Features) -> Next {
         // No command has a line feed in it.
         let is_unsayable = self.remote.contains(&b'\n');
         let first = if is_unsayable || self.known.is_doubted { Stage::Guess } else { Stage::Size };
         self.enter(first, features)
     }
 
-    /// The step of a stage, or of the next one that has any.
-    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
-        self.stage = stage;
-        let remote = self.remote.clone();
-        match stage {
-            Stage::Size if features.size && self.size.is_none() => {
-                Next::Do(Operation::Command(Command::Size(remote)))
-            }
-            Stage::Size => self.enter(Stage::Modified, features),
-            Stage::Modified if features.modified && self.modified.is_none() => {
-                Next::Do(Operation::Command(Command::Mdtm(remote)))
-            }
-            Stage::Modified => self.enter(Stage::Algorithm, features),
-            Stage::Algorithm => match self.check.choose(self.how, features) {
-                Some(choice) => Next::Do(choice),
-                None => self.enter(Stage::Transfer, features),
-            },
-            Stage::Transfer => self.transfer(features),
-            Stage::Guess => self.guess(features),
-            Stage::Recheck if self.is_of_another_size() && features.size => {
-                Next::Do(Operation::Command(Command::Size(remote)))
-            }
-            Stage::Recheck => match self.check_size() {
-                Ok(()) => self.enter(Stage::Hash, features),
-                Err(wrong) => Next::Failed(wrong),
-            },
-            Stage::Hash => match self.check.question(remote) {
-                Some(question) => Next::Do(question),
-                None => self.enter(Stage::Finish, features),
-            },
-            Stage::Compare => self.compare(features),
-            Stage::Finish => self.finish("the size is right"),
-        }
-    }
-
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+    fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
         let next = match (self.stage, outcome) {
             (Stage::Size, outcome) => {
                 self.size = reply(outcome).and_then(|reply| client::size(&reply));
@@ -221,7 +167,7 @@ impl Download {
             (Stage::Transfer, Err(failure @ Failure::Refused(_))) => {
                 self.part.abandon();
                 if let Some(walk) = self.otherwise.take() {
-                    return Next::Done(Remarks::default().into(), vec![Task::Walk(*walk)]);
+                    return Next::Done(Remarks::default().into(), vec![walk]);
                 }
                 self.refusal.get_or_insert(failure);
                 Stage::Guess
@@ -242,6 +188,75 @@ impl Download {
             (stage, _) => stage,
         };
         self.enter(next, features)
+    }
+
+    /// What the hash is of what has arrived.
+    fn handle_thought(&mut self, ours: Result<String, String>) -> Next {
+        match ours.map(|ours| self.check.judge(&ours)) {
+            Ok(Ok(same)) => self.finish(&same),
+            Ok(Err(differs)) => {
+                self.part.discard();
+                Next::Failed(format!("what has come is not what was sent: {differs}"))
+            }
+            Err(why) => Next::Failed(why),
+        }
+    }
+
+    fn abandon(&self) {
+        self.part.abandon();
+    }
+
+    fn name(&self) -> String {
+        shown(&self.remote)
+    }
+
+    fn size(&self) -> Option<u64> {
+        self.size
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn has_iac(&self) -> bool {
+        self.remote.contains(&255)
+    }
+}
+
+impl Download {
+    /// The step of a stage, or of the next one that has any.
+    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
+        self.stage = stage;
+        let remote = self.remote.clone();
+        match stage {
+            Stage::Size if features.size && self.size.is_none() => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
+            Stage::Size => self.enter(Stage::Modified, features),
+            Stage::Modified if features.modified && self.modified.is_none() => {
+                Next::Do(Operation::Command(Command::Mdtm(remote)))
+            }
+            Stage::Modified => self.enter(Stage::Algorithm, features),
+            Stage::Algorithm => match self.check.choose(self.how, features) {
+                Some(choice) => Next::Do(choice),
+                None => self.enter(Stage::Transfer, features),
+            },
+            Stage::Transfer => self.transfer(features),
+            Stage::Guess => self.guess(features),
+            Stage::Recheck if self.is_of_another_size() && features.size => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
+            Stage::Recheck => match self.check_size() {
+                Ok(()) => self.enter(Stage::Hash, features),
+                Err(wrong) => Next::Failed(wrong),
+            },
+            Stage::Hash => match self.check.question(remote) {
+                Some(question) => Next::Do(question),
+                None => self.enter(Stage::Finish, features),
+            },
+            Stage::Compare => self.compare(features),
+            Stage::Finish => self.finish("the size is right"),
+        }
     }
 
     fn transfer(&mut self, features: &Features) -> Next {
@@ -331,20 +346,8 @@ impl Download {
     fn compare(&mut self, features: &Features) -> Next {
         match self.check.ours(self.part.path().to_owned()) {
             None => self.enter(Stage::Finish, features),
-            Some(ours) if self.offset + self.moved <= SMALL => self.handle_hash(ours()),
+            Some(ours) if self.offset + self.moved <= SMALL => self.handle_thought(ours()),
             Some(ours) => Next::Think(ours),
-        }
-    }
-
-    /// What the hash is of what has arrived.
-    pub(crate) fn handle_hash(&mut self, ours: Result<String, String>) -> Next {
-        match ours.map(|ours| self.check.judge(&ours)) {
-            Ok(Ok(same)) => self.finish(&same),
-            Ok(Err(differs)) => {
-                self.part.discard();
-                Next::Failed(format!("what has come is not what was sent: {differs}"))
-            }
-            Err(why) => Next::Failed(why),
         }
     }
 

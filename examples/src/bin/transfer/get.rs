@@ -8,7 +8,6 @@ use clap::Args;
 use crate::download::Download;
 use crate::local::name_here;
 use crate::moving::MovingOptions;
-use crate::task::Task;
 use crate::tree::Walk;
 use crate::url::{Scheme, Url};
 use crate::workers::{self, PacketTask, Way};
@@ -51,7 +50,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
         fetches.push((sites.find(url)?, url, target));
     }
-    let mut workers = options.moving.workers(sites);
+    let (how, mut workers) = (options.moving.how(options.resume), options.moving.workers(sites));
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {
@@ -59,20 +58,10 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
                 workers.add_packet_task(site, PacketTask { way: Way::Get, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory(url, options) => {
-                workers.add(
-                    site,
-                    Task::Walk(Walk::new(remote, local, options.moving.how(options.resume))),
-                );
+                workers.add(site, Box::new(Walk::new(remote, local, how)));
             }
             Scheme::Ftp | Scheme::Ftps => {
-                workers.add(
-                    site,
-                    Task::Download(Download::new(
-                        remote,
-                        local,
-                        options.moving.how(options.resume),
-                    )),
-                );
+                workers.add(site, Box::new(Download::new(remote, local, how)));
             }
         }
     }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use clap::Args;
 use examples::tls::CallTls;
-use protocols::transfer::ftp::client::{Done, Entry, Failure};
+use protocols::transfer::ftp::client::{Done, Entry, Failure, Features};
 use protocols::transfer::ftp::time::Timestamp;
 use protocols::transfer::store::Kind;
 
@@ -38,7 +38,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut sites = Sites::new(&options.tls);
     let site = sites.find(url)?;
     let mut workers = Workers::new(sites, 1, &options.patience);
-    workers.add(site, Task::List(Listing::new(url.path.clone())));
+    workers.add(site, Box::new(Listing::new(url.path.clone())));
     workers::work(workers)
 }
 
@@ -52,16 +52,14 @@ impl Listing {
     fn new(path: Vec<u8>) -> Self {
         Self { directory: Directory::new(path) }
     }
+}
 
-    pub(crate) fn name(&self) -> String {
-        directory_name(self.directory.path())
-    }
-
-    pub(crate) fn begin(&self) -> Next {
+impl Task for Listing {
+    fn begin(&mut self, _: &Features) -> Next {
         Next::Do(self.directory.begin())
     }
 
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>) -> Next {
+    fn handle(&mut self, outcome: Result<Done, Failure>, _: &Features) -> Next {
         match self.directory.handle(outcome) {
             Answer::Ask(operation) => Next::Do(operation),
             Answer::Listed(listing) => {
@@ -73,6 +71,14 @@ impl Listing {
             Answer::Empty(_) => Next::Done(Remarks::default().into(), Vec::new()),
             Answer::Failed(failure) => Next::Failed(failure.to_string()),
         }
+    }
+
+    fn name(&self) -> String {
+        directory_name(self.directory.path())
+    }
+
+    fn can_be_continued(&self) -> bool {
+        false
     }
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::local::name_there;
 use crate::moving::MovingOptions;
-use crate::task::Task;
+use crate::task::Tasks;
 use crate::tree::{Plant, joined};
 use crate::upload::Upload;
 use crate::url::{Scheme, Url};
@@ -49,33 +49,25 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     let mut sites = options.moving.sites();
     let site = sites.find(url)?;
-    let mut workers = options.moving.workers(sites);
-    let mut tasks = Vec::new();
+    let (how, mut workers) = (options.moving.how(options.resume), options.moving.workers(sites));
+    let mut tasks = Tasks::new();
     for (local, remote, is_directory) in files {
         match url.scheme {
             Scheme::Tftp(mode) => {
                 workers.add_packet_task(site, PacketTask { way: Way::Put, local, remote, mode });
             }
             Scheme::Ftp | Scheme::Ftps if is_directory => {
-                tasks.push(Task::Plant(Plant::new(
-                    local,
-                    remote,
-                    options.moving.how(options.resume),
-                )));
+                tasks.push(Box::new(Plant::new(local, remote, how)));
             }
             Scheme::Ftp | Scheme::Ftps => {
-                tasks.push(Task::Upload(Upload::new(
-                    local,
-                    remote,
-                    options.moving.how(options.resume),
-                )));
+                tasks.push(Box::new(Upload::new(local, remote, how)));
             }
         }
     }
     // Whoever sends trees wants a place for them, too.
     if options.recursive && url.name().is_some() && url.is_directory() {
         let place = url.path.strip_suffix(b"/").unwrap_or(&url.path).to_vec();
-        tasks = vec![Task::Plant(Plant::around(tasks, place))];
+        tasks = vec![Box::new(Plant::around(tasks, place))];
     }
     tasks.into_iter().for_each(|task| workers.add(site, task));
     workers::work(workers)

@@ -16,7 +16,7 @@ use crate::url::{Scheme, Url};
 pub(crate) struct Site {
     /// As a person knows it.
     pub(crate) name: String,
-    /// Where it is: at least one place.
+    /// Where it is: one place over FTP, whose addresses the loop tries; at least one over TFTP.
     pub(crate) addresses: Vec<Address>,
     /// Who logs in, where anybody does.
     pub(crate) login: Login,
@@ -47,15 +47,12 @@ impl Sites {
         }
         let place: HostPort = name.parse()?;
         let mut addresses = match url.scheme {
-            // The loop looks it up, and tries its addresses.
             Scheme::Ftp | Scheme::Ftps => vec![place.address()?],
             Scheme::Tftp(_) => place.resolve()?,
         };
-        if !url.scheme.is_ftp() {
-            // Not every system says that nobody listens there: then a wrong guess costs a minute, and most
-            // servers of TFTP know IPv4 alone.
-            addresses.sort_by_key(|address| address.ip().is_some_and(|ip| ip.is_ipv6()));
-        }
+        // Not every system says that nobody listens there: then a wrong guess costs a minute, and most
+        // servers of TFTP know IPv4 alone.
+        addresses.sort_by_key(|address| address.ip().is_some_and(|ip| ip.is_ipv6()));
         let security = security(url, &self.tls)?;
         self.known.push(Site { name, addresses, login: login(url)?, security, key });
         Ok(self.known.len() - 1)

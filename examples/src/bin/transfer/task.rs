@@ -1,28 +1,54 @@
 //! One thing to do on an FTP server, in as many steps as it takes.
 
+use std::fmt::Debug;
+
 use protocols::transfer::ftp::client::{Done, Failure, Features, Operation};
 
-use crate::download::Download;
-use crate::list::Listing;
-use crate::tree::{Plant, Walk};
-use crate::upload::Upload;
 use crate::url::shown;
 
 /// A task. It knows nothing of connections: it is told what has come of its last step, and says which is
 /// the next.
-#[derive(Debug)]
-pub(crate) enum Task {
-    /// Fetch a file.
-    Download(Download),
-    /// Send a file.
-    Upload(Upload),
-    /// Fetch what is in a directory.
-    Walk(Walk),
-    /// Send what is in a directory.
-    Plant(Plant),
-    /// Print what is in a directory.
-    List(Listing),
+pub(crate) trait Task: Debug {
+    /// The first step, on a server that can do this.
+    fn begin(&mut self, features: &Features) -> Next;
+
+    /// What has come of a step; the next one.
+    fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next;
+
+    /// What has come of a step on another thread, for those who have one.
+    fn handle_thought(&mut self, _: Result<String, String>) -> Next {
+        Next::Failed("nonsense".to_owned())
+    }
+
+    /// It has been given up in the middle.
+    fn abandon(&self) {}
+
+    /// What it is called.
+    fn name(&self) -> String;
+
+    /// The size of its file, if it has one and it is known.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
+    /// Bytes of the file that were there before.
+    fn offset(&self) -> u64 {
+        0
+    }
+
+    /// Whether what it fetches has a byte in its name that servers hear in two ways.
+    fn has_iac(&self) -> bool {
+        false
+    }
+
+    /// Whether another run can go on with it, if this one ends in the middle.
+    fn can_be_continued(&self) -> bool {
+        true
+    }
 }
+
+/// What there is to do, in this order.
+pub(crate) type Tasks = Vec<Box<dyn Task>>;
 
 /// How files are transferred.
 #[derive(Clone, Copy, Debug)]
@@ -40,7 +66,7 @@ pub(crate) enum Next {
     /// To have this done on another thread; then [`Task::handle_thought`] is called.
     Think(Thought),
     /// Nothing: it is done. What to print of it, and what else it has found to do.
-    Done(Report, Vec<Task>),
+    Done(Report, Tasks),
     /// Nothing: it has failed.
     Failed(String),
 }
@@ -92,79 +118,5 @@ impl Remarks {
             1 => "a line of its list cannot be read, and what it says is left out".to_owned(),
             _ => format!("{count} lines of its list cannot be read, and what they say is left out"),
         });
-    }
-}
-
-impl Task {
-    /// The first step, on a server that can do this.
-    pub(crate) fn begin(&mut self, features: &Features) -> Next {
-        match self {
-            Self::Download(download) => download.begin(features),
-            Self::Upload(upload) => upload.begin(features),
-            Self::Walk(walk) => walk.begin(),
-            Self::Plant(plant) => plant.begin(),
-            Self::List(listing) => listing.begin(),
-        }
-    }
-
-    /// What has come of a step; the next one.
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
-        match self {
-            Self::Download(download) => download.handle(outcome, features),
-            Self::Upload(upload) => upload.handle(outcome, features),
-            Self::Walk(walk) => walk.handle(outcome, features),
-            Self::Plant(plant) => plant.handle(&outcome),
-            Self::List(listing) => listing.handle(outcome),
-        }
-    }
-
-    /// What has come of a step on another thread.
-    pub(crate) fn handle_thought(&mut self, thought: Result<String, String>) -> Next {
-        match self {
-            Self::Download(download) => download.handle_hash(thought),
-            Self::Upload(upload) => upload.handle_hash(thought),
-            Self::Plant(_) | Self::Walk(_) | Self::List(_) => Next::Failed("nonsense".to_owned()),
-        }
-    }
-
-    /// Whether what it fetches has a byte in its name that servers hear in two ways.
-    pub(crate) fn has_iac(&self) -> bool {
-        match self {
-            Self::Download(download) => download.remote().contains(&255),
-            Self::Walk(walk) => walk.remote().contains(&255),
-            Self::Upload(_) | Self::Plant(_) | Self::List(_) => false,
-        }
-    }
-
-    /// It has been given up in the middle.
-    pub(crate) fn abandon(&self) {
-        if let Self::Download(download) = self {
-            download.abandon();
-        }
-    }
-
-    /// What it is called, and the size of its file, if it has one and it is known.
-    pub(crate) fn name_and_size(&self) -> (String, Option<u64>) {
-        match self {
-            Self::Download(download) => (download.name(), download.size()),
-            Self::Upload(upload) => (upload.name(), Some(upload.size())),
-            Self::Walk(walk) => (walk.name(), None),
-            Self::Plant(plant) => (plant.name(), None),
-            Self::List(listing) => (listing.name(), None),
-        }
-    }
-
-    /// Whether another run can go on with it, if this one ends in the middle.
-    pub(crate) fn can_be_continued(&self) -> bool {
-        !matches!(self, Self::List(_))
-    }
-
-    /// Bytes of the file that were there before.
-    pub(crate) fn offset(&self) -> u64 {
-        match self {
-            Self::Download(download) => download.offset(),
-            Self::Upload(upload) => upload.offset(),
-            Self::Walk(_) | Self::Plant(_) | Self::List(_) => 0,
-        }
     }
 }

@@ -12,7 +12,7 @@ use crate::download::{Download, Known};
 use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
 use crate::list::directory_name;
 use crate::local::{name_here, name_there};
-use crate::task::{How, Next, Remarks, Task};
+use crate::task::{How, Next, Remarks, Task, Tasks};
 use crate::trail::{Circle, Trail, has_own_uniques};
 use crate::upload::Upload;
 use crate::url::shown;
@@ -76,23 +76,17 @@ impl Walk {
         let guesses = Guesses::of_doubted(self.directory.path());
         Self { stage: Stage::Guessing { guesses, refusal: None }, ..self }
     }
+}
 
-    pub(crate) fn name(&self) -> String {
-        directory_name(self.directory.path())
-    }
-
-    pub(crate) fn remote(&self) -> &[u8] {
-        self.directory.path()
-    }
-
-    pub(crate) fn begin(&mut self) -> Next {
+impl Task for Walk {
+    fn begin(&mut self, _: &Features) -> Next {
         match self.stage {
             Stage::Listing => Next::Do(self.directory.begin()),
             Stage::Guessing { .. } => self.guess(),
         }
     }
 
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+    fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
         if let Stage::Guessing { .. } = self.stage {
             return match reply(outcome).zip(self.unique.as_deref()) {
                 Some((reply, unique)) if is_known_as(&reply, unique) => self.go_on_as_guessed(),
@@ -119,6 +113,16 @@ impl Walk {
         }
     }
 
+    fn name(&self) -> String {
+        directory_name(self.directory.path())
+    }
+
+    fn has_iac(&self) -> bool {
+        self.directory.path().contains(&255)
+    }
+}
+
+impl Walk {
     /// Asks whether it has the next of the names that it may have.
     fn guess(&mut self) -> Next {
         let Stage::Guessing { guesses, refusal } = &mut self.stage else {
@@ -171,9 +175,9 @@ impl Walk {
     }
 
     /// What is to be done for everything in it.
-    fn tasks(&self, listing: &Listing, features: &Features, remarks: &mut Remarks) -> Vec<Task> {
+    fn tasks(&self, listing: &Listing, features: &Features, remarks: &mut Remarks) -> Tasks {
         let mut taken = BTreeSet::new();
-        let mut tasks = Vec::new();
+        let mut tasks = Tasks::new();
         let has_uniques = has_own_uniques(listing);
         for entry in &listing.entries {
             let remote = joined(self.directory.path(), &entry.name);
@@ -216,17 +220,17 @@ impl Walk {
             match entry.kind {
                 Kind::File => {
                     let download = Download::new(remote, local, self.how);
-                    tasks.push(Task::Download(download.with_known(known)));
+                    tasks.push(Box::new(download.with_known(known)));
                 }
                 Kind::Directory => {
                     let walk = self.child(entry, remote, local, has_uniques);
-                    tasks.push(Task::Walk(if is_doubted { walk.doubted() } else { walk }));
+                    tasks.push(Box::new(if is_doubted { walk.doubted() } else { walk }));
                 }
                 Kind::Link => {
                     let walk = self.child(entry, remote.clone(), local.clone(), has_uniques);
                     let walk = Self { arrival: Arrival::Link, ..walk };
                     let download = Download::new(remote, local, self.how);
-                    tasks.push(Task::Download(download.or_else(walk)));
+                    tasks.push(Box::new(download.or_else(walk)));
                 }
                 Kind::Other => remarks
                     .said
@@ -306,7 +310,7 @@ enum Contents {
     /// What is in this directory.
     Of { local: PathBuf, how: How },
     /// These.
-    These(Vec<Task>),
+    These(Tasks),
 }
 
 impl Plant {
@@ -315,20 +319,18 @@ impl Plant {
     }
 
     /// A directory for these.
-    pub(crate) fn around(tasks: Vec<Task>, remote: Vec<u8>) -> Self {
+    pub(crate) fn around(tasks: Tasks, remote: Vec<u8>) -> Self {
         Self { remote, contents: Contents::These(tasks) }
     }
+}
 
-    pub(crate) fn name(&self) -> String {
-        shown(&self.remote)
-    }
-
-    pub(crate) fn begin(&self) -> Next {
+impl Task for Plant {
+    fn begin(&mut self, _: &Features) -> Next {
         Next::Do(Operation::Command(Command::Mkd(self.remote.clone())))
     }
 
     /// That it is there already is no harm. If it could not be made, what goes into it will tell.
-    pub(crate) fn handle(&mut self, made: &Result<Done, Failure>) -> Next {
+    fn handle(&mut self, made: Result<Done, Failure>, _: &Features) -> Next {
         if let Err(failure) = made
             && !matches!(failure, Failure::Refused(_))
         {
@@ -344,21 +346,25 @@ impl Plant {
             },
         }
     }
+
+    fn name(&self) -> String {
+        shown(&self.remote)
+    }
 }
 
 /// What there is to do for what is in a directory here, and what is left out of it.
-fn contents(local: &Path, remote: &[u8], how: How) -> std::io::Result<(Vec<Task>, Vec<String>)> {
+fn contents(local: &Path, remote: &[u8], how: How) -> std::io::Result<(Tasks, Vec<String>)> {
     let mut entries: Vec<_> = std::fs::read_dir(local)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
-    let mut tasks = Vec::new();
+    let mut tasks = Tasks::new();
     let mut left_out = Vec::new();
     for entry in entries {
         let (path, remote) = (entry.path(), joined(remote, &name_there(&entry.file_name())));
         // Links are followed to files; one to a directory might lead back to here.
         if entry.file_type()?.is_dir() {
-            tasks.push(Task::Plant(Plant::new(path, remote, how)));
+            tasks.push(Box::new(Plant::new(path, remote, how)));
         } else if path.is_file() {
-            tasks.push(Task::Upload(Upload::new(path, remote, how)));
+            tasks.push(Box::new(Upload::new(path, remote, how)));
         } else {
             left_out.push(format!("{}: left out, it is no plain file", path.display()));
         }

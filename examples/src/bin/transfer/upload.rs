@@ -9,7 +9,7 @@ use protocols::transfer::ftp::command::Command;
 
 use crate::guess::reply;
 use crate::hash::Check;
-use crate::task::{How, Next, Report};
+use crate::task::{How, Next, Report, Task};
 use crate::url::shown;
 
 /// A file that is sent.
@@ -62,50 +62,14 @@ impl Upload {
             stage: Stage::Resume,
         }
     }
+}
 
-    pub(crate) fn name(&self) -> String {
-        shown(&self.remote)
-    }
-
-    pub(crate) fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub(crate) fn offset(&self) -> u64 {
-        self.offset
-    }
-
-    pub(crate) fn begin(&mut self, features: &Features) -> Next {
+impl Task for Upload {
+    fn begin(&mut self, features: &Features) -> Next {
         self.enter(Stage::Resume, features)
     }
 
-    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
-        self.stage = stage;
-        let remote = self.remote.clone();
-        match stage {
-            Stage::Resume if self.how.resume => Next::Do(Operation::Command(Command::Size(remote))),
-            Stage::Resume => self.enter(Stage::Transfer, features),
-            Stage::Transfer => self.transfer(features),
-            Stage::Size if features.size => Next::Do(Operation::Command(Command::Size(remote))),
-            Stage::Size => self.enter(Stage::Algorithm, features),
-            Stage::Algorithm => match self.check.choose(self.how, features) {
-                Some(choice) => Next::Do(choice),
-                None => self.enter(Stage::Hash, features),
-            },
-            Stage::Hash => match self.check.question(remote) {
-                Some(question) => Next::Do(question),
-                None => self.enter(Stage::Modified, features),
-            },
-            Stage::Compare => match self.check.ours(self.local.clone()) {
-                Some(ours) => Next::Think(ours),
-                None => self.enter(Stage::Modified, features),
-            },
-            Stage::Modified if features.set_modified => self.set_modified(),
-            Stage::Modified | Stage::Finish => self.finish(),
-        }
-    }
-
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+    fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
         let next = match (self.stage, outcome) {
             (Stage::Resume, outcome) => {
                 let there = reply(outcome).and_then(|reply| client::size(&reply)).unwrap_or(0);
@@ -143,6 +107,61 @@ impl Upload {
         self.enter(next, features)
     }
 
+    /// What the hash is of the file here.
+    fn handle_thought(&mut self, ours: Result<String, String>) -> Next {
+        match ours.map(|ours| self.check.judge(&ours)) {
+            Ok(Ok(same)) => {
+                self.checked = same;
+                self.stage = Stage::Modified;
+                self.set_modified()
+            }
+            Ok(Err(differs)) => {
+                Next::Failed(format!("what is there is not what was sent: {differs}"))
+            }
+            Err(why) => Next::Failed(why),
+        }
+    }
+
+    fn name(&self) -> String {
+        shown(&self.remote)
+    }
+
+    fn size(&self) -> Option<u64> {
+        Some(self.size)
+    }
+
+    fn offset(&self) -> u64 {
+        self.offset
+    }
+}
+
+impl Upload {
+    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
+        self.stage = stage;
+        let remote = self.remote.clone();
+        match stage {
+            Stage::Resume if self.how.resume => Next::Do(Operation::Command(Command::Size(remote))),
+            Stage::Resume => self.enter(Stage::Transfer, features),
+            Stage::Transfer => self.transfer(features),
+            Stage::Size if features.size => Next::Do(Operation::Command(Command::Size(remote))),
+            Stage::Size => self.enter(Stage::Algorithm, features),
+            Stage::Algorithm => match self.check.choose(self.how, features) {
+                Some(choice) => Next::Do(choice),
+                None => self.enter(Stage::Hash, features),
+            },
+            Stage::Hash => match self.check.question(remote) {
+                Some(question) => Next::Do(question),
+                None => self.enter(Stage::Modified, features),
+            },
+            Stage::Compare => match self.check.ours(self.local.clone()) {
+                Some(ours) => Next::Think(ours),
+                None => self.enter(Stage::Modified, features),
+            },
+            Stage::Modified if features.set_modified => self.set_modified(),
+            Stage::Modified | Stage::Finish => self.finish(),
+        }
+    }
+
     fn transfer(&mut self, features: &Features) -> Next {
         if self.offset == self.size && self.how.resume && self.offset > 0 {
             return self.enter(Stage::Size, features);
@@ -157,21 +176,6 @@ impl Upload {
                 length: self.size - self.offset,
             }),
             Err(error) => Next::Failed(format!("{}: {error}", self.local.display())),
-        }
-    }
-
-    /// What the hash is of the file here.
-    pub(crate) fn handle_hash(&mut self, ours: Result<String, String>) -> Next {
-        match ours.map(|ours| self.check.judge(&ours)) {
-            Ok(Ok(same)) => {
-                self.checked = same;
-                self.stage = Stage::Modified;
-                self.set_modified()
-            }
-            Ok(Err(differs)) => {
-                Next::Failed(format!("what is there is not what was sent: {differs}"))
-            }
-            Err(why) => Next::Failed(why),
         }
     }
 

@@ -19,6 +19,10 @@ pub(crate) struct Options {
     #[command(subcommand)]
     command: Command,
 
+    /// Where users are kept
+    #[arg(long, value_name = "FILE", default_value = "users.txt", global = true)]
+    users: PathBuf,
+
     /// The control socket of a server that runs, which is to read the users anew
     #[cfg(unix)]
     #[arg(long, value_name = "PATH", global = true)]
@@ -32,19 +36,18 @@ enum Command {
     /// It is kept as an argon2 hash. Without a terminal it comes from the variable TRANSFER_PASSWORD.
     Add(Add),
     /// Remove a user
-    Remove(Remove),
+    Remove {
+        /// The user
+        name: String,
+    },
     /// Print who there is, and what they may do
-    List(List),
+    List,
 }
 
 #[derive(Args)]
 struct Add {
     /// The user
     name: String,
-
-    /// Where users are kept
-    #[arg(long, value_name = "FILE", default_value = "users.txt")]
-    users: PathBuf,
 
     /// The directory that is / to them, below the root of the server
     #[arg(long, value_name = "DIR", default_value = "/")]
@@ -59,28 +62,12 @@ struct Add {
     quota: Option<u64>,
 }
 
-#[derive(Args)]
-struct Remove {
-    /// The user
-    name: String,
-
-    /// Where users are kept
-    #[arg(long, value_name = "FILE", default_value = "users.txt")]
-    users: PathBuf,
-}
-
-#[derive(Args)]
-struct List {
-    /// Where users are kept
-    #[arg(long, value_name = "FILE", default_value = "users.txt")]
-    users: PathBuf,
-}
-
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let users = &options.users;
     match &options.command {
-        Command::Add(add) => add.run(),
-        Command::Remove(remove) => remove.run(),
-        Command::List(list) => return list.run(),
+        Command::Add(add) => add.run(users),
+        Command::Remove { name } => remove(users, name),
+        Command::List => return list(users),
     }?;
     #[cfg(unix)]
     if let Some(path) = &options.control {
@@ -90,44 +77,36 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 }
 
 impl Add {
-    fn run(&self) -> Result<(), Box<dyn Error>> {
+    fn run(&self, users: &Path) -> Result<(), Box<dyn Error>> {
         // What is wrong is said before a password is asked for.
-        let text = if self.users.exists() { read_text(&self.users)? } else { String::new() };
+        let text = if users.exists() { read_text(users)? } else { String::new() };
         let home = VirtualPath::root().join(self.home.as_bytes())?;
         let mut alone = Users::none();
         let probe = User::new(PasswordHash::of("")?, home, self.permissions);
         alone.insert(&self.name, probe.clone())?;
         let password = PasswordHash::of(&new_password_for(&self.name)?)?;
         alone.insert(&self.name, User { password, quota: self.quota, ..probe })?;
-        let text = without(&text, &self.name) + &alone.to_string();
-        write(&self.users, &text)?;
-        output::say(format_args!("{}: {} may log in", self.users.display(), self.name))?;
-        Ok(())
+        write(users, &(without(&text, &self.name) + &alone.to_string()))?;
+        Ok(output::say(format_args!("{}: {} may log in", users.display(), self.name))?)
     }
 }
 
-impl Remove {
-    fn run(&self) -> Result<(), Box<dyn Error>> {
-        let text = read_text(&self.users)?;
-        let rest = without(&text, &self.name);
-        if rest == text {
-            return Err(format!("{}: there is no {}", self.users.display(), self.name).into());
-        }
-        write(&self.users, &rest)?;
-        output::say(format_args!("{}: {} is gone", self.users.display(), self.name))?;
-        Ok(())
+fn remove(users: &Path, name: &str) -> Result<(), Box<dyn Error>> {
+    let text = read_text(users)?;
+    let rest = without(&text, name);
+    if rest == text {
+        return Err(format!("{}: there is no {name}", users.display()).into());
     }
+    write(users, &rest)?;
+    Ok(output::say(format_args!("{}: {name} is gone", users.display()))?)
 }
 
-impl List {
-    fn run(&self) -> Result<(), Box<dyn Error>> {
-        for (name, user) in read(&self.users)?.iter() {
-            let quota =
-                user.quota.map(|quota| format!(", up to {quota} bytes")).unwrap_or_default();
-            output::say(format_args!("{name}: {} in {}{quota}", user.permissions, user.home))?;
-        }
-        Ok(())
+fn list(users: &Path) -> Result<(), Box<dyn Error>> {
+    for (name, user) in read(users)?.iter() {
+        let quota = user.quota.map(|quota| format!(", up to {quota} bytes")).unwrap_or_default();
+        output::say(format_args!("{name}: {} in {}{quota}", user.permissions, user.home))?;
     }
+    Ok(())
 }
 
 /// The users in a file.

@@ -63,8 +63,7 @@ impl Ann {
 /// What every client has to be able to do here.
 fn meet(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>) {
     let server = Program::start(CHAT, &["serve", "--listen", "127.0.0.1:0", "--quiet"]);
-    let line = server.line();
-    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    let address = server.told("listening on ");
     let ann = Ann::connect(&address, &[]);
     talk(server, ann, &address, open);
 }
@@ -75,8 +74,7 @@ fn meet_over_tls(open: impl FnOnce(&str, u16) -> Result<Box<dyn Guest>, Missing>
     let server =
         Program::start(CHAT, &[&["serve", "--listen", "127.0.0.1:0"], &words[..]].concat());
     server.line();
-    let line = server.line();
-    let address = line.strip_prefix("listening with TLS on ").expect("it listens").to_owned();
+    let address = server.told("listening with TLS on ");
     let line = server.line();
     let fingerprint = line.split([' ', ',']).nth(1).expect("it tells its certificate").to_owned();
     let ann = Ann::connect(&address, &["--tls-pin", &fingerprint]);

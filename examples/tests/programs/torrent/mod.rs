@@ -24,8 +24,8 @@ fn made(more: &[&str]) -> (TempDir, String, String) {
     fs::write(data.join("empty"), b"").expect("a file");
     let file = here.path().join("a.torrent").to_str().expect("it is text").to_owned();
     let data = data.to_str().expect("it is text");
-    let ended = run(TORRENT, &[&["create", data, "--output", &file], more].concat(), b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let ended =
+        run(TORRENT, &[&["create", data, "--output", &file], more].concat(), b"").with_code(0);
     let text = ended.text();
     assert!(text.contains("a.torrent: 195.32 KiB in 3 files, 13 pieces of 16.00 KiB\n"), "{text}");
     let link = text.lines().last().expect("two lines").to_owned();
@@ -81,11 +81,11 @@ fn a_torrent_that_is_there_is_not_replaced_unless_it_is_to_be() {
     let before = fs::read(&file).expect("a file");
     let data = here.path().join("data");
     let data = data.to_str().expect("it is text");
-    let again = run(TORRENT, &["create", data, "--output", &file, "--private"], b"");
-    assert!(again.code == Some(1) && again.errors.contains("--force"), "{again:?}");
+    run(TORRENT, &["create", data, "--output", &file, "--private"], b"")
+        .with_code(1)
+        .complains("--force");
     assert_eq!(fs::read(&file).expect("a file"), before);
-    let forced = run(TORRENT, &["create", data, "--output", &file, "--private", "--force"], b"");
-    assert_eq!(forced.code, Some(0), "{forced:?}");
+    run(TORRENT, &["create", data, "--output", &file, "--private", "--force"], b"").with_code(0);
     assert_ne!(fs::read(&file).expect("a file"), before);
 }
 
@@ -165,8 +165,7 @@ fn two_of_aria2_find_each_other_by_our_tracker() {
         scraped(&http, &hash).contains("8:completei1e")
     });
     let to = there.path().to_str().expect("it is text");
-    let fetched = start(to, &["--seed-time=0", "--quiet"]).ended();
-    assert_eq!(fetched.code, Some(0), "{fetched:?}");
+    start(to, &["--seed-time=0", "--quiet"]).ended().with_code(0);
     for name in ["large", "deep/small", "empty"] {
         let [theirs, ours] = [to, here].map(|folder| fs::read(format!("{folder}/data/{name}")));
         assert_eq!(theirs.expect("it is there"), ours.expect("it is there"), "{name}");

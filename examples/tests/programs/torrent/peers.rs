@@ -23,17 +23,29 @@ use tempfile::TempDir;
 /// `torrent seed`, and where it listens.
 pub(super) fn seed(file: &str, here: &TempDir, more: &[&str]) -> (Program, String) {
     let seed = Program::start(TORRENT, &[&["seed", file, "--data", &text(here)], more].concat());
-    let line = seed.line();
-    let address = line.strip_prefix("listening on ").expect("it listens").to_owned();
+    let address = seed.told("listening on ");
     (seed, address)
 }
 
-/// `torrent get --once`, to its end: its code, and what it has fetched.
-pub(super) fn get(torrent: &str, more: &[&str]) -> (Option<i32>, TempDir) {
+/// `torrent get --once`, to its end: what it has fetched.
+#[track_caller]
+fn get(torrent: &str, more: &[&str]) -> TempDir {
     let there = tempfile::tempdir().expect("a folder");
     let words = ["get", torrent, "--output", &text(&there), "--once"];
-    let ended = run(TORRENT, &[&words[..], more].concat(), b"");
-    (ended.code, there)
+    run(TORRENT, &[&words[..], more].concat(), b"").with_code(0);
+    there
+}
+
+/// Fetches by this torrent, or by this link, what is here.
+#[track_caller]
+pub(super) fn gets(here: &TempDir, torrent: &str, more: &[&str]) {
+    assert!(are_same(here, &get(torrent, more)), "{torrent} {more:?}");
+}
+
+/// The nodes that were kept in a file.
+fn nodes_in(kept: &str) -> Vec<SocketAddr> {
+    let table = fs::read(kept).expect("it is written");
+    DhtTable::parse(&table).expect("it is a table").nodes
 }
 
 pub(super) fn text(folder: &TempDir) -> String {
@@ -43,7 +55,7 @@ pub(super) fn text(folder: &TempDir) -> String {
 /// The files that have bytes.
 const FILLED: [&str; 2] = ["large", "deep/small"];
 
-pub(super) fn are_same(here: &TempDir, there: &TempDir) -> bool {
+fn are_same(here: &TempDir, there: &TempDir) -> bool {
     FILLED.iter().chain(&["empty"]).all(|name| is_same(here, there, name))
 }
 
@@ -68,13 +80,9 @@ pub(super) fn wait_for(here: &TempDir, there: &TempDir) {
 fn what_is_seeded_is_got_by_the_torrent_and_by_its_link() {
     let (here, file, link) = made(&[]);
     let (seed, address) = seed(&file, &here, &[]);
-    let (code, there) = get(&file, &["--peer", &address]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
+    gets(&here, &file, &["--peer", &address]);
     // One that is nowhere does not keep the others out.
-    let (code, there) = get(&format!("{link}&x.pe=nowhere&x.pe={address}"), &["--json"]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
+    gets(&here, &format!("{link}&x.pe=nowhere&x.pe={address}"), &["--json"]);
     assert!(seed.stop().contains("seeding 195.32 KiB"));
 }
 
@@ -85,8 +93,7 @@ fn our_web_server_has_it_where_no_peer_is() {
     let server = env!("CARGO_BIN_EXE_web");
     let server = Program::start(server, &["serve", &text(&here), "--listen", &at]);
     let _ = server.line();
-    let (code, there) = get(&file, &[]);
-    assert_eq!(code, Some(0));
+    let there = get(&file, &[]);
     assert!(are_same(&here, &there));
     drop(server);
     // Nobody is there any more: that is said, and it goes on.
@@ -95,8 +102,7 @@ fn our_web_server_has_it_where_no_peer_is() {
     assert!(alone.line().starts_with("listening"));
     let _ = alone.line();
     alone.interrupt();
-    let ended = alone.ended();
-    assert!(ended.code == Some(1) && ended.errors.contains("again in "), "{ended:?}");
+    alone.ended().with_code(1).complains("again in ");
 }
 
 #[test]
@@ -105,9 +111,7 @@ fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
     let (here, file, link) = made(&[]);
     let (_seed, _) = seed(&file, &here, &["--lan"]);
     for torrent in [&file, &link] {
-        let (code, there) = get(torrent, &["--lan"]);
-        assert_eq!(code, Some(0));
-        assert!(are_same(&here, &there));
+        gets(&here, torrent, &["--lan"]);
     }
     let Some(python) = libtorrent() else { return };
     let there = tempfile::tempdir().expect("a folder");
@@ -120,14 +124,9 @@ fn ours_find_each_other_on_the_network_and_libtorrent_finds_them() {
 fn who_knows_one_node_of_the_dht_finds_a_seed_by_its_link() {
     let (here, file, link) = made(&[]);
     let (_seed, node) = seed(&file, &here, &["--dht"]);
-    let (code, there) = get(&link, &["--dht-node", &node]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
-    let (code, there) = get(&link, &["--dht-node", &node, "--dht-read-only"]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
-    let ended = run(TORRENT, &["get", &link, "--dht-node", "nowhere"], b"");
-    assert_eq!(ended.code, Some(2), "{ended:?}");
+    gets(&here, &link, &["--dht-node", &node]);
+    gets(&here, &link, &["--dht-node", &node, "--dht-read-only"]);
+    run(TORRENT, &["get", &link, "--dht-node", "nowhere"], b"").with_code(2);
 }
 
 /// The first run is told of a node, or of none but by its peer; the next needs neither.
@@ -139,21 +138,15 @@ fn what_a_node_has_known_is_a_way_in_the_next_time() {
     let kept = format!("{}/nodes", text(&folder));
     // One that is empty is none.
     fs::write(&kept, "").expect("there is room");
-    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
-    assert_eq!(code, Some(0));
-    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
-    assert_eq!(table.nodes, [node.parse().expect("an address")]);
-    let (code, there) = get(&link, &["--dht-file", &kept]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
+    get(&file, &["--peer", &node, "--dht-file", &kept]);
+    assert_eq!(nodes_in(&kept), [node.parse().expect("an address")]);
+    gets(&here, &link, &["--dht-file", &kept]);
     drop(seed);
     // Another file is not written over.
     let words = ["get", &link, "--output", &text(&folder), "--dht-file", &file];
-    let ended = run(TORRENT, &words, b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("no table"), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(1).complains("no table");
     let words = ["get", &link, "--output", &text(&folder), "--dht-file", "/nonexistent/nodes"];
-    let ended = run(TORRENT, &words, b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("No such file"), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(1).complains("No such file");
 }
 
 /// Its node is asked by ours, and knows what ours has told it; and the other way around.
@@ -165,16 +158,13 @@ fn nodes_of_libtorrent_and_ours_find_each_other_and_the_seed() {
     let words = ["-c", LIBTORRENT, &file, &text(&here), ANYWHERE];
     let theirs = Program::start_with(python, &words, &[("DHT", "")]);
     let node = format!("127.0.0.1:{}", theirs.line());
-    let (code, there) = get(&link, &["--dht-node", &node]);
-    assert_eq!(code, Some(0));
-    assert!(are_same(&here, &there));
+    gets(&here, &link, &["--dht-node", &node]);
     // A peer of it says where its node is.
     let folder = tempfile::tempdir().expect("a folder");
     let kept = format!("{}/nodes", text(&folder));
-    let (code, _) = get(&file, &["--peer", &node, "--dht-file", &kept]);
-    assert_eq!(code, Some(0));
-    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
-    assert!(table.nodes.contains(&node.parse().expect("an address")), "{table:?}");
+    get(&file, &["--peer", &node, "--dht-file", &kept]);
+    let nodes = nodes_in(&kept);
+    assert!(nodes.contains(&node.parse().expect("an address")), "{nodes:?}");
     drop(theirs);
     let (_seed, node) = seed(&file, &here, &["--dht"]);
     let there = tempfile::tempdir().expect("a folder");
@@ -192,21 +182,17 @@ fn who_listens_at_two_addresses_is_found_by_peers_of_ipv4_and_of_ipv6() {
     let (here, file, link) = made(&[]);
     let (seed, v4) =
         seed(&file, &here, &["--listen", "127.0.0.1:0", "--listen", "[::1]:0", "--dht"]);
-    let v6 = seed.line().strip_prefix("listening on ").expect("it listens").to_owned();
+    let v6 = seed.told("listening on ");
     let folder = tempfile::tempdir().expect("a folder");
     let kept = format!("{}/nodes", text(&folder));
     for (listen, node) in [("127.0.0.1:0", &v4), ("[::1]:0", &v6)] {
         let words = ["--listen", listen, "--dht-node", node, "--dht-file", &kept];
-        let (code, there) = get(&link, &words);
-        assert_eq!(code, Some(0), "{node}");
-        assert!(are_same(&here, &there));
+        gets(&here, &link, &words);
     }
-    let table = DhtTable::parse(&fs::read(&kept).expect("it is written")).expect("it is a table");
     let expected = [&v4, &v6].map(|at| at.parse().expect("an address"));
-    assert_eq!(table.nodes, expected, "what the first run has known is kept");
+    assert_eq!(nodes_in(&kept), expected, "what the first run has known is kept");
     let words = ["get", &file, "--listen", "127.0.0.1:0", "--listen", "127.0.0.2:0"];
-    let ended = run(TORRENT, &words, b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("one address of IPv4"), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(1).complains("one address of IPv4");
 }
 
 /// As on a server: at all addresses of the machine, at one port.
@@ -223,10 +209,8 @@ fn who_listens_everywhere_at_one_port_takes_part_in_both_dhts() {
         let folder = tempfile::tempdir().expect("a folder");
         let kept = format!("{}/nodes", text(&folder));
         let (peer, listen) = (format!("{ip}:{port}"), format!("{ip}:0"));
-        let (code, _) = get(&file, &["--listen", &listen, "--peer", &peer, "--dht-file", &kept]);
-        assert_eq!(code, Some(0), "{ip}");
-        let table = DhtTable::parse(&fs::read(&kept).expect("it is written"));
-        assert_eq!(table.map(|it| it.nodes), Ok(vec![peer.parse().expect("an address")]));
+        get(&file, &["--listen", &listen, "--peer", &peer, "--dht-file", &kept]);
+        assert_eq!(nodes_in(&kept), [peer.parse().expect("an address")]);
     }
 }
 
@@ -236,24 +220,23 @@ fn one_file_of_several_is_got_alone() {
     let (_seed, address) = seed(&file, &here, &[]);
     // The second is as it is shown.
     for name in ["deep/*", "data/deep/small"] {
-        let (code, there) = get(&file, &["--peer", &address, "--select", name]);
-        assert_eq!(code, Some(0));
+        let there = get(&file, &["--peer", &address, "--select", name]);
         assert_eq!(fs::read(there.path().join("data/deep/small")).expect("a file"), b"small");
         assert!(!there.path().join("data/empty").exists(), "nobody asked for it");
     }
     let there = tempfile::tempdir().expect("a folder");
-    let ended = run(TORRENT, &["get", &file, "--output", &text(&there), "--select", "*.mkv"], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("no file"), "{ended:?}");
+    run(TORRENT, &["get", &file, "--output", &text(&there), "--select", "*.mkv"], b"")
+        .with_code(1)
+        .complains("no file");
 }
 
 #[test]
 fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
     let (here, file, _) = made(&[]);
-    let (code, _) = {
+    {
         let (_seed, address) = seed(&file, &here, &[]);
-        get(&file, &["--peer", &address])
-    };
-    assert_eq!(code, Some(0));
+        get(&file, &["--peer", &address]);
+    }
     // A copy of which the end is missing, as a program leaves it that was killed.
     let there = tempfile::tempdir().expect("a folder");
     fs::create_dir(there.path().join("data")).expect("a folder");
@@ -261,8 +244,7 @@ fn what_is_there_is_not_fetched_again_and_what_is_wrong_is() {
     fs::write(there.path().join("data/large"), half).expect("a file");
     let (_seed, address) = seed(&file, &here, &[]);
     let words = ["get", &file, "--output", &text(&there), "--once", "--json", "--peer", &address];
-    let ended = run(TORRENT, &words, b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &words, b"").with_code(0);
     assert!(are_same(&here, &there));
 }
 
@@ -334,8 +316,7 @@ fn who_is_killed_in_the_middle_fetches_again_only_what_is_not_there() {
     fs::write(here.path().join("data/large"), noise(ALL)).expect("a file");
     let file = format!("{}/a.torrent", text(&here));
     let data = format!("{}/data", text(&here));
-    let made = run(TORRENT, &["create", &data, "--output", &file, "--piece-size", "16KiB"], b"");
-    assert_eq!(made.code, Some(0), "{made:?}");
+    run(TORRENT, &["create", &data, "--output", &file, "--piece-size", "16KiB"], b"").with_code(0);
     let (_seed, address) = seed(&file, &here, &[]);
     let there = tempfile::tempdir().expect("a folder");
     let words = |gate: &str| {
@@ -360,8 +341,7 @@ fn who_is_killed_in_the_middle_fetches_again_only_what_is_not_there() {
     assert!((1..pieces).contains(&kept), "{kept} of {pieces}");
     let (whole, passed) = gate(&address, u64::MAX);
     let words_of = words(&whole);
-    let ended = run(TORRENT, &words_of.each_ref().map(String::as_str), b"");
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    run(TORRENT, &words_of.each_ref().map(String::as_str), b"").with_code(0);
     assert!(is_same(&here, &there, "large"));
     // Each block has 13 bytes in front of it; and there is what is said besides.
     let (passed, missing) = (passed.load(Ordering::Relaxed) as usize, pieces - kept);
@@ -385,11 +365,10 @@ fn five_hundred_files_are_given_and_fetched_with_sixty_four_descriptors() {
         Program::start("sh", &[&limit[..], words].concat())
     };
     let seed = limited(&["seed", &file, "--data", &text(&here)]);
-    let line = seed.line();
-    let address = line.strip_prefix("listening on ").expect("it listens");
-    let ended =
-        limited(&["get", &file, "--output", &text(&there), "--once", "--peer", address]).ended();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let address = seed.told("listening on ");
+    limited(&["get", &file, "--output", &text(&there), "--once", "--peer", &address])
+        .ended()
+        .with_code(0);
     for at in 0..500 {
         let [one, other] = [&here, &there].map(|it| fs::read(it.path().join(name(at))).ok());
         assert!(one.is_some() && one == other, "{at}");
@@ -443,12 +422,12 @@ fn what_is_not_complete_ends_with_another_code() {
         assert!(get.line().starts_with("listening on 127.0.0.1:"));
         let _ = get.line();
         get.interrupt();
-        let ended = get.ended();
-        assert!(ended.code == Some(1) && ended.errors.contains("not complete"), "{ended:?}");
+        get.ended().with_code(1).complains("not complete");
     }
     let nowhere = tempfile::tempdir().expect("a folder");
-    let ended = run(TORRENT, &["seed", &file, "--data", &text(&nowhere)], b"");
-    assert!(ended.code == Some(1) && ended.errors.contains("nothing of it"), "{ended:?}");
+    run(TORRENT, &["seed", &file, "--data", &text(&nowhere)], b"")
+        .with_code(1)
+        .complains("nothing of it");
     let ended = run(TORRENT, &["seed", &file, "--data", "/nonexistent"], b"");
     let expected = "torrent: there is no folder /nonexistent";
     assert!(ended.code == Some(1) && ended.errors == expected, "{ended:?}");
@@ -521,9 +500,7 @@ fn is_seeded(
         By::Torrent => &file,
         By::Link => &link,
     };
-    let (code, there) = get(torrent, &[ours, &["--peer", &at.to_string()]].concat());
-    assert_eq!(code, Some(0), "{by:?}");
-    assert!(are_same(&here, &there));
+    gets(&here, torrent, &[ours, &["--peer", &at.to_string()]].concat());
 }
 
 /// It asks nobody but those that are named.
@@ -735,9 +712,7 @@ fn webtorrent_fetches_from_ours_and_seeds_to_it() {
     let theirs = start(node, words(&here, ""), &here, &file);
     let address = format!("127.0.0.1:{}", theirs.line());
     for torrent in [&file, &link] {
-        let (code, there) = get(torrent, &["--peer", &address]);
-        assert_eq!(code, Some(0), "{torrent}");
-        assert!(are_same(&here, &there));
+        gets(&here, torrent, &["--peer", &address]);
     }
 }
 
@@ -775,9 +750,7 @@ fn libtorrent_seeds_to_ours_however_each_wants_it_encrypted() {
         let words = ["-c", LIBTORRENT, &file, &text(&here), ANYWHERE];
         let theirs = Program::start_with(python, &words, &[("ENCRYPTION", theirs)]);
         let address = format!("127.0.0.1:{}", theirs.line());
-        let (code, there) = get(&file, &["--peer", &address, "--encryption", ours]);
-        assert_eq!(code, Some(0), "{ours}");
-        assert!(are_same(&here, &there));
+        gets(&here, &file, &["--peer", &address, "--encryption", ours]);
     }
 }
 
@@ -789,9 +762,7 @@ fn libtorrent_seeds_to_ours() {
     let _theirs = Program::start(python, &["-c", LIBTORRENT, &file, &text(&here), ANYWHERE]);
     let address = format!("127.0.0.1:{}", _theirs.line());
     for torrent in [&file, &link] {
-        let (code, there) = get(torrent, &["--peer", &address]);
-        assert_eq!(code, Some(0), "{torrent}");
-        assert!(are_same(&here, &there));
+        gets(&here, torrent, &["--peer", &address]);
     }
     assert!(Path::new(&file).exists());
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use super::peers::{self, TORRENT_HERE, are_same, get, is_filled, seed, text, wait_for};
+use super::peers::{self, TORRENT_HERE, gets, is_filled, seed, text, wait_for};
 use super::{Network, TORRENT, free_place, made, outside, value_of, wait_until};
 use crate::support::{PATIENCE, Program, connect, retry, run, write_certificate};
 
@@ -55,9 +55,7 @@ fn who_listens_by_one_family_asks_a_tracker_by_that() {
             // The same torrent, since where it is told of is no part of it.
             let (_there, named_otherwise, _) = made(&["--tracker", &url(at)]);
             until_listed(&named_otherwise, 1);
-            let (code, there) = get(&named_otherwise, &["--listen", one]);
-            assert_eq!(code, Some(0), "{scheme} from {everywhere}");
-            assert!(are_same(&here, &there));
+            gets(&here, &named_otherwise, &["--listen", one]);
             let _ = seed.stop();
         }
     }
@@ -69,9 +67,7 @@ fn brings_ours_together(url: &str) {
     let (seed, _) = seed(&file, &here, &[]);
     until_listed(&file, 1);
     for torrent in [&file, &link] {
-        let (code, there) = get(torrent, &[]);
-        assert_eq!(code, Some(0), "{url}");
-        assert!(are_same(&here, &there));
+        gets(&here, torrent, &[]);
     }
     let asked = run(TORRENT, &["show", &file, "--ask"], b"").text();
     assert!(
@@ -247,9 +243,7 @@ fn ours_finds_transmission_by_our_tracker() {
         let words = peers::transmission(&text(&here), free_place(), "-et");
         let _theirs = peers::start(program, words, &here, &file);
         until_listed(&file, 1);
-        let (code, there) = get(&link, &[]);
-        assert_eq!(code, Some(0), "{url}");
-        assert!(are_same(&here, &there));
+        gets(&here, &link, &[]);
     };
     thread::scope(|scope| {
         scope.spawn(|| finds("http"));

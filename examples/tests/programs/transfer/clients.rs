@@ -44,7 +44,6 @@ fn curl_over_ftp() {
     assert_eq!(listed.lines().collect::<Vec<_>>(), ["begun", "dir", "new", "two words", "up"]);
     let head = curl(&["-I", &format!("ftp://{ftp}/dir/file")]);
     assert!(head.contains("Content-Length: 2000000"), "{head}");
-    scene.stop();
 }
 
 /// The last bytes of five gigabytes.
@@ -59,7 +58,6 @@ fn curl_resumes_behind_four_gigabytes() {
     let offset = (LENGTH - 10).to_string();
     scene.runs(curl, &["-sS", "-C", &offset, "-o", "end", &format!("ftp://{}/huge", scene.ftp)]);
     assert_eq!(fs::read(scene.here("end")).expect("it is there"), b"\0\0\0\0\0bytes");
-    scene.stop();
 }
 
 #[test]
@@ -79,7 +77,6 @@ fn wget_fetches_a_tree() {
     write(&scene.here("large"), &bytes[..1_000_000]);
     scene.runs(wget, &["-q", "-c", &format!("{url}large")]);
     scene.is_same("tree/large", "large");
-    scene.stop();
 }
 
 #[test]
@@ -113,7 +110,6 @@ fn lftp_mirrors_both_ways_and_resumes() {
     scene.is_same("tree/large", "pieces");
     lftp("mkdir made; mv part made/moved; rm -r up");
     assert!(scene.there("made/moved").exists() && !scene.there("up").exists());
-    scene.stop();
 }
 
 #[test]
@@ -132,7 +128,6 @@ fn tnftp_fetches_and_sends() {
         fs::remove_file(scene.there("up")).expect("it is there");
         fs::remove_file(scene.here("file")).expect("it is there");
     }
-    scene.stop();
 }
 
 #[test]
@@ -169,7 +164,6 @@ ftp.quit()
     let scene = Scene::writable();
     let (host, port) = scene.ftp.rsplit_once(':').expect("a port");
     scene.runs(python, &["-c", SCRIPT, host, port]);
-    scene.stop();
 }
 
 // ── TFTP ────────────────────────────────────────────────────────────────────────────────────────
@@ -199,7 +193,6 @@ fn curl_over_tftp() {
     let missing = scene.run(curl, &["-sS", "-o", "no", &format!("{url}/missing")]);
     // CURLE_TFTP_NOTFOUND.
     assert_eq!(missing.code, Some(68), "{}", missing.errors);
-    scene.stop();
 }
 
 #[test]
@@ -222,7 +215,6 @@ fn tftp_hpa_fetches_and_sends() {
     scene.is_same("up text", "text");
     let said = tftp("binary", &["get", "missing"]);
     assert!(said.contains("no such file"), "{said}");
-    scene.stop();
 }
 
 #[test]
@@ -250,5 +242,4 @@ fn atftp_fetches_and_sends_with_options() {
         scene.runs(atftp, &[options, &put[..]].concat());
         scene.is_same(&name, "new");
     }
-    scene.stop();
 }

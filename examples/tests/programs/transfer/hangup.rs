@@ -49,8 +49,7 @@ fn a_hang_up_has_the_users_read_anew_and_drops_nobody() {
     let file = users.to_str().expect("it is text");
     let change = |words: &[&str]| {
         let words = [&["user"], words, &["--users", file]].concat();
-        let ended = run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]).with_code(0);
     };
     change(&["add", "ann"]);
     let scene = Scene::with(&["--users", file, "--user", "given:secret"]);
@@ -79,7 +78,6 @@ fn a_hang_up_has_the_users_read_anew_and_drops_nobody() {
     scene.server.signal(Signal::HUP);
     scene.server.error_with("read the users anew");
     ann.asks("QUIT", "221");
-    scene.stop();
 }
 
 #[test]
@@ -88,7 +86,6 @@ fn a_hang_up_without_a_file_of_users_ends_nothing() {
     scene.server.signal(Signal::HUP);
     scene.server.error_with("there is no file of --users");
     Client::logs_in(&scene.ftp, "anonymous", "230");
-    scene.stop();
 }
 
 #[test]
@@ -98,8 +95,7 @@ fn a_changed_quota_and_home_count_at_the_next_login() {
     let file = users.to_str().expect("it is text");
     let change = |quota: &str| {
         let words = ["user", "add", "ann", "--users", file, "--quota", quota];
-        let ended = run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]).with_code(0);
     };
     change("1000");
     let scene = Scene::with(&["--users", file, "--write"]);
@@ -113,7 +109,6 @@ fn a_changed_quota_and_home_count_at_the_next_login() {
     let mut again = Client::logs_in(&scene.ftp, "ann", "230");
     again.asks("ALLO 501", "2");
     again.asks("ALLO 1501", "504");
-    scene.stop();
 }
 
 #[test]
@@ -123,8 +118,8 @@ fn users_come_and_go_over_the_control_socket_and_nobody_is_dropped() {
     let (file, control) = (path("users.txt"), path("control"));
     let change = |words: &[&str]| {
         let words = [&["user"], words, &["--users", &file]].concat();
-        let ended = run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]);
-        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let ended =
+            run_with(TRANSFER, &words, b"", &[("TRANSFER_PASSWORD", "secret")]).with_code(0);
         ended.text()
     };
     let orders =
@@ -150,9 +145,7 @@ fn users_come_and_go_over_the_control_socket_and_nobody_is_dropped() {
     assert!(order("snapshot").text().contains("timers"), "{:?}", order("snapshot"));
 
     fs::write(&file, "bob:secret:/:r:\n").expect("it is written");
-    let refused = order("reload");
-    assert_eq!(refused.code, Some(1), "{refused:?}");
-    assert!(refused.errors.contains("line 1: not a password hash"), "{refused:?}");
+    order("reload").with_code(1).complains("line 1: not a password hash");
     assert_eq!(order("users").text(), "bob");
     drop(ann);
     scene.server.stop();

@@ -54,7 +54,6 @@ fn five_gigabytes_go_out_over_ftp() {
     let Some(curl) = program("curl") else { return };
     let scene = scene();
     scene.yields(curl, &["-sS", &format!("ftp://{}/huge", scene.ftp)], "huge");
-    scene.stop();
 }
 
 #[test]
@@ -66,7 +65,6 @@ fn five_huge_gigabytes_come_in_over_ftp() {
     let url = format!("ftp://ann:secret@{}/up", scene.ftp);
     scene.runs(curl, &["-sS", "-T", huge.to_str().expect("it is text"), &url]);
     scene.yields("cat", &[scene.there("up").to_str().expect("it is text")], "huge");
-    scene.stop();
 }
 
 #[test]
@@ -81,5 +79,4 @@ fn five_huge_gigabytes_go_out_and_come_in_over_tftp() {
     let put = ["-T", huge.to_str().expect("it is text"), &format!("{url}/up")];
     scene.runs(curl, &[&options[..], &put[..]].concat());
     scene.yields("cat", &[scene.there("up").to_str().expect("it is text")], "huge");
-    scene.stop();
 }

@@ -19,8 +19,7 @@ fn serve(root: &Path, more: &[&str]) -> (Program, String) {
     let options = ["--write", "--user", "ann:secret", "--keep"];
     let words = [&["serve", "--root", root, "--ftp", "127.0.0.1:0"], &options[..], more].concat();
     let server = Program::start(TRANSFER, &words);
-    let line = server.line();
-    let address = line.strip_prefix("ftp listening on ").expect("it listens").to_owned();
+    let address = server.told("ftp listening on ");
     (server, address)
 }
 

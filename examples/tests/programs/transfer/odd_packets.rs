@@ -109,7 +109,7 @@ fn a_server_that_refuses_options_is_asked_without() {
                 true => run(TRANSFER, &["put", path, &url], b""),
             };
             assert_eq!(ended.code, Some(0), "{manner:?}: {}", ended.errors);
-            assert!(ended.errors.contains("asking again without options"), "{}", ended.errors);
+            ended.complains("asking again without options");
             assert!(ended.text().contains("without options"), "{}", ended.text());
             assert!(fs::read(&file).expect("it is there") == noise(700));
             let requests = server.requests.join().expect("it served");
@@ -126,8 +126,7 @@ fn a_server_that_ignores_options_is_not_talked_about() {
     let path = file.to_str().expect("it is text");
     let server = Server::new(Manner::IgnoresThem);
     let url = format!("tftp://{}/file", server.address);
-    let ended = run(TRANSFER, &["get", &url, "-o", path], b"");
-    assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+    run(TRANSFER, &["get", &url, "-o", path], b"").went_well();
     assert_eq!(server.requests.join().expect("it served").len(), 1);
 }
 
@@ -143,8 +142,7 @@ fn no_options_are_asked_for_where_none_are_wanted() {
             false => ["get", "--no-options", &url, "-o", path],
             true => ["put", "--no-options", "--no-hash", path, &url],
         };
-        let ended = run(TRANSFER, &words, b"");
-        assert_eq!((ended.code, &*ended.errors), (Some(0), ""));
+        run(TRANSFER, &words, b"").went_well();
         assert_eq!(server.requests.join().expect("it served").len(), 1);
     }
 }
@@ -156,7 +154,6 @@ fn a_file_that_is_missing_is_asked_for_once() {
     let ended = scene.transfer(&["get", &format!("tftp://{}/missing", scene.tftp)]);
     assert_eq!(ended.code, Some(1));
     assert!(!ended.errors.contains("options"), "{}", ended.errors);
-    scene.stop();
 }
 
 /// There is no going on with a file of TFTP, and none with a list.
@@ -170,8 +167,7 @@ fn who_interrupts_tftp_gets_no_advice_that_cannot_work() {
             Program::start(TRANSFER, &["get", &url, "-o", file.to_str().expect("it is text")]);
         silent.recv_from(&mut [0; 2_048]).expect("it asks");
         program.signal(signal);
-        let ended = program.ended();
-        assert_eq!(ended.code, Some(1));
+        let ended = program.ended().with_code(1);
         assert_eq!(ended.errors, "transfer: interrupted");
         assert_eq!(fs::read_dir(here.path()).expect("it is there").count(), 0);
     }
@@ -193,8 +189,7 @@ fn a_dead_port_is_told_at_once() {
         &["get", "--no-options", &url, "-o", &new],
         &["put", path, &url],
     ] {
-        let ended = run(TRANSFER, words, b"");
-        assert_eq!(ended.code, Some(1));
+        let ended = run(TRANSFER, words, b"").with_code(1);
         let told = format!("transfer: file: {nobody}: connection refused: nobody listens there");
         assert_eq!(ended.errors, told);
     }

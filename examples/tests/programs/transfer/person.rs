@@ -49,7 +49,6 @@ fn what_cannot_be_done_is_said_in_a_line() {
     }
     let names: Vec<_> = fs::read_dir(&scene.here).expect("it is there").collect();
     assert_eq!(names.len(), 2, "nothing was left behind: {names:?}");
-    scene.stop();
 }
 
 #[test]
@@ -58,11 +57,11 @@ fn the_rest_is_done_though_something_fails() {
     scene.place("there", b"bytes");
     let (missing, there) =
         (format!("ftp://{}/missing", scene.ftp), format!("ftp://{}/there", scene.ftp));
-    let ended = scene.transfer(&["get", &missing, &there]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("transfer: 1 of 2 have failed"), "{}", ended.errors);
+    scene
+        .transfer(&["get", &missing, &there])
+        .with_code(1)
+        .complains("transfer: 1 of 2 have failed");
     scene.is_same("there", "there");
-    scene.stop();
 }
 
 // ── fetching ────────────────────────────────────────────────────────────────────────────────────
@@ -87,7 +86,6 @@ fn files_come_over_ftp_checked_and_with_their_time() {
         scene.transfers(&["get", "--no-hash", "-o", "other", &format!("ftp://{}/file", scene.ftp)]);
     assert!(said.ends_with("the size is right"), "{said}");
     scene.is_same("file", "other");
-    scene.stop();
 }
 
 #[test]
@@ -103,7 +101,6 @@ fn a_tree_comes_with_everything_in_it() {
         scene.transfers(&["get", &url, "--parallel", parallel, "-o", place]);
         are_same(&scene.there("tree"), &scene.here(place).join("tree"));
     }
-    scene.stop();
 }
 
 /// The URL is all there is to name a file with that has a line end in its name.
@@ -127,7 +124,6 @@ fn odd_names_come_over_tftp() {
     scene.place("text", b"one\ntwo\r\n");
     scene.transfers(&["get", &format!("tftp://{}/text;mode=netascii", scene.tftp)]);
     scene.is_same("text", "text");
-    scene.stop();
 }
 
 #[test]
@@ -146,11 +142,8 @@ fn a_file_goes_on_where_another_run_has_ended() {
     // What there is of it may be of another file: the hash tells, and it is not kept.
     fs::remove_file(scene.here("file")).expect("it is there");
     write(&scene.here("file.part"), &noise(1_500_001)[1..]);
-    let ended = scene.transfer(&["get", "--continue", &url]);
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("SHA-256 differs"), "{}", ended.errors);
+    scene.transfer(&["get", "--continue", &url]).with_code(1).complains("SHA-256 differs");
     assert!(!scene.here("file").exists() && !scene.here("file.part").exists());
-    scene.stop();
 }
 
 /// Five gigabytes, of which only the end is not nothing; most of it is there from before.
@@ -174,7 +167,6 @@ fn a_file_of_five_gigabytes_goes_on_near_its_end() {
     assert!(found == end);
     let listed = scene.transfers(&["list", &format!("ftp://{}/", scene.ftp)]);
     assert!(listed.contains("5368709120"), "{listed}");
-    scene.stop();
 }
 
 #[test]
@@ -192,15 +184,12 @@ fn an_interrupted_file_is_a_part_and_goes_on() {
         std::thread::yield_now();
     }
     program.interrupt();
-    let ended = program.ended();
-    assert_eq!(ended.code, Some(1));
-    assert!(ended.errors.contains("--continue goes on"), "{}", ended.errors);
+    program.ended().with_code(1).complains("--continue goes on");
     assert!(!scene.here("file").exists());
     let have = fs::metadata(&part).expect("it is there").len();
     let said = scene.transfers(&["get", "-c", &url]);
     assert!(said.starts_with(&format!("file: {} bytes", 4_000_000 - have)), "{said}");
     scene.is_same("file", "file");
-    scene.stop();
 }
 
 #[test]
@@ -216,7 +205,6 @@ fn a_directory_of_ten_thousand_entries_is_listed() {
     for (number, (_, name)) in names.iter().enumerate() {
         assert_eq!(*name, format!("{number:05}"));
     }
-    scene.stop();
 }
 
 #[test]
@@ -243,7 +231,6 @@ fn a_server_with_few_places_is_enough() {
     let url = format!("ftp://{}/many/", scene.ftp);
     scene.transfers(&["get", &url, "--parallel", "8"]);
     are_same(&scene.there("many"), &scene.here("many"));
-    scene.stop();
 }
 
 /// As a power failure leaves it. It goes when a server starts that may write, if it is a day old.
@@ -266,7 +253,6 @@ fn what_was_cut_off_long_ago_is_removed() {
     assert_eq!(server.line(), "uploads that were cut off and are removed now: 1");
     assert_eq!(names.map(|name| scene.there(name).exists()), [false, true, true]);
     server.stop();
-    scene.stop();
 }
 
 #[test]
@@ -291,7 +277,6 @@ fn one_address_and_one_file_have_the_bounds_they_are_given() {
         assert_eq!(ended.code, Some(code), "{length}: {}", ended.errors);
     }
     assert!(scene.there("1000").exists() && !scene.there("1001").exists());
-    scene.stop();
 }
 
 // ── sending ─────────────────────────────────────────────────────────────────────────────────────
@@ -311,7 +296,6 @@ fn a_tree_goes_with_everything_in_it() {
     let said = scene.transfers(&["put", "tree/large", &format!("{url}renamed")]);
     assert!(said.ends_with("SHA-256 is the same"), "{said}");
     scene.is_same("renamed", "tree/large");
-    scene.stop();
 }
 
 #[test]
@@ -323,9 +307,8 @@ fn a_file_goes_over_tftp_and_replaces_none() {
     scene.is_same("up", "file");
     write(&scene.here("file"), b"other");
     let ended = scene.transfer(&["put", "file", &url]);
-    assert!(ended.errors.contains("file already exists"), "{}", ended.errors);
+    ended.complains("file already exists");
     assert_eq!(fs::metadata(scene.there("up")).expect("it is there").len(), 1_000_000);
-    scene.stop();
 }
 
 #[test]
@@ -338,7 +321,6 @@ fn sending_goes_on_where_another_run_has_ended() {
     let said = scene.transfers(&["put", "--continue", "file", &url]);
     assert!(said.starts_with("file: 800000 bytes"), "{said}");
     scene.is_same("file", "file");
-    scene.stop();
 }
 
 /// What there is of an upload that was interrupted is kept by a server that is asked to, and seen by nobody
@@ -371,7 +353,6 @@ fn an_interrupted_upload_goes_on_where_the_server_keeps_it() {
     assert!(sent.parse::<u64>().expect("a number") < 4_000_000, "{said}");
     assert!(said.ends_with("SHA-256 is the same"), "{said}");
     scene.is_same("file", "file");
-    scene.stop();
 }
 
 // ── users ───────────────────────────────────────────────────────────────────────────────────────
@@ -413,7 +394,6 @@ fn users_are_kept_in_a_file_and_may_do_what_it_says() {
     }
     assert_eq!(user(&["remove", "ann"], "").0, Some(0));
     assert_eq!(user(&["remove", "ann"], "").0, Some(1));
-    scene.stop();
 }
 
 #[test]
@@ -424,7 +404,6 @@ fn a_password_may_come_from_the_environment() {
     let words = ["-c", r#"TRANSFER_PASSWORD=secret exec "$@""#, "sh", TRANSFER, "get", &url];
     scene.runs("sh", &words);
     scene.is_same("file", "file");
-    scene.stop();
 }
 
 // ── the server ──────────────────────────────────────────────────────────────────────────────────

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::support::{Ended, Program, TRANSFER, run};
+use crate::support::{Ended, Program, Server, TRANSFER, run};
 
 /// `transfer serve`, what it serves, and where its clients work.
 pub(crate) struct Scene {
-    pub(crate) server: Program,
+    pub(crate) server: Server,
     pub(crate) root: TempDir,
     pub(crate) here: TempDir,
     /// `HOST:PORT` of FTP.
@@ -51,7 +51,7 @@ impl Scene {
             address.unwrap_or_else(|| panic!("it listens: {line}")).to_owned()
         });
         assert!(server.line().starts_with("serving "), "it says what it serves");
-        Self { server, root, here, ftp, tftp }
+        Self { server: server.into(), root, here, ftp, tftp }
     }
 
     /// A file on the server.

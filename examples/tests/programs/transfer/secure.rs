@@ -9,13 +9,13 @@ use tempfile::TempDir;
 
 use super::scene::{are_same, write};
 use crate::outside::program;
-use crate::support::{Program, TRANSFER, connect, noise, run};
+use crate::support::{Program, Server, TRANSFER, connect, noise, run};
 
 const LARGE: usize = 3_000_000;
 
 /// A server that speaks TLS: explicitly at the first address, from the beginning at the second.
 struct Stage {
-    server: Program,
+    server: Server,
     place: TempDir,
     explicit: String,
     implicit: String,
@@ -31,15 +31,13 @@ impl Stage {
         let words = ["serve", "--root", root, "--write", "--user", "ann:secret"];
         let tls = ["--tls-self-signed", "--ftp", "127.0.0.1:0", "--ftps", "127.0.0.1:0"];
         let server = Program::start(TRANSFER, &[&words[..], &tls, more].concat());
-        let address = |before: &str| {
-            server.line().strip_prefix(before).map(str::to_owned).expect("it listens")
-        };
+        let address = |before: &str| server.told(before);
         let (explicit, implicit) = (address("ftp listening on "), address("ftps listening on "));
         assert!(server.line().starts_with("serving "), "it says what it serves");
         let line = server.line();
         let told = line.strip_prefix("certificate ").expect("it tells its certificate");
         let fingerprint = told.split(',').next().expect("there is always one").to_owned();
-        Self { server, place, explicit, implicit, fingerprint }
+        Self { server: server.into(), place, explicit, implicit, fingerprint }
     }
 
     fn check_upload(&self, name: &str) {
@@ -92,7 +90,6 @@ fn our_client_explicit_and_implicit() {
         fs::remove_dir_all(there.join("copy")).expect("it is there");
         fs::remove_dir_all(tree).expect("it is there");
     }
-    stage.server.stop();
 }
 
 #[test]
@@ -101,8 +98,7 @@ fn our_client_says_why_there_is_no_tls() {
     let (explicit, implicit) =
         (format!("ftp://{}/large", stage.explicit), format!("ftps://{}/large", stage.implicit));
     let clear = Program::start(TRANSFER, &["serve", "--ftp", "127.0.0.1:0"]);
-    let line = clear.line();
-    let clear_at = line.strip_prefix("ftp listening on ").expect("it listens");
+    let clear_at = clear.told("ftp listening on ");
     let other = "AA:".repeat(31) + "AA";
     for (words, why) in [
         (&[&explicit[..]][..], "the server refuses the login: 530"),
@@ -118,7 +114,6 @@ fn our_client_says_why_there_is_no_tls() {
         assert!(ended.errors.contains(why), "{words:?}: {ended:?}");
     }
     clear.stop();
-    stage.server.stop();
 }
 
 /// With both ways to open a data connection; the last of the servers takes none that is not bound to its session.
@@ -170,7 +165,6 @@ fn lftp_mirrors() {
         assert!(got == noise(LARGE));
         stage.check_upload("up");
     }
-    stage.server.stop();
 }
 
 /// Python's does not go on with the session by itself, and is refused where that is asked for.
@@ -212,7 +206,6 @@ ftp.quit()
     let stage = Stage::new(&["--require-reuse"]);
     let said = ended_well(Command::new(python).args(["-c", SCRIPT, &stage.explicit]));
     assert_eq!(String::from_utf8_lossy(&said), "534\n522\n");
-    stage.server.stop();
 }
 
 /// Says a line, and hears a reply of one line.
@@ -245,14 +238,13 @@ fn what_comes_too_early_is_refused_with_its_code() {
     let mut rest = Vec::new();
     let _ = std::io::Read::read_to_end(&mut peer, &mut rest);
     assert_eq!(rest.first(), Some(&21), "an alert, and no reply: {}", rest.escape_ascii());
-    stage.server.stop();
 }
 
 #[test]
 fn tls_without_a_certificate_is_told_before_anything_begins() {
     for words in [&["--require-tls"][..], &["--ftps", "127.0.0.1:0"]] {
-        let ended = run(TRANSFER, &[&["serve"], words].concat(), b"");
-        assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.errors.contains("TLS wants a certificate"), "{ended:?}");
+        run(TRANSFER, &[&["serve"], words].concat(), b"")
+            .with_code(1)
+            .complains("TLS wants a certificate");
     }
 }

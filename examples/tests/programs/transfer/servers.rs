@@ -41,8 +41,7 @@ impl Vsftpd {
         }
         // Its users must not write to the root, but to a directory in it.
         fs::create_dir(root.join("up")).expect("it can be made");
-        let given = run("chown", &["daemon", root.join("up").to_str().expect("it is text")], b"");
-        assert_eq!(given.code, Some(0), "{}", given.errors);
+        run("chown", &["daemon", root.join("up").to_str().expect("it is text")], b"").with_code(0);
         let config = place.path().join("vsftpd.conf");
         let settings = format!(
             "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\n\
@@ -82,8 +81,7 @@ fn vsftpd() {
 
     // It shows a question mark, and has it by a NUL.
     write(&root.join("ends/line\nend"), b"bytes");
-    let said = run(TRANSFER, &["get", "-r", &format!("{url}ends"), "-o", here], b"");
-    assert_eq!(said.code, Some(0), "{said:?}");
+    let said = run(TRANSFER, &["get", "-r", &format!("{url}ends"), "-o", here], b"").with_code(0);
     let kept = std::path::Path::new(here).join("ends/line%0Aend");
     assert_eq!(fs::read(kept).expect("it is there"), b"bytes", "{said:?}");
 
@@ -149,6 +147,6 @@ fn tftpd_hpa() {
     transfers(&["put", new.to_str().expect("it is text"), &format!("tftp://{address}/up")]);
     assert!(fs::read(place.path().join("up")).expect("it is there") == noise(300_001));
     let ended = run(TRANSFER, &["get", &format!("tftp://{address}/missing"), "-o", target], b"");
-    assert!(ended.errors.contains("File not found"), "{}", ended.errors);
+    ended.complains("File not found");
     drop(server);
 }

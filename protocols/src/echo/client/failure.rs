@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reactor::CloseReason;
 use thiserror::Error;
 
-use super::Mismatch;
+use crate::echo::Mismatch;
 
 /// Why a conversation failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -3,7 +3,6 @@
 //! A client's state is part of the application, as a server's is, so that it can be told to send from
 //! anywhere: from a callback, a timer, or another thread by way of a [`Handle`](reactor::Handle).
 
-mod exchange;
 mod failure;
 mod socket;
 
@@ -17,10 +16,9 @@ use reactor::{
     SocketId, StreamLimits, TimerId,
 };
 
-use super::ClientLimits;
+use super::{ClientLimits, Exchange, Reply};
 use socket::Socket;
 
-pub use exchange::{Exchange, Mismatch, Reply};
 pub use failure::{Failure, NotSent};
 
 /// One conversation with an echo server, over a stream or over datagrams.

@@ -236,14 +236,7 @@ mod tests {
 
     #[test]
     fn a_line_says_where_who_and_what() {
-        let report = |said| Report {
-            places: vec![Place::With("#a".into())],
-            said,
-            direct: false,
-            own: false,
-            past: false,
-            time: None,
-        };
+        let report = |said| Report::new(vec![Place::With("#a".into())], said);
         let (nick, text) = ("ann".to_owned(), "hi\u{1b}[0m".to_owned());
         let message = Said::Message { nick: nick.clone(), text: text.clone() };
         assert_eq!(in_words(&report(message)), "#a <ann> hi\u{fffd}[0m");

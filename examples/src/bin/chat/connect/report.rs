@@ -55,19 +55,16 @@ impl Said {
 }
 
 impl Report {
+    pub(super) fn new(places: Vec<Place>, said: Said) -> Self {
+        Self { places, said, direct: false, own: false, past: false, time: None }
+    }
+
     pub(super) fn news(places: Vec<Place>, text: String) -> Self {
-        Self { places, said: Said::News(text), direct: false, own: false, past: false, time: None }
+        Self::new(places, Said::News(text))
     }
 
     pub(super) fn refusal(text: String) -> Self {
-        Self {
-            places: Vec::new(),
-            said: Said::Refusal(text),
-            direct: false,
-            own: false,
-            past: false,
-            time: None,
-        }
+        Self::new(Vec::new(), Said::Refusal(text))
     }
 
     /// Whether somebody else says something, and it is not only news.
@@ -79,7 +76,7 @@ impl Report {
     pub(super) fn own(client: &Client, kind: Kind, target: &str, text: &str) -> Self {
         let nick = client.nick().to_owned();
         let (places, said) = (vec![place(client, target)], said(kind, nick, text.to_owned()));
-        Self { places, said, direct: false, own: true, past: false, time: None }
+        Self { own: true, ..Self::new(places, said) }
     }
 
     /// What an event is in words; `None` if it is not worth any.
@@ -194,14 +191,7 @@ fn message(
     let nick = from.nick.clone();
     // Those of a rank only have heard it, and should know.
     let text = if room == target { text.to_owned() } else { format!("[{target}] {text}") };
-    Some(Report {
-        places,
-        said: said(kind.clone(), nick, text),
-        direct,
-        own,
-        past: false,
-        time: None,
-    })
+    Some(Report { direct, own, ..Report::new(places, said(kind.clone(), nick, text)) })
 }
 
 fn said(kind: Kind, nick: String, text: String) -> Said {

@@ -28,7 +28,7 @@ pub(crate) use packets::{Manner, PacketTask, Way};
 use packets::{Packets, Place};
 
 use crate::site::{Site, Sites};
-use crate::task::{Next, Remarks, Report, Task, Thought};
+use crate::task::{Next, Remarks, Report, Task, Tasks, Thought};
 use crate::url::shown;
 
 /// How long the loop may take to say goodbye to servers.
@@ -67,7 +67,7 @@ struct Job {
 }
 
 enum What {
-    Ftp(Box<Task>),
+    Ftp(Box<dyn Task>),
     Tftp(PacketTask),
 }
 
@@ -75,15 +75,13 @@ enum What {
 struct Worker {
     client: Client,
     site: usize,
-    /// Which of the server's addresses it is.
-    address: usize,
     is_welcome: bool,
     job: Option<Running>,
 }
 
 /// A task under way.
 struct Running {
-    task: Task,
+    task: Box<dyn Task>,
     bar: ProgressBar,
     /// When its file began to move, and how long it has taken.
     since: Instant,
@@ -159,9 +157,9 @@ impl Workers {
     }
 
     /// Something to do on an FTP server.
-    pub(crate) fn add(&mut self, site: usize, task: Task) {
+    pub(crate) fn add(&mut self, site: usize, task: Box<dyn Task>) {
         self.total += 1;
-        self.queue.push_back(Job { site, what: What::Ftp(Box::new(task)) });
+        self.queue.push_back(Job { site, what: What::Ftp(task) });
     }
 
     /// Something to do on a TFTP server.
@@ -209,15 +207,15 @@ impl Workers {
                 let free =
                     self.workers.iter().find(|(_, worker)| worker.job.is_none() && is_free(worker));
                 match free.map(|(id, _)| *id) {
-                    Some(id) => self.give(registry, id, *task),
-                    None => self.call(registry, site, 0, *task),
+                    Some(id) => self.give(registry, id, task),
+                    None => self.call(registry, site, task),
                 }
             }
         }
     }
 
     /// Gives a task to somebody who is there and has nothing to do.
-    fn give(&mut self, registry: &mut Registry<Self>, id: ConnectionId, task: Task) {
+    fn give(&mut self, registry: &mut Registry<Self>, id: ConnectionId, task: Box<dyn Task>) {
         let running = self.running(task);
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.job = Some(running);
@@ -226,29 +224,28 @@ impl Workers {
     }
 
     /// Calls a server for a task.
-    fn call(&mut self, registry: &mut Registry<Self>, site: usize, address: usize, task: Task) {
+    fn call(&mut self, registry: &mut Registry<Self>, site: usize, task: Box<dyn Task>) {
         let Some(server) = self.sites.get(site) else {
             return;
         };
         let (login, security) = (server.login.clone(), server.security.clone());
         let options = ClientOptions { login, security, ..self.options.clone() };
-        let Some(place) = server.addresses.get(address).cloned() else {
+        let Some(place) = server.addresses.first().cloned() else {
             return;
         };
         let running = self.running(task);
         match Client::connect(registry, place, &options) {
             Ok(client) => {
                 let job = Some(running);
-                let worker = Worker { site, address, is_welcome: false, job, client };
+                let worker = Worker { site, is_welcome: false, job, client };
                 self.workers.insert(worker.client.id(), worker);
             }
             Err(error) => self.fail_job(&running, &error.to_string()),
         }
     }
 
-    fn running(&self, task: Task) -> Running {
-        let (name, size) = task.name_and_size();
-        let (bar, since) = (self.bars.add(&name, size), Instant::now());
+    fn running(&self, task: Box<dyn Task>) -> Running {
+        let (bar, since) = (self.bars.add(&task.name(), task.size()), Instant::now());
         Running { task, bar, since, took: None, attempt: Attempt::First }
     }
 
@@ -263,14 +260,13 @@ impl Workers {
     fn ask(
         &mut self,
         id: ConnectionId,
-        how: impl FnOnce(&mut Task, &Client) -> Next,
+        how: impl FnOnce(&mut dyn Task, &Client) -> Next,
     ) -> Option<Next> {
         let worker = self.workers.get_mut(&id)?;
         let running = worker.job.as_mut()?;
-        let next = how(&mut running.task, &worker.client);
+        let next = how(&mut *running.task, &worker.client);
         if running.took.is_none() {
-            let (_, size) = running.task.name_and_size();
-            bars::set_size(&running.bar, size);
+            bars::set_size(&running.bar, running.task.size());
         }
         Some(next)
     }
@@ -315,7 +311,7 @@ impl Workers {
         &mut self,
         registry: &mut Registry<Self>,
         id: ConnectionId,
-        outcome: Result<(Report, Vec<Task>), String>,
+        outcome: Result<(Report, Tasks), String>,
     ) {
         if outcome.is_err() && self.say_otherwise(id) {
             return self.begin_task(registry, id);
@@ -331,7 +327,7 @@ impl Workers {
                 // In front of the rest, and in order: a tree is walked through as it is listed.
                 self.total += tasks.len();
                 for task in tasks.into_iter().rev() {
-                    self.queue.push_front(Job { site, what: What::Ftp(Box::new(task)) });
+                    self.queue.push_front(Job { site, what: What::Ftp(task) });
                 }
                 self.report(registry, &running, report);
             }
@@ -362,7 +358,7 @@ impl Workers {
 
     fn report(&mut self, registry: &mut Registry<Self>, running: &Running, report: Report) {
         self.bars.remove(&running.bar);
-        let (name, _) = running.task.name_and_size();
+        let name = running.task.name();
         let said = match report {
             Report::Remarks(Remarks { said, told, failure }) => {
                 let said = said.iter().try_for_each(|line| self.bars.say(line));
@@ -383,7 +379,7 @@ impl Workers {
     fn fail_job(&mut self, running: &Running, why: &str) {
         self.bars.remove(&running.bar);
         running.task.abandon();
-        let (name, _) = running.task.name_and_size();
+        let name = running.task.name();
         self.fail(&name, why);
     }
 
@@ -416,32 +412,20 @@ impl Workers {
             What::Tftp(_) => None,
         });
         let running = self.workers.values().filter_map(|worker| worker.job.as_ref());
-        queued.chain(running.map(|running| &running.task)).any(Task::can_be_continued)
+        queued.chain(running.map(|running| &*running.task)).any(Task::can_be_continued)
     }
 
     /// A conversation is over, and there was something to do.
-    fn handle_lost(
-        &mut self,
-        registry: &mut Registry<Self>,
-        worker: Worker,
-        running: Running,
-        failure: &Failure,
-    ) {
-        let Worker { site, address, is_welcome, .. } = worker;
-        let others = self.sites.get(site).map_or(0, |site| site.addresses.len());
+    fn handle_lost(&mut self, worker: Worker, running: Running, failure: &Failure) {
+        let Worker { site, is_welcome, .. } = worker;
         // Whether the server has let others in, or may do so yet.
         let has_colleagues = self.workers.values().any(|it| it.site == site);
         match failure {
-            // A server of several addresses is at one of them perhaps.
-            Failure::Connect(_) if !is_welcome && address + 1 < others => {
-                self.bars.remove(&running.bar);
-                self.call(registry, site, address + 1, running.task);
-            }
             // It has enough of us: those who are let in do the rest. Some say so with 530, some without a word.
             _ if !is_welcome && has_colleagues => {
                 self.bars.remove(&running.bar);
                 self.parallel = self.parallel.saturating_sub(1).max(1);
-                self.queue.push_front(Job { site, what: What::Ftp(Box::new(running.task)) });
+                self.queue.push_front(Job { site, what: What::Ftp(running.task) });
             }
             Failure::Connect(_)
             | Failure::Host(_)
@@ -531,7 +515,7 @@ impl ftp::Caller for Workers {
                 self.bars.remove(&running.bar);
                 running.task.abandon();
             } else {
-                self.handle_lost(registry, worker, running, &failure);
+                self.handle_lost(worker, running, &failure);
             }
         }
         self.pump(registry);

@@ -156,18 +156,6 @@ impl Server {
         &self.counters
     }
 
-    fn store(&self) -> &Store {
-        &self.store
-    }
-
-    fn replace(&self) -> Replace {
-        self.replace
-    }
-
-    fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
     /// Whether a request is to be served. If so, it has a place from now on, until
     /// [`release`](Self::release).
     fn admit(
@@ -257,18 +245,6 @@ impl Server {
     fn count_received(&mut self, bytes: u64) {
         self.counters.received += 1;
         self.counters.received_bytes += bytes;
-    }
-
-    fn count_failed(&mut self) {
-        self.counters.failed += 1;
-    }
-
-    fn count_refused(&mut self) {
-        self.counters.refused += 1;
-    }
-
-    fn count_dropped(&mut self) {
-        self.counters.dropped += 1;
     }
 }
 

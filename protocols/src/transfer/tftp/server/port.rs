@@ -8,17 +8,15 @@
 //!       └─────────────── no such file: ERROR ────────────────────▶
 //! ```
 
-use std::fs::File;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
 
 use reactor::{
     Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry, SocketId,
 };
 
-use super::session::{Client, Session, TransferSocket};
+use super::session::{Client, Opened, Session, TransferSocket};
 use super::{Place, Refusal, Server, out_of_sockets};
-use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, Upload, VirtualPath};
+use crate::transfer::store::{CreateOptions, Replace, Store, StoreError, VirtualPath};
 use crate::transfer::tftp::transfer::error;
 use crate::transfer::tftp::{Code, Failure, Malformed, Mode, Options, Packet, Request};
 
@@ -40,7 +38,7 @@ impl<App: AsMut<Server> + 'static> DatagramProtocol<App> for Port {
             Ok(Packet::Write(request)) => (request, true),
             Err(malformed) if is_request(malformed) => return refuse(socket, datagram, server),
             // Somebody answers what nobody has said: that is not talked about.
-            _ => return server.count_dropped(),
+            _ => return server.counters.dropped += 1,
         };
         match server.admit(&datagram.from, datagram.bytes, is_write, now) {
             Ok(place) => serve(socket, datagram, &request, is_write, server, place),
@@ -63,11 +61,11 @@ fn refuse<App>(
 ) {
     let now = socket.registry().now();
     if server.may_answer(&datagram.from, now) {
-        server.count_refused();
+        server.counters.refused += 1;
         let packet = error(Code::IllegalOperation, "that is no request for a file");
         let _ = socket.answer(datagram, &packet);
     } else {
-        server.count_dropped();
+        server.counters.dropped += 1;
     }
 }
 
@@ -78,9 +76,9 @@ fn turn_away<App>(
     server: &mut Server,
 ) {
     let Some((code, message)) = refusal.report() else {
-        return server.count_dropped();
+        return server.counters.dropped += 1;
     };
-    server.count_refused();
+    server.counters.refused += 1;
     // If it is lost, it is asked for again.
     let _ = socket.answer(datagram, &error(code, &message));
 }
@@ -96,12 +94,6 @@ struct PendingRequest {
     place: Place,
     mode: Mode,
     asked: Options,
-}
-
-/// The file of a request.
-enum Opened {
-    ToSend(File, u64),
-    ToReceive(Upload),
 }
 
 /// Looks for the file, away from the loop, which a disk may keep waiting.
@@ -122,8 +114,8 @@ fn serve<App: AsMut<Server> + 'static>(
         mode: request.mode,
         asked: Options::parse(request.options),
     };
-    let (store, name, peer) = (server.store().clone(), request.name.to_vec(), pending.peer.clone());
-    let (replace, longest) = (server.replace(), server.limits().file);
+    let (store, name, peer) = (server.store.clone(), request.name.to_vec(), pending.peer.clone());
+    let (replace, longest) = (server.replace, server.limits.file);
     let announced = pending.asked.size.unwrap_or(0);
     let token = socket.registry().random();
     let work = move || match is_write {
@@ -174,13 +166,15 @@ fn begin<App: AsMut<Server> + 'static>(
         let id = registry
             .bind_datagram_with(pending.local.clone(), &options, TransferSocket)
             .map_err(|error| out_of_sockets(&error))?;
-        Ok((id, session(&pending, opened, server, now)))
+        let client = Client { peer: pending.peer.clone(), place: pending.place };
+        let PendingRequest { mode, asked, .. } = &pending;
+        Ok((id, Session::new(client, opened, *mode, asked, &server.limits, now)))
     });
     match begun {
         Ok((id, session)) => server.enter(id, session),
         Err(failure) => {
             server.release(&pending.peer, pending.place);
-            server.count_refused();
+            server.counters.refused += 1;
             if let Some((code, message)) = failure.report() {
                 tell_failure(registry, pending, error(code, &message));
             }
@@ -214,24 +208,6 @@ impl<App> DatagramProtocol<App> for OnePacket {
         // If it is lost, it is asked for again.
         let _ = socket.send_to(&self.packet, &self.peer);
         socket.close();
-    }
-}
-
-fn session(pending: &PendingRequest, opened: Opened, server: &Server, now: Instant) -> Session {
-    let limits = server.limits();
-    let client = Client { peer: pending.peer.clone(), place: pending.place };
-    match opened {
-        Opened::ToSend(file, size) => {
-            // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
-            // takes a size of zero for nonsense, and gives up.
-            let size = Some(size).filter(|&size| pending.mode == Mode::Octet && size > 0);
-            let agreement = pending.asked.grant(&limits.bounds, size);
-            Session::send(client, file, pending.mode, &agreement, limits, now)
-        }
-        Opened::ToReceive(upload) => {
-            let agreement = pending.asked.grant(&limits.bounds, pending.asked.size);
-            Session::receive(client, upload, pending.mode, &agreement, limits, now)
-        }
     }
 }
 

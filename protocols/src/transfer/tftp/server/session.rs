@@ -15,7 +15,7 @@ use reactor::{
 use super::{Limits, Place, Server};
 use crate::transfer::store::{StoreError, Upload};
 use crate::transfer::tftp::pump::{Content, News, Pump};
-use crate::transfer::tftp::{Failure, Mode, Options, Terms, Transfer};
+use crate::transfer::tftp::{Failure, Mode, Options, Transfer};
 
 /// A transfer, in the server's keeping, so that it can be reached when its file is safe.
 #[derive(Debug)]
@@ -34,6 +34,12 @@ pub(super) struct Session {
 pub(super) struct Client {
     pub(super) peer: Address,
     pub(super) place: Place,
+}
+
+/// The file of a request.
+pub(super) enum Opened {
+    ToSend(File, u64),
+    ToReceive(Upload),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,35 +87,32 @@ impl Write for Receiving {
 }
 
 impl Session {
-    /// The file of a client that reads, on the terms that were granted.
-    pub(super) fn send(
+    /// The file of a request, on the terms that are granted.
+    pub(super) fn new(
         client: Client,
-        file: File,
+        opened: Opened,
         mode: Mode,
-        (granted, terms): &(Options, Terms),
+        asked: &Options,
         limits: &Limits,
         now: Instant,
     ) -> Self {
-        let transfer = Transfer::send(terms, granted, limits.patience, now);
-        let content = Content::source(Announced { file, rest: granted.size }, mode);
-        Self::new(Pump::answering(transfer, client.peer.clone(), content), client, Way::Out, limits)
-    }
-
-    /// The file of a client that writes.
-    pub(super) fn receive(
-        client: Client,
-        upload: Upload,
-        mode: Mode,
-        (granted, terms): &(Options, Terms),
-        limits: &Limits,
-        now: Instant,
-    ) -> Self {
-        let transfer = Transfer::receive(terms, granted, limits.patience, now);
-        let content = Content::sink(Receiving(upload), mode);
-        Self::new(Pump::answering(transfer, client.peer.clone(), content), client, Way::In, limits)
-    }
-
-    fn new(pump: Pump<Receiving>, client: Client, way: Way, limits: &Limits) -> Self {
+        let (transfer, content, way) = match opened {
+            Opened::ToSend(file, size) => {
+                // The size of a text is not that of what is sent for it. And of nothing, none is told: curl
+                // takes a size of zero for nonsense, and gives up.
+                let size = Some(size).filter(|&size| mode == Mode::Octet && size > 0);
+                let (granted, terms) = asked.grant(&limits.bounds, size);
+                let transfer = Transfer::send(&terms, &granted, limits.patience, now);
+                let content = Content::source(Announced { file, rest: granted.size }, mode);
+                (transfer, content, Way::Out)
+            }
+            Opened::ToReceive(upload) => {
+                let (granted, terms) = asked.grant(&limits.bounds, asked.size);
+                let transfer = Transfer::receive(&terms, &granted, limits.patience, now);
+                (transfer, Content::sink(Receiving(upload), mode), Way::In)
+            }
+        };
+        let pump = Pump::answering(transfer, client.peer.clone(), content);
         let pump = pump.with_bounds(limits.file, limits.strays);
         Self { pump, client, way, is_settled: false, is_leaving: false }
     }
@@ -201,7 +204,7 @@ fn settle(server: &mut Server, id: SocketId, result: &Result<(), Failure>) {
     match (result, way) {
         (Ok(()), Way::Out) => server.count_sent(bytes),
         (Ok(()), Way::In) => server.count_received(bytes),
-        (Err(_), _) => server.count_failed(),
+        (Err(_), _) => server.counters.failed += 1,
     }
 }
 

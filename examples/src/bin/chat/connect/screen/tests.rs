@@ -5,14 +5,7 @@ use crate::connect::report::Said;
 
 fn said(place: &str, nick: &str, text: &str, direct: bool) -> Report {
     let said = Said::Message { nick: nick.into(), text: text.into() };
-    Report {
-        places: vec![Place::With(place.into())],
-        said,
-        direct,
-        own: false,
-        past: false,
-        time: None,
-    }
+    Report { direct, ..Report::new(vec![Place::With(place.into())], said) }
 }
 
 fn screen() -> Screen {

@@ -33,23 +33,44 @@ impl Conversation<'_> {
         }
     }
 
-    // ── directories ─────────────────────────────────────────────────────────────────────────
-
-    /// CWD, CDUP.
-    pub(super) fn change_directory(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |_| true) else {
+    /// Does something with what a path leads to, if the client's user may; what cannot be done is refused.
+    pub(super) fn with_path<T: Send + 'static>(
+        &mut self,
+        path: &[u8],
+        about: About,
+        may: impl FnOnce(Permissions) -> bool,
+        work: impl FnOnce(&Store, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(&mut Conversation<'_>, VirtualPath, T) + 'static,
+    ) {
+        let Some(path) = self.permitted(path, about, may) else {
             return;
         };
         let wanted = path.clone();
         self.with_store(
-            move |store| store.entry(&wanted),
-            move |it, entry| match entry {
-                Ok(Entry { kind: Kind::Directory, .. }) => {
-                    it.reply(250, [b"Now in ", &quoted(path.as_bytes())[..], b"."].concat());
-                    it.session.directory = path;
-                }
-                Ok(_) => it.refuse(&StoreError::NotADirectory, About::What),
-                Err(error) => it.refuse(&error, About::What),
+            move |store| work(store, &wanted),
+            move |it, result| match result {
+                Ok(result) => done(it, path, result),
+                Err(error) => it.refuse(&error, about),
+            },
+        );
+    }
+
+    // ── directories ─────────────────────────────────────────────────────────────────────────
+
+    /// CWD, CDUP.
+    pub(super) fn change_directory(&mut self, path: &[u8]) {
+        let look = |store: &Store, path: &VirtualPath| match store.entry(path)?.kind {
+            Kind::Directory => Ok(()),
+            _ => Err(StoreError::NotADirectory),
+        };
+        self.with_path(
+            path,
+            About::What,
+            |_| true,
+            look,
+            |it, path, ()| {
+                it.reply(250, [b"Now in ", &quoted(path.as_bytes())[..], b"."].concat());
+                it.session.directory = path;
             },
         );
     }
@@ -62,73 +83,64 @@ impl Conversation<'_> {
 
     /// MKD.
     pub(super) fn make_directory(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.create) else {
-            return;
-        };
-        let (wanted, mode) = (path.clone(), 0o777 & !self.session.umask);
-        self.with_store(
-            move |store| store.create_directory(&wanted, mode),
-            move |it, result| match result {
-                Ok(()) => {
-                    it.note_change("MKD", &path);
-                    it.reply(257, [&quoted(path.as_bytes())[..], b" created."].concat());
-                }
-                Err(error) => it.refuse(&error, About::What),
+        let mode = 0o777 & !self.session.umask;
+        let make = move |store: &Store, path: &VirtualPath| store.create_directory(path, mode);
+        self.with_path(
+            path,
+            About::What,
+            |may| may.create,
+            make,
+            |it, path, ()| {
+                it.note_change("MKD", &path);
+                it.reply(257, [&quoted(path.as_bytes())[..], b" created."].concat());
             },
         );
     }
 
     /// RMD.
     pub(super) fn remove_directory(&mut self, path: &[u8]) {
-        self.change(path, "RMD", "Removed.", |may| may.delete, Store::remove_directory);
+        self.with_path(
+            path,
+            About::What,
+            |may| may.delete,
+            Store::remove_directory,
+            |it, path, ()| {
+                it.changed("RMD", &path, "Removed.");
+            },
+        );
     }
 
     /// DELE.
     pub(super) fn delete(&mut self, path: &[u8]) {
-        self.change(path, "DELE", "Deleted.", |may| may.delete, Store::remove_file);
+        self.with_path(
+            path,
+            About::What,
+            |may| may.delete,
+            Store::remove_file,
+            |it, path, ()| {
+                it.changed("DELE", &path, "Deleted.");
+            },
+        );
     }
 
     /// One of the changes that are answered with 250.
-    fn change(
-        &mut self,
-        path: &[u8],
-        verb: &'static str,
-        text: &'static str,
-        may: impl FnOnce(Permissions) -> bool,
-        change: impl FnOnce(&Store, &VirtualPath) -> Result<(), StoreError> + Send + 'static,
-    ) {
-        let Some(path) = self.permitted(path, About::What, may) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| change(store, &wanted),
-            move |it, result| match result {
-                Ok(()) => {
-                    it.note_change(verb, &path);
-                    it.reply(250, text);
-                }
-                Err(error) => it.refuse(&error, About::What),
-            },
-        );
+    fn changed(&mut self, verb: &'static str, path: &VirtualPath, text: &'static str) {
+        self.note_change(verb, path);
+        self.reply(250, text);
     }
 
     // ── names ───────────────────────────────────────────────────────────────────────────────
 
     /// RNFR.
     pub(super) fn rename_from(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.modify) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| store.entry(&wanted),
-            move |it, entry| match entry {
-                Ok(_) => {
-                    it.session.rename_from = Some(path);
-                    it.reply(350, "Send the new name with RNTO.");
-                }
-                Err(error) => it.refuse(&error, About::What),
+        self.with_path(
+            path,
+            About::What,
+            |may| may.modify,
+            Store::entry,
+            |it, path, _| {
+                it.session.rename_from = Some(path);
+                it.reply(350, "Send the new name with RNTO.");
             },
         );
     }
@@ -138,43 +150,19 @@ impl Conversation<'_> {
         let Some(from) = self.session.rename_from.take() else {
             return self.reply(503, "Say what is to be renamed first, with RNFR.");
         };
-        let Some(to) = self.permitted(path, About::Name, |may| may.modify) else {
-            return;
-        };
-        let wanted = to.clone();
-        self.with_store(
-            move |store| store.rename(&from, &wanted, Replace::Yes),
-            move |it, result| match result {
-                Ok(()) => {
-                    it.note_change("RNTO", &to);
-                    it.reply(250, "Renamed.");
-                }
-                Err(error) => it.refuse(&error, About::Name),
+        let rename = move |store: &Store, to: &VirtualPath| store.rename(&from, to, Replace::Yes);
+        self.with_path(
+            path,
+            About::Name,
+            |may| may.modify,
+            rename,
+            |it, to, ()| {
+                it.changed("RNTO", &to, "Renamed.");
             },
         );
     }
 
     // ── what there is to know ───────────────────────────────────────────────────────────────
-
-    /// Looks at something, if its user may read.
-    fn look<T: Send + 'static>(
-        &mut self,
-        path: &[u8],
-        look: impl FnOnce(&Store, &VirtualPath) -> Result<T, StoreError> + Send + 'static,
-        show: impl FnOnce(&mut Conversation<'_>, &VirtualPath, T) + 'static,
-    ) {
-        let Some(path) = self.permitted(path, About::What, |may| may.read) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| look(store, &wanted),
-            move |it, seen| match seen {
-                Ok(seen) => show(it, &path, seen),
-                Err(error) => it.refuse(&error, About::What),
-            },
-        );
-    }
 
     /// SIZE (RFC 3659, 4): bytes that would be transferred. Of what was kept of an upload, too, since a
     /// client asks in order to go on with it.
@@ -183,68 +171,78 @@ impl Conversation<'_> {
             // It would have to be read from one end to the other.
             return self.reply(550, "SIZE is for TYPE I.");
         }
-        let Some(path) = self.permitted(path, About::What, |may| may.read || may.create) else {
-            return;
+        let size = |store: &Store, path: &VirtualPath| match store.entry(path) {
+            Ok(Entry { kind: Kind::File, size, .. }) => Ok(size),
+            Ok(_) => Err(StoreError::NotAFile),
+            Err(error) => store.kept(path).ok_or(error),
         };
-        self.with_store(
-            move |store| match store.entry(&path) {
-                Ok(Entry { kind: Kind::File, size, .. }) => Ok(size),
-                Ok(_) => Err(StoreError::NotAFile),
-                Err(error) => store.kept(&path).ok_or(error),
-            },
-            |it, size| match size {
-                Ok(size) => it.reply(213, size.to_string()),
-                Err(error) => it.refuse(&error, About::What),
+        self.with_path(
+            path,
+            About::What,
+            |may| may.read || may.create,
+            size,
+            |it, _, size| {
+                it.reply(213, size.to_string());
             },
         );
     }
 
     /// MDTM (RFC 3659, 3).
     pub(super) fn modified(&mut self, path: &[u8]) {
-        self.look(path, Store::entry, |it, _, entry| match entry.modified {
-            Some(time) => it.reply(213, Timestamp::from(time).to_string()),
-            None => it.refuse(&StoreError::Unsupported, About::What),
-        });
+        self.with_path(
+            path,
+            About::What,
+            |may| may.read,
+            Store::entry,
+            |it, _, entry| match entry.modified {
+                Some(time) => it.reply(213, Timestamp::from(time).to_string()),
+                None => it.refuse(&StoreError::Unsupported, About::What),
+            },
+        );
     }
 
     /// MLST (RFC 3659, 7): the facts of one thing, on the control connection.
     pub(super) fn facts_of(&mut self, path: Option<&[u8]>) {
-        self.look(path.unwrap_or(b"."), Store::find, |it, path, found| {
-            let facts = it.session.facts.tell(&found, it.session.permissions());
-            let line = [facts.as_bytes(), b" ", path.as_bytes()].concat();
-            it.say(&Reply::with_lines(250, "Listing", [line], "End"));
-        });
+        let path = path.unwrap_or(b".");
+        self.with_path(
+            path,
+            About::What,
+            |may| may.read,
+            Store::find,
+            |it, path, found| {
+                let facts = it.session.facts.tell(&found, it.session.permissions());
+                let line = [facts.as_bytes(), b" ", path.as_bytes()].concat();
+                it.say(&Reply::with_lines(250, "Listing", [line], "End"));
+            },
+        );
     }
 
     /// STAT with a path: a list, on the control connection (RFC 959, 4.1.3).
     pub(super) fn status_of(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::List, |may| may.read) else {
-            return;
-        };
         let style = Style::Long(self.control.network().wall_clock());
-        let wanted = path.clone();
-        self.with_store(
-            move |store| match store.entry(&wanted)?.kind {
-                Kind::Directory => {
-                    let mut show = Show::new(store.list(&wanted, SHOWN_BY_STAT)?, style);
-                    let pieces =
-                        std::iter::from_fn(|| Some(show.next_piece()).filter(|it| !it.is_empty()));
-                    Ok((212, pieces.flatten().collect()))
-                }
-                _ => {
-                    let mut line = Vec::new();
-                    show(style, wanted.name().unwrap_or(b"/"), &store.find(&wanted)?, &mut line);
-                    Ok((213, line))
-                }
-            },
-            move |it, result: Result<(u16, Vec<u8>), StoreError>| match result {
-                Ok((code, text)) => {
-                    let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
-                    let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-                    let first = [b"Status of ", &quoted(path.as_bytes())[..], b":"].concat();
-                    it.say(&Reply::with_lines(code, first, lines, "End of status."));
-                }
-                Err(error) => it.refuse(&error, About::List),
+        let list = move |store: &Store, path: &VirtualPath| match store.entry(path)?.kind {
+            Kind::Directory => {
+                let mut show = Show::new(store.list(path, SHOWN_BY_STAT)?, style);
+                let pieces =
+                    std::iter::from_fn(|| Some(show.next_piece()).filter(|it| !it.is_empty()));
+                Ok((212, pieces.flatten().collect()))
+            }
+            _ => {
+                let mut line = Vec::new();
+                show(style, path.name().unwrap_or(b"/"), &store.find(path)?, &mut line);
+                Ok((213, line))
+            }
+        };
+        self.with_path(
+            path,
+            About::List,
+            |may| may.read,
+            list,
+            |it, path, (code, text): (u16, Vec<u8>)| {
+                let lines = text.split(|&byte| byte == b'\n').filter(|line| !line.is_empty());
+                let lines = lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+                let first = [b"Status of ", &quoted(path.as_bytes())[..], b":"].concat();
+                it.say(&Reply::with_lines(code, first, lines, "End of status."));
             },
         );
     }
@@ -254,39 +252,32 @@ impl Conversation<'_> {
     /// MFMT: sets when something was written last. What is told is what it was set to: not every file system
     /// has times of every year.
     pub(super) fn set_modified(&mut self, time: Timestamp, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.modify || may.create) else {
-            return;
+        let set = move |store: &Store, path: &VirtualPath| {
+            store.set_modified(path, time.to_system_time())?;
+            Ok(store.entry(path)?.modified.map_or(time, Timestamp::from))
         };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| {
-                store.set_modified(&wanted, time.to_system_time())?;
-                Ok(store.entry(&wanted)?.modified.map_or(time, Timestamp::from))
-            },
-            move |it, result| match result {
-                Ok(time) => {
-                    let text = [format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat();
-                    it.reply(213, text);
-                }
-                Err(error) => it.refuse(&error, About::What),
+        self.with_path(
+            path,
+            About::What,
+            |may| may.modify || may.create,
+            set,
+            |it, path, time| {
+                it.reply(213, [format!("Modify={time}; ").as_bytes(), path.as_bytes()].concat());
             },
         );
     }
 
     /// SITE CHMOD.
     pub(super) fn change_mode(&mut self, mode: u32, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.modify) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| store.set_mode(&wanted, mode),
-            move |it, result| match result {
-                Ok(()) => {
-                    it.note_change("CHMOD", &path);
-                    it.reply(200, format!("The mode is {mode:03o}."));
-                }
-                Err(error) => it.refuse(&error, About::What),
+        let change = move |store: &Store, path: &VirtualPath| store.set_mode(path, mode);
+        self.with_path(
+            path,
+            About::What,
+            |may| may.modify,
+            change,
+            move |it, path, ()| {
+                it.note_change("CHMOD", &path);
+                it.reply(200, format!("The mode is {mode:03o}."));
             },
         );
     }

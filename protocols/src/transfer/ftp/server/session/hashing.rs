@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::Conversation;
 use super::refusal::About;
-use crate::transfer::store::VirtualPath;
+use crate::transfer::store::{Store, VirtualPath};
 
 /// How much of a file is hashed before others have their turn: a fifth of a second's worth.
 const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
@@ -15,15 +15,13 @@ const HASHED_AT_ONCE: u64 = 64 * 1024 * 1024;
 impl Conversation<'_> {
     /// HASH (draft-bryan-ftpext-hash).
     pub(super) fn hash(&mut self, path: &[u8]) {
-        let Some(path) = self.permitted(path, About::What, |may| may.read) else {
-            return;
-        };
-        let wanted = path.clone();
-        self.with_store(
-            move |store| store.read(&wanted),
-            move |it, result| match result {
-                Ok((file, _)) => it.go_on_hashing(path, Hashing::new(file)),
-                Err(error) => it.refuse(&error, About::What),
+        self.with_path(
+            path,
+            About::What,
+            |may| may.read,
+            Store::read,
+            |it, path, (file, _)| {
+                it.go_on_hashing(path, Hashing::new(file));
             },
         );
     }

@@ -29,7 +29,7 @@ pub struct Exchange {
     charge: usize,
     /// Bytes of the oldest that have come back; fewer than it has.
     returned: usize,
-    /// Bytes that have come back in all.
+    /// Bytes that have come back on a stream.
     position: u64,
     /// When the last of them did, on a stream.
     progress: Option<Instant>,
@@ -127,7 +127,6 @@ impl Exchange {
     /// `None` if there is none: it comes late, twice, or changed.
     pub fn handle_datagram(&mut self, datagram: &[u8], now: Instant) -> Option<Reply> {
         let index = self.outstanding.iter().position(|sent| sent.payload == datagram)?;
-        self.position += datagram.len() as u64;
         self.take(index, now)
     }
 
