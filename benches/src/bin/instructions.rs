@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use benches::cost::Measure;
+use benches::cost::{self, Measure};
 use benches::counts::{self, Subject};
 use benches::figures::Figures;
 use benches::table::Table;
-use benches::{Result, processor, program, strace};
+use benches::{Result, processor, program};
 use clap::Parser;
 
 /// The one whose figures the committed table has.
@@ -82,7 +82,7 @@ fn run() -> Result {
     }
     let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
     program::build(programs)?;
-    if options.syscalls && !strace::is_available() {
+    if options.syscalls && !cost::can_trace() {
         eprintln!("strace is not installed, or may not trace: no system calls");
     }
     processor::share_one()?;

@@ -9,6 +9,7 @@ use slab::Slab;
 
 use super::{Calls, HEAD_OF_ANSWER, RESULT};
 use crate::Result;
+use crate::askers::Asked;
 use crate::servers::duty::{Drain, Duty};
 use crate::servers::{Place, SCRATCH, epoll};
 use crate::webs::UPGRADE;

@@ -68,12 +68,7 @@ impl Datagrams {
     }
 }
 
-impl fmt::Display for Datagrams {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Datagrams);
 
 /// What a server does with a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
