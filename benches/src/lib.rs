@@ -17,8 +17,8 @@
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
 //!
-//! A new comparison is a file in [`groups`], and a line in `groups::all`: the page and criterion have it from
-//! there. What is counted is a file in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
+//! A new comparison is a function in [`groups`], and a line in `groups::all`: the page and criterion have it from
+//! there. What is counted is a function in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
 //! is [`child`]; one on a readiness loop is a `Duty` for the loops of [`servers`]. Its tests are a module of
 //! `tests/all`.
 //!
@@ -37,7 +37,7 @@
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group, one file each.
+//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group.
 //! - [`report`]: the page with all of them, and with what is no group.
 //! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
 //! - [`cost`]: the instructions or system calls of one unit.
