@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::Result;
 use crate::load::connect;
-use crate::program::Running;
+use crate::program::{Program, Running};
 use crate::work::{Spent, Work};
 
 /// What is asked, and how.
@@ -40,6 +40,21 @@ impl Asking {
     pub fn round(&self) -> usize {
         self.connections * self.depth
     }
+}
+
+/// A kind of server that is asked.
+pub trait Asked: Copy + 'static {
+    /// Who serves, whatever it is.
+    fn peer(self) -> &'static str;
+
+    /// The program that is this server, of those that are of this package.
+    fn program(self) -> Result<Program>;
+
+    /// Starts it.
+    fn start(self) -> Result<Running>;
+
+    /// What this kind of server is asked.
+    fn asking(self, connections: usize, depth: usize) -> Asking;
 }
 
 /// The clients, connected.

@@ -42,12 +42,6 @@ impl Figures {
         self.by_name.insert(name.into(), value);
     }
 
-    /// Adds a figure, or lowers it to this if it has been measured before.
-    pub fn note_least(&mut self, name: impl Into<String>, value: f64) {
-        let least = self.by_name.entry(name.into()).or_insert(value);
-        *least = least.min(value);
-    }
-
     /// Takes over the figures of `others`.
     pub fn merge(&mut self, others: &Self) {
         self.by_name.extend(others.by_name.iter().map(|(name, value)| (name.clone(), *value)));

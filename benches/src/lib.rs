@@ -17,8 +17,8 @@
 //!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
 //! ```
 //!
-//! A new comparison is a file in [`groups`], and a line in `groups::all`: the page and criterion have it from
-//! there. What is counted is a file in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
+//! A new comparison is a function in [`groups`], and a line in `groups::all`: the page and criterion have it from
+//! there. What is counted is a function in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
 //! is [`child`]; one on a readiness loop is a `Duty` for the loops of [`servers`]. Its tests are a module of
 //! `tests/all`.
 //!
@@ -37,11 +37,10 @@
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group, one file each.
+//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group.
 //! - [`report`]: the page with all of them, and with what is no group.
 //! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
-//! - [`cost`]: the count of one unit, as the difference of two runs. [`callgrind`], [`strace`]: the
-//!   instructions and system calls of a run.
+//! - [`cost`]: the instructions or system calls of one unit.
 //! - [`program`]: a server as a child process, its processor time.
 //! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
 //! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
@@ -66,6 +65,19 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 #[cfg(not(feature = "peers"))]
 const WITHOUT_PEERS: &str = "this was built without the peers";
 
+/// Has a choice of the command line show itself as it is said there.
+macro_rules! shown_by_value {
+    ($choice:ty) => {
+        impl std::fmt::Display for $choice {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let value = clap::ValueEnum::to_possible_value(self);
+                formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
+            }
+        }
+    };
+}
+pub(crate) use shown_by_value;
+
 use std::time::Duration;
 
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -73,7 +85,6 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 pub mod askers;
 pub mod audience;
 pub mod callers;
-pub mod callgrind;
 pub mod calls;
 pub mod channel;
 pub mod chats;
@@ -110,7 +121,6 @@ pub mod secure;
 #[cfg(feature = "tls")]
 pub mod secured;
 pub mod servers;
-pub mod strace;
 pub mod table;
 #[cfg(feature = "peers")]
 pub mod timers;

@@ -167,7 +167,20 @@ impl Server {
         Ok(Spent { units, wall, processor: self.processor_time()?.saturating_sub(before) })
     }
 
-    /// Ends it by SIGTERM, which leaves an instrument time to write what it saw.
+    /// Waits until its first thread does: it has done all it was asked to do, and what it is asked next does not fall
+    /// into the same turn.
+    pub fn wait_until_asleep(&self) -> Result {
+        let (stat, begun) = (format!("/proc/{}/stat", self.pid().as_raw_nonzero()), Instant::now());
+        while !fs::read_to_string(&stat)?.contains(") S ") {
+            if begun.elapsed() > PATIENCE {
+                return Err("the server does not come to rest".into());
+            }
+            thread::sleep(Duration::from_micros(20));
+        }
+        Ok(())
+    }
+
+    /// Ends it by SIGTERM.
     pub fn stop(mut self) -> Result {
         kill_process(self.pid(), Signal::TERM)?;
         let status = self.child.wait()?;

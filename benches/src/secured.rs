@@ -11,6 +11,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
+use crate::cost::Instrument;
 use crate::secure::{FILE, HELLO, Keys, NAME, Started};
 use crate::work::{Spent, Work};
 use crate::{Result, memory};
@@ -182,14 +183,10 @@ impl Echoing {
         Ok(Self { started, streams })
     }
 
-    /// Exchanges so many messages, in whole rounds.
-    pub(crate) fn exchange(&mut self, messages: usize) -> Result {
-        exchange(&mut self.streams, messages)
-    }
-
-    /// Ends the server; its clients stay connected.
-    pub(crate) fn stop(self) -> Result {
-        self.started.running.server.stop()
+    /// What the server does for a message on each of them, again and again.
+    pub(crate) fn count(&mut self, instrument: &Instrument) -> Result<u64> {
+        let (server, messages) = (&self.started.running.server, self.streams.len());
+        instrument.count(server, || exchange(&mut self.streams, messages))
     }
 }
 

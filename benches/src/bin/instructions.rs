@@ -9,11 +9,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use benches::cost::Measure;
+use benches::cost::{self, Measure};
 use benches::counts::{self, Subject};
 use benches::figures::Figures;
 use benches::table::Table;
-use benches::{Result, processor, program, strace};
+use benches::{Result, processor, program};
 use clap::Parser;
 
 /// The one whose figures the committed table has.
@@ -82,19 +82,13 @@ fn run() -> Result {
     }
     let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
     program::build(programs)?;
-    if options.syscalls && !strace::is_available() {
+    if options.syscalls && !cost::can_trace() {
         eprintln!("strace is not installed, or may not trace: no system calls");
     }
     processor::share_one()?;
     let mut ours = Figures::default();
     for subject in &subjects {
         measure(&options, subject, &mut ours)?;
-    }
-    if let Some(path) = &options.check {
-        let committed = Figures::read(path)?;
-        for subject in &subjects {
-            measure_again(&options, subject, &committed, &mut ours)?;
-        }
     }
     match (&options.check, &options.update) {
         (Some(path), _) => check(path, &ours, options.tolerance),
@@ -120,32 +114,12 @@ fn measure(options: &Options, subject: &Subject, ours: &mut Figures) -> Result {
         }
         if runner.name == OURS {
             for (measure, count) in measures.iter().zip(&counts) {
-                ours.note_least(format!("{}.{}", measure.key(), subject.name), *count);
+                ours.set(format!("{}.{}", measure.key(), subject.name), *count);
             }
         }
         table.row(&runner.name, cells(&counts, ruler.as_deref()));
     }
     println!("{}: {}, a {}\n\n{table}", subject.name, subject.about, subject.unit);
-    Ok(())
-}
-
-/// Measures a subject that looks worse than the table once or twice more, and lets the least count. A
-/// client that does not get the processor in time has its server wait, and try again: that can only add.
-fn measure_again(
-    options: &Options,
-    subject: &Subject,
-    committed: &Figures,
-    ours: &mut Figures,
-) -> Result {
-    let is_worse = |ours: &Figures| {
-        let verdicts = committed.judge(ours, options.tolerance);
-        verdicts.iter().any(|it| it.name.ends_with(&subject.name) && it.complaint().is_some())
-    };
-    for _ in 0..2 {
-        if is_worse(ours) {
-            measure(options, subject, ours)?;
-        }
-    }
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! `cargo run --release -p benches --bin report [SECTION…]`: measures, and writes the page, with its
 //! drawings and what was measured beside it.
 //!
-//! Without a section it measures all of them, which takes about fourteen minutes, on a machine that should
+//! Without a section it measures all of them, which takes about nine minutes, on a machine that should
 //! do nothing else meanwhile. `--quick` tries everything in a minute or two, and writes to `target`. So
 //! does whatever is measured on another machine than the page is of: it has no place beside what is there.
 
@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Instant;
 
 use benches::report::chart::Picture;
 use benches::report::contest::Section;
@@ -116,7 +117,7 @@ fn run() -> Result {
         program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
         descriptors::raise_limit()?;
     }
-    if wanted.iter().any(|section| section.name == groups::nats::NAME)
+    if wanted.iter().any(|section| section.name == groups::NATS)
         && let Err(error) = nats::build()
     {
         eprintln!("async-nats takes part as it was built before, or not at all: {error}");
@@ -141,11 +142,13 @@ fn run() -> Result {
 /// Measures a section, and tells at once of whoever fails.
 fn measure(section: Section, bar: &ProgressBar) -> Measured {
     let Section { name, about, contests, drawings } = section;
+    let begun = Instant::now();
     bar.set_prefix(name);
     let mut tables = Vec::new();
     for contest in &contests {
         bar.set_message(contest.name.clone());
         let table = rounds::measure(contest, || bar.inc(1));
+        bar.inc(((contest.rounds - table.rounds) * contest.entrants.len()) as u64);
         let failed = |row: &Row| {
             Some(format!("{name}, {}, {}: {}", table.name, row.name, row.failure.as_ref()?))
         };
@@ -154,6 +157,7 @@ fn measure(section: Section, bar: &ProgressBar) -> Measured {
         }
         tables.push(table);
     }
+    bar.suspend(|| eprintln!("{name}: {:.0?}", begun.elapsed()));
     Measured { name: name.to_owned(), about, tables, drawings }
 }
 

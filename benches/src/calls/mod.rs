@@ -6,12 +6,10 @@ mod jayson;
 mod jsonrpsee;
 mod reactor;
 
-use std::fmt;
-
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::askers::Asking;
+use crate::askers::{Asked, Asking};
 use crate::callers::PROGRAM;
 use crate::program::{Program, Running};
 use crate::servers::Place;
@@ -44,10 +42,8 @@ pub enum Calls {
     EpollSocket,
 }
 
-impl Calls {
-    /// Who serves, whatever carries it.
-    #[must_use]
-    pub fn peer(self) -> &'static str {
+impl Asked for Calls {
+    fn peer(self) -> &'static str {
         match self {
             Self::ReactorLines | Self::ReactorHttp | Self::ReactorSocket => "reactor",
             Self::JaysonLines | Self::JaysonHttp | Self::JaysonSocket => "jayson",
@@ -56,8 +52,7 @@ impl Calls {
         }
     }
 
-    /// Starts it.
-    pub fn start(self) -> Result<Running> {
+    fn start(self) -> Result<Running> {
         let transport = match self {
             Self::JaysonLines => "tcp",
             Self::JaysonHttp => "http",
@@ -68,14 +63,12 @@ impl Calls {
         Running::start_at(directory, &program, address)
     }
 
-    /// The program that is this server; not of jayson, which is Node's.
-    pub fn program(self) -> Result<Program> {
+    // The program that is this server; not of jayson, which is Node's.
+    fn program(self) -> Result<Program> {
         Ok(Program::named(PROGRAM)?.with(self))
     }
 
-    /// What this kind of server is asked.
-    #[must_use]
-    pub fn asking(self, connections: usize, depth: usize) -> Asking {
+    fn asking(self, connections: usize, depth: usize) -> Asking {
         let (preface, question): (&[u8], &[u8]) = match self {
             Self::ReactorLines | Self::JaysonLines | Self::EpollLines => (b"", CALL_IN_LINE),
             Self::ReactorHttp | Self::JaysonHttp | Self::JsonrpseeHttp | Self::EpollHttp => {
@@ -129,12 +122,7 @@ const FRAME: [u8; 6 + CALL.len()] = {
     frame
 };
 
-impl fmt::Display for Calls {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Calls);
 
 /// Serves at `place` until the process ends, and prints where once it listens.
 pub fn serve(calls: Calls, place: Place) -> Result {

@@ -7,7 +7,6 @@ pub mod network;
 mod ngircd;
 mod reactor;
 
-use std::fmt;
 use std::net::SocketAddr;
 
 use clap::ValueEnum;
@@ -51,12 +50,7 @@ impl Chat {
     }
 }
 
-impl fmt::Display for Chat {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Chat);
 
 /// What makes a server of ours one of several.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! Several of our servers that are one network over a `nats-server`.
 
 use std::net::SocketAddr;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,18 +21,14 @@ pub struct Network {
 }
 
 impl Network {
-    /// Starts so many servers.
-    pub fn start(nodes: usize) -> Result<Self> {
+    /// Starts so many servers, the first of them in its own way.
+    pub fn start(nodes: usize, first: impl FnOnce(&Program) -> Result<Server>) -> Result<Self> {
         let broker = Broker::start()?;
-        let nodes = (0..nodes).map(|number| node(&broker, number)?.start());
-        Self { nodes: nodes.collect::<Result<_>>()?, broker }.once_united()
-    }
-
-    /// Starts two, the first of them under an instrument.
-    pub fn start_under(instrument: Command) -> Result<Self> {
-        let broker = Broker::start()?;
-        let nodes = vec![node(&broker, 0)?.start_under(instrument)?, node(&broker, 1)?.start()?];
-        Self { nodes, broker }.once_united()
+        let mut servers = vec![first(&node(&broker, 0)?)?];
+        for number in 1..nodes {
+            servers.push(node(&broker, number)?.start()?);
+        }
+        Self { nodes: servers, broker }.once_united()
     }
 
     /// The servers.

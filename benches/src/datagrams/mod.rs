@@ -17,7 +17,8 @@ mod reactor;
 mod tokio;
 
 use std::fmt;
-use std::net::UdpSocket;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, UdpSocket};
 
 use clap::ValueEnum;
 use socket2::{Domain, Socket, Type};
@@ -68,12 +69,7 @@ impl Datagrams {
     }
 }
 
-impl fmt::Display for Datagrams {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Datagrams);
 
 /// What a server does with a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -110,6 +106,44 @@ pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
         Datagrams::Tokio => tokio::serve(duty, place),
         #[cfg(not(feature = "peers"))]
         _ => Err(crate::WITHOUT_PEERS.into()),
+    }
+}
+
+/// The answers of a loop that receives a datagram at a time.
+struct Answers {
+    duty: Duty,
+    scratch: [u8; SCRATCH],
+    run: Vec<u8>,
+}
+
+impl Answers {
+    fn new(duty: Duty) -> Self {
+        Self { duty, scratch: [0; SCRATCH], run: run() }
+    }
+
+    /// Receives one, if there is any, and answers it; whether there may be another.
+    fn one(
+        &mut self,
+        receive: impl FnOnce(&mut [u8]) -> io::Result<(usize, SocketAddr)>,
+        send: impl Fn(&[u8], SocketAddr) -> io::Result<usize>,
+    ) -> io::Result<bool> {
+        // What the kernel does not take is lost, as it might be anywhere on its way.
+        let send = |datagram: &[u8], to| match send(datagram, to) {
+            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
+            _ => Ok(()),
+        };
+        match receive(&mut self.scratch) {
+            Ok((length, from)) => match self.duty {
+                Duty::Echo => send(&self.scratch[..length], from)?,
+                Duty::Bulk => {
+                    self.run.chunks(BULK).try_for_each(|datagram| send(datagram, from))?;
+                }
+            },
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(true)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
 /// The group.
-pub fn group() -> Group {
+pub(super) fn group() -> Group {
     let case = Case {
         name: "connect, echo 64 bytes, close".to_owned(),
         grows_to: None,

@@ -38,7 +38,7 @@ const MANY: (usize, usize, usize) = (10_000, 1, SMALL);
 const ASKED: &str = "BENCH_TEN_THOUSAND";
 
 /// The group.
-pub fn group() -> Group {
+pub(super) fn group() -> Group {
     let many = std::env::var_os(ASKED).map(|_| MANY);
     Group {
         name: "echo",

@@ -9,7 +9,7 @@ use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
 /// The group.
-pub fn group() -> Group {
+pub(super) fn group() -> Group {
     Group {
         name: "loops",
         about: "What an echo costs two loops, on two threads, beside one: in processor time of both. They and the clients \

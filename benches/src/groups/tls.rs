@@ -12,7 +12,7 @@ const ALL: [Secure; 5] =
     [Secure::Nginx, Secure::Reactor, Secure::Haproxy, Secure::Stunnel, Secure::Hitch];
 
 /// The group.
-pub fn group() -> Group {
+pub(super) fn group() -> Group {
     Group {
         name: "tls",
         about: "What a server spends on TLS 1.3, with a certificate of ECDSA (P-256): on somebody who comes, is \

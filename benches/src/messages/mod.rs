@@ -46,12 +46,7 @@ impl Mailbox {
     }
 }
 
-impl fmt::Display for Mailbox {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Mailbox);
 
 /// Leaves a message for the loop, waiting while there is no room.
 pub(crate) type Leave = Box<dyn FnMut(u64) -> Result + Send>;

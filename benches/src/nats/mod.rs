@@ -15,7 +15,6 @@ mod npm;
 mod reactor;
 
 use std::env;
-use std::fmt;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -87,12 +86,7 @@ impl Nats {
     }
 }
 
-impl fmt::Display for Nats {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Nats);
 
 /// Does with ours what it is asked over that server, until the process ends.
 pub fn serve(server: SocketAddr) -> Result {

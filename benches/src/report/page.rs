@@ -38,7 +38,7 @@ fn head(machine: &str) -> String {
          The loop beside its peers, each written as its own documentation advises: \
          [`benches/src`](../benches/src) has every one of them whole. This page is generated: \
          `cargo run --release -p benches --bin report` measures everything, writes it anew and takes about \
-         fourteen minutes; `… --bin report SECTION…` measures some sections and keeps the others; `… --render` \
+         nine minutes; `… --bin report SECTION…` measures some sections and keeps the others; `… --render` \
          measures nothing, and writes the page from [what was measured](benchmarks/results.json), on \
          whichever machine; what another machine measures goes to `target`, unless it is told otherwise; \
          `… --quick` tries everything in a minute or two, and leaves this page alone. \
@@ -49,7 +49,8 @@ fn head(machine: &str) -> String {
          - **The ratio** is what counts: to the first line of its table (a raw epoll loop, wherever there \
          can be one), within the same round. All who take part take turns, in shuffled order, so whatever \
          else the machine does falls on all alike. It is the median over the rounds, and in parentheses \
-         stands between which two figures half of the rounds lie: a difference smaller than that is none.\n\
+         stands between which two figures half of the rounds lie: a difference smaller than that is none. \
+         There are as many rounds, three to five, as it takes until half of ours lie within a twentieth.\n\
          - **The figure before a ratio** says the same once more, in a unit that one knows: the first line's \
          own median over the rounds, times the ratio. It is no second measurement, and so never says the \
          contrary of the first. Where there is no ratio, it is the median of its own rounds.\n\

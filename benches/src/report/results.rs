@@ -173,12 +173,14 @@ fn round(figure: f64) -> f64 {
     format!("{figure:.4e}").parse().unwrap_or(figure)
 }
 
-/// The figure below which that part of them lies.
+/// The figure below which that part of them lies, between two of them in proportion.
 fn quantile(figures: &[f64], part: f64) -> f64 {
     let mut sorted = figures.to_vec();
     sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().saturating_sub(1);
-    sorted.get((last as f64 * part).round() as usize).copied().unwrap_or(f64::NAN)
+    let place = sorted.len().saturating_sub(1) as f64 * part;
+    let at = |place: f64| sorted.get(place as usize).copied().unwrap_or(f64::NAN);
+    let (low, high) = (at(place.floor()), at(place.ceil()));
+    low + (high - low) * place.fract()
 }
 
 #[cfg(test)]
@@ -198,6 +200,7 @@ mod tests {
     #[test]
     fn the_median_is_in_the_middle_whatever_the_order() {
         assert!((quantile(&[9.0, 1.0, 5.0], 0.5) - 5.0).abs() < 1e-9);
+        assert!((quantile(&[9.0, 1.0, 5.0], 0.25) - 3.0).abs() < 1e-9);
         assert!(quantile(&[], 0.5).is_nan());
     }
 

@@ -5,15 +5,14 @@ mod others;
 mod reactor;
 mod tokio;
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::cost::Instrument;
 use crate::program::{Program, Running};
 use crate::servers::Place;
 
@@ -78,9 +77,9 @@ impl Secure {
     }
 
     /// Starts one of those that are not programs themselves under an instrument.
-    pub(crate) fn start_under(self, instrument: Command) -> Result<Started> {
+    pub(crate) fn start_under(self, instrument: &Instrument) -> Result<Started> {
         let keys = Keys::write()?;
-        let server = self.program(&keys)?.start_under(instrument)?;
+        let server = instrument.start(&self.program(&keys)?)?;
         Ok(Started { running: Running::new(server), keys })
     }
 
@@ -89,12 +88,7 @@ impl Secure {
     }
 }
 
-impl fmt::Display for Secure {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Secure);
 
 /// A server that runs, and what it shows.
 #[derive(Debug)]

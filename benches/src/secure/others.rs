@@ -7,6 +7,7 @@ use tempfile::TempDir;
 
 use super::Keys;
 use crate::Result;
+use crate::askers::Asked;
 use crate::program::{Program, Running, free_address};
 use crate::webs::{Web, nginx};
 

@@ -74,12 +74,7 @@ impl Peer {
     }
 }
 
-impl fmt::Display for Peer {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Peer);
 
 /// Where to serve, and on what sockets.
 #[derive(Debug, Clone, Copy)]

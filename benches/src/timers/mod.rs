@@ -49,12 +49,7 @@ pub enum Keeper {
     HashWheel,
 }
 
-impl fmt::Display for Keeper {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Keeper);
 
 /// What is done to a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -9,7 +9,6 @@ mod reactor;
 #[cfg(feature = "peers")]
 mod tungstenite;
 
-use std::fmt;
 use std::fs::File;
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -18,7 +17,7 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::askers::Asking;
+use crate::askers::{Asked, Asking};
 use crate::program::{Program, Running};
 use crate::servers::Place;
 
@@ -54,10 +53,8 @@ pub enum Web {
     ReactorSocket,
 }
 
-impl Web {
-    /// Who serves, whatever it is.
-    #[must_use]
-    pub fn peer(self) -> &'static str {
+impl Asked for Web {
+    fn peer(self) -> &'static str {
         match self {
             Self::Epoll => "epoll",
             Self::Mio => "mio",
@@ -68,8 +65,7 @@ impl Web {
         }
     }
 
-    /// Starts it.
-    pub fn start(self) -> Result<Running> {
+    fn start(self) -> Result<Running> {
         if let Self::Nginx | Self::NginxFile = self {
             let (directory, program, address) = nginx::prepare()?;
             return Running::start_at(directory, &program, address);
@@ -77,14 +73,12 @@ impl Web {
         Ok(Running::new(self.program()?.start()?))
     }
 
-    /// The program that is this server; not of nginx, which is one by itself.
-    pub fn program(self) -> Result<Program> {
+    // The program that is this server; not of nginx, which is one by itself.
+    fn program(self) -> Result<Program> {
         Ok(Program::named(PROGRAM)?.with(self))
     }
 
-    /// What this kind of server is asked.
-    #[must_use]
-    pub fn asking(self, connections: usize, depth: usize) -> Asking {
+    fn asking(self, connections: usize, depth: usize) -> Asking {
         let asking = Asking {
             connections,
             depth,
@@ -127,12 +121,7 @@ const FRAME: [u8; 70] = {
     frame
 };
 
-impl fmt::Display for Web {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let value = self.to_possible_value();
-        formatter.pad(value.as_ref().map_or("?", |value| value.get_name()))
-    }
-}
+crate::shown_by_value!(Web);
 
 /// Serves at `place` until the process ends, and prints where once it listens.
 pub fn serve(web: Web, place: Place) -> Result {

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use benches::Result;
+use benches::askers::Asked;
 use benches::calls::Calls;
 use jsonrpsee::core::client::{ClientT, Error as ClientError, SubscriptionClientT};
 use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};

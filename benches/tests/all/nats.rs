@@ -4,6 +4,7 @@ use benches::Result;
 use benches::channel::Channel;
 use benches::chats::network::Network;
 use benches::nats::{Nats, NatsWork, Way};
+use benches::program::Program;
 use benches::work::Work;
 
 #[test]
@@ -24,7 +25,9 @@ fn every_client_publishes_and_hears_as_many_messages_as_it_is_asked_to() -> Resu
 
 #[test]
 fn a_line_to_three_chat_servers_is_one_message_to_each() -> Result {
-    let Some(network) = crate::started(&"a network", Network::start(3))? else { return Ok(()) };
+    let Some(network) = crate::started(&"a network", Network::start(3, Program::start))? else {
+        return Ok(());
+    };
     let mut channel = Channel::gather(|number| network.address(number % 3), 10)?;
     let before = network.messages()?;
     channel.publish(20)?;

@@ -101,6 +101,19 @@ fn who_is_put_away_between_turns_is_made_ready_for_each() {
 }
 
 #[test]
+fn there_are_as_many_rounds_as_it_takes_to_know_what_we_are_to_the_ruler() {
+    for (ours, expected) in [([100.0, 102.0], 3), ([100.0, 150.0], 5)] {
+        let wavering = Entrant::new("reactor", move || {
+            let mut figures = ours.into_iter().cycle();
+            Ok(move || Ok(figures.by_ref().take(1).collect()))
+        });
+        let entrants = vec![pretend("epoll", 100.0, 5), wavering];
+        let contest = Contest { rounds: 5, ..contest(Between::Stays, entrants) };
+        assert_eq!(rounds::measure(&contest, || {}).rounds, expected, "{ours:?}");
+    }
+}
+
+#[test]
 fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
     let line = |what: &str, reading, at_most| Line {
         what: what.to_owned(),

@@ -14,8 +14,8 @@ pub(super) fn section(scale: Scale) -> Section {
         .collect();
     Section {
         name: "counts",
-        about: "User-space instructions (valgrind's callgrind) and system calls (strace) of one unit: the \
-                difference of two runs, of N and of 3 N units, divided by 2 N. No noise touches them, and \
+        about: "User-space instructions (valgrind's callgrind) and system calls (strace) of one unit, once all \
+                that a server does once is over. No noise touches them, and \
                 `scripts/check-instructions` fails when one of ours grows by more than 3 %."
             .to_owned(),
         contests,

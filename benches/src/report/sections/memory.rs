@@ -2,7 +2,7 @@
 
 use super::Scale;
 use crate::Result;
-use crate::askers::Asking;
+use crate::askers::{Asked, Asking};
 use crate::descriptors;
 use crate::idle::Growth;
 use crate::processor;

@@ -22,7 +22,7 @@ use crate::groups;
 pub struct Scale {
     /// How long an entrant works in a turn, about.
     pub slice: Duration,
-    /// Turns, where noise matters.
+    /// Turns at most, where noise matters.
     pub rounds: usize,
     /// Turns, where one takes long.
     pub few_rounds: usize,
@@ -36,7 +36,7 @@ impl Scale {
     /// What the page is made of.
     pub const FULL: Self = Self {
         slice: Duration::from_millis(100),
-        rounds: 7,
+        rounds: 5,
         few_rounds: 3,
         many: 10_000,
         counted_less: 4,

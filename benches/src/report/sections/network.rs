@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::Scale;
 use crate::channel::Channel;
 use crate::chats::network::Network;
-use crate::program::Server;
+use crate::program::{Program, Server};
 use crate::report::contest::{Between, Column, Contest, Entrant, Kind, OURS, Trial};
 use crate::{Result, processor};
 
@@ -48,7 +48,7 @@ struct Spread {
 
 impl Spread {
     fn start(nodes: usize, lasting: Duration) -> Result<Self> {
-        let network = Network::start(nodes)?;
+        let network = Network::start(nodes, Program::start)?;
         let channel = Channel::gather(|number| network.address(number % nodes), MEMBERS)?;
         Ok(Self { channel, network, lasting })
     }

@@ -16,8 +16,7 @@ pub(super) fn section(group: Group, scale: Scale) -> Section {
         drawings.push(Drawing::Ratios(0));
     }
     if let Some(shown) = group.cases.iter().find(|case| case.name == group.shown) {
-        let bars = |column| Drawing::Bars(shown.name.clone(), column);
-        drawings.extend([bars(0), bars(1)]);
+        drawings.push(Drawing::Bars(shown.name.clone(), 0));
     }
     Section {
         name: group.name,

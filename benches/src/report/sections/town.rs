@@ -25,7 +25,7 @@ const RATE: u32 = 100;
 const AT_ONCE: usize = 20;
 
 /// A turn is longer than those of others: everybody should be heard several times.
-const SLICES: u32 = 20;
+const SLICES: u32 = 10;
 
 /// Times that the lines' way is timed for half as long. Of their quantiles the median counts: there are no
 /// rounds here that would tell a stall of the machine from one of the server.

@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Report, present, tree_with};
+use super::{Report, entrants, present, tree_with};
 use crate::Result;
 use crate::ping::Latencies;
 use crate::transfers::Scale;
 use crate::transfers::load::control::Control;
 use crate::transfers::load::single::{Client, drain};
 use crate::transfers::peers::{self, Peer};
-use crate::transfers::table::{Beside, Bound, Column, Contest, Entrant, Line};
+use crate::transfers::table::{Beside, Bound, Column, Contest, Line};
 use crate::transfers::tree::{IN, Tree};
 
 /// The large file.
@@ -35,15 +35,7 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     let tree = tree_with(LARGE, scale.large)?;
     let tree = &tree;
     let (present, absent) = present(&peers::FTP);
-    let entrant = |peer: Peer| Entrant {
-        name: peer.to_string(),
-        turn: Box::new(move || {
-            let figures = one_round(peer, tree, scale);
-            tree.sweep()?;
-            figures
-        }),
-    };
-    let entrants = present.into_iter().map(entrant).collect();
+    let entrants = entrants(present, tree, move |peer| one_round(peer, tree, scale));
     let contest = Contest::run(COLUMNS, scale.crowds, entrants);
     let figures = |column| contest.figures(column, "reactor").iter().map(|it| it * 1e3).collect();
     let line = |text: &str, column| Line {

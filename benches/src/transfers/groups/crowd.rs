@@ -4,12 +4,12 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Report, megabytes, present, seconds, tree_with};
+use super::{Report, entrants, megabytes, present, seconds, tree_with};
 use crate::transfers::Scale;
 use crate::transfers::load::crowd::{Crowd, FAREWELL};
 use crate::transfers::peers::{self, Peer};
 use crate::transfers::processes::Processes;
-use crate::transfers::table::{Beside, Bound, Column, Contest, Entrant, Line};
+use crate::transfers::table::{Beside, Bound, Column, Contest, Line};
 use crate::transfers::tree::Tree;
 use crate::{Result, descriptors};
 
@@ -40,17 +40,7 @@ pub(super) fn measure(scale: Scale) -> Result<Report> {
     let tree = tree_with(FILE, scale.each)?;
     let tree = &tree;
     let (present, absent) = present(&peers::FTP);
-    let entrant = |peer: Peer| Entrant {
-        name: peer.to_string(),
-        turn: Box::new(move || {
-            let figures = one_round(peer, tree, scale);
-            if figures.is_err() {
-                tree.sweep()?;
-            }
-            figures
-        }),
-    };
-    let entrants = present.into_iter().map(entrant).collect();
+    let entrants = entrants(present, tree, move |peer| one_round(peer, tree, scale));
     let contest = Contest::run(COLUMNS, scale.crowds, entrants);
     let faster = |(what, column)| Line {
         text: format!("{what}: speed of the reactor over that of pyftpdlib"),

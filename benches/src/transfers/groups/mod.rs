@@ -10,7 +10,7 @@ use std::fmt;
 use clap::ValueEnum;
 
 use super::peers::Peer;
-use super::table::{Contest, Line};
+use super::table::{Contest, Entrant, Line};
 use super::{Scale, tree::Tree};
 use crate::Result;
 use crate::table::Table;
@@ -79,6 +79,23 @@ impl fmt::Display for Report {
 fn present(peers: &[Peer]) -> (Vec<Peer>, Vec<String>) {
     let absent = peers.iter().filter_map(|peer| peer.absence()).collect();
     (peers.iter().copied().filter(|peer| peer.absence().is_none()).collect(), absent)
+}
+
+/// One for each of these, who takes a whole round anew; what a failure leaves in the tree is removed.
+fn entrants<'a>(
+    peers: Vec<Peer>,
+    tree: &'a Tree,
+    round: impl Fn(Peer) -> Result<Vec<f64>> + Copy + 'a,
+) -> Vec<Entrant<'a>> {
+    let entrant = |peer: Peer| Entrant {
+        name: peer.to_string(),
+        turn: Box::new(move || {
+            let figures = round(peer);
+            tree.sweep()?;
+            figures
+        }),
+    };
+    peers.into_iter().map(entrant).collect()
 }
 
 /// A directory with one file in it.
