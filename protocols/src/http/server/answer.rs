@@ -358,3 +358,70 @@ impl<App> Exchange<'_, '_, App> {
         self.session.site.return_scratch(head);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use http::StatusCode;
+    use reactor::sim::Harness;
+
+    use super::super::{Session, Site};
+    use super::*;
+
+    /// What a site says to five requests, one behind the other, and to a HEAD. Where there is a log each of its heads is
+    /// made for it.
+    fn said(body: &'static str, other: &'static str, is_logged: bool) -> String {
+        let site = Site::new(move |_, exchange, turn: &mut u32| {
+            *turn += 1;
+            let answer = exchange.answer(StatusCode::OK);
+            match *turn {
+                1 | 5 => answer.text(body),
+                2 => answer.text(other),
+                3 => answer.html(body),
+                4 => answer.bytes(b""),
+                _ => answer.json(body),
+            }
+        });
+        let site = if is_logged { site.with_log(|_| {}) } else { site };
+        let mut session = Harness::open(Session::new(Rc::new(site)), 0);
+        let mut said = String::new();
+        for method in ["GET", "POST", "GET", "GET", "GET", "HEAD"] {
+            session.receive(format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+            said += &session.sent_text();
+            session.wait(Duration::from_millis(450));
+        }
+        said
+    }
+
+    #[test]
+    fn a_head_that_was_kept_is_as_one_that_is_made() {
+        for other in ["", "milk", "tea", &"tea".repeat(400)] {
+            let other: &'static str = other.to_owned().leak();
+            let kept = said("tea", other, false);
+            assert_eq!(kept, said("tea", other, true));
+            let mut dates: Vec<_> =
+                kept.lines().filter(|line| line.starts_with("Date: ")).collect();
+            assert_eq!(dates.len(), 6);
+            dates.dedup();
+            assert_eq!(dates.len(), 3, "it is told anew each second: {dates:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_owes_is_asked_behind_the_end_of_who_asked_too() {
+        let site = Site::new(|_, exchange, later: &mut Vec<_>| later.push(exchange.id()));
+        let mut session = Harness::open(Session::new(Rc::new(site)), Vec::new());
+        session.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        session.peer_ends();
+        let id = session.app()[0];
+        let answer = |exchange: &mut Exchange<'_, '_, _>, _: &mut Vec<_>| {
+            exchange.answer(StatusCode::OK).text("tea");
+        };
+        super::super::with(session.registry(), id, answer).expect("it waits for its answer");
+        session.settle();
+        let said = session.sent_text();
+        assert!(said.contains("\r\nConnection: close\r\n") && said.ends_with("tea"), "{said}");
+        assert!(session.has_sent_fin());
+    }
+}

@@ -406,7 +406,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
         };
         let length = usize::try_from(length).ok().filter(|_| length <= most)?;
         let body = self.input.get(self.taken..)?.get(..length)?;
-        self.session.reading = Reading::Head { seen: 0 };
+        drop(self.session.pass_body());
         self.taken += length;
         Some(body)
     }

@@ -76,7 +76,7 @@ impl Manner {
     const IS_OLD: u8 = 2;
     const IS_LAST: u8 = 4;
     const IS_EXPECTANT: u8 = 8;
-    const HAD_BODY: u8 = 16;
+    const HAS_BODY: u8 = 16;
     const IS_RECORDED: u8 = 32;
 
     /// It was HEAD: no body.
@@ -254,7 +254,7 @@ impl<App: 'static> Session<App> {
                 | bit(meaning.is_old, Manner::IS_OLD)
                 | bit(is_last, Manner::IS_LAST)
                 | bit(meaning.expects_continue && !has_body, Manner::IS_EXPECTANT)
-                | bit(has_body, Manner::HAD_BODY)
+                | bit(has_body, Manner::HAS_BODY)
                 | bit(site.is_logged(), Manner::IS_RECORDED),
         ));
         self.reading = match has_body {
@@ -332,10 +332,17 @@ impl<App: 'static> Session<App> {
         true
     }
 
+    /// All of the body has been read, so that its answer need not mind it.
+    pub(super) fn pass_body(&mut self) -> Reading<App> {
+        if let Writing::Owed(manner) = &mut self.writing {
+            manner.0 &= !Manner::HAS_BODY;
+        }
+        std::mem::replace(&mut self.reading, Reading::Head { seen: 0 })
+    }
+
     /// The body is over: its receiver is told, and the next head may come.
     fn end_body(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let reading = std::mem::replace(&mut self.reading, Reading::Head { seen: 0 });
-        if let Reading::Body(intake) = reading
+        if let Reading::Body(intake) = self.pass_body()
             && let Intake { taker: Taker::Flowing(receiver) | Taker::Held(receiver), body, .. } =
                 *intake
         {

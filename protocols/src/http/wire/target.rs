@@ -1,7 +1,7 @@
 //! What a request asks for (RFC 9112, 3.2).
 
 use std::borrow::Cow;
-use std::str;
+use std::{fmt, str};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use thiserror::Error;
@@ -17,7 +17,7 @@ use super::host::is_host;
 ///  authority  CONNECT host:port HTTP/1.1
 ///  asterisk   OPTIONS * HTTP/1.1
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
     /// UTF-8, as all that is made of it.
     whole: &'a [u8],
@@ -115,6 +115,12 @@ impl<'a> Target<'a> {
         let rest = rest.as_bytes();
         let path = rest.get(..length_of_path(rest)).filter(|path| !path.is_empty());
         Ok(Self { whole: whole.as_bytes(), path: path.unwrap_or(b"/") })
+    }
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.as_str()).finish()
     }
 }
 

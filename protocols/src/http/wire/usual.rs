@@ -154,8 +154,8 @@ fn run<const LEAST: u8>(bytes: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::Meaning;
     use super::super::request::read_any;
+    use super::super::{Framing, Meaning};
     use super::*;
 
     /// What a way to read says of a head: method, target, what it means, its length, and its fields.
@@ -168,6 +168,14 @@ mod tests {
         let (method, target) = (request.method().to_owned(), request.target());
         let parts = format!("{:?}", (target.authority(), target.path(), target.query()));
         let whole = target.as_str().to_owned();
+        let nothing = Meaning {
+            framing: Framing::Length(0),
+            is_old: false,
+            is_persistent: true,
+            expects_continue: false,
+        };
+        let is_plain = request.meaning() == nothing && !["HEAD", "CONNECT"].contains(&&*method);
+        assert!(is_plain || !request.is_usual(), "{request:?}");
         Some((method, whole, parts, request.meaning(), length, fields.collect()))
     }
 
@@ -209,10 +217,10 @@ mod tests {
 
     #[test]
     fn every_byte_stops_where_it_should() {
-        for (byte, at) in (0..=u8::MAX).flat_map(|byte| (0..20).map(move |at| (byte, at))) {
-            let mut bytes = [0xff; 20];
+        for (byte, at) in (0..=u8::MAX).flat_map(|byte| (0..45).map(move |at| (byte, at))) {
+            let mut bytes = [0xff; 45];
             bytes[at] = byte;
-            let end = |stops: bool| if stops { at } else { 20 };
+            let end = |stops: bool| if stops { at } else { 45 };
             assert_eq!(run::<b' '>(&bytes), end(byte < b' ' || byte == 0x7f), "{byte} at {at}");
             assert_eq!(run::<b'!'>(&bytes), end(byte <= b' ' || byte == 0x7f), "{byte} at {at}");
         }
@@ -220,9 +228,25 @@ mod tests {
 
     /// A head, and what may be wrong with it.
     fn heads() -> impl Strategy<Value = Vec<u8>> {
-        let field = "[A-Za-z!_-]{1,12}:[ \t]{0,2}([!-~][ -~\t]{0,20})?[ \t]{0,2}";
-        let line = "[A-Z]{1,7} /[!-~]{0,12} HTTP/1\\.[01]";
-        let lines = (line, proptest::collection::vec(field, 0..6));
+        let other = "[A-Za-z!_-]{1,12}:[ \t]{0,2}([!-~][ -~\t]{0,20})?[ \t]{0,2}";
+        let host = "[Hh][Oo][Ss][Tt]:[ \t]{0,2}[a-z0-9._-]{0,12}(:[0-9]{0,6})?[ \t]{0,2}";
+        let heeded = prop::sample::select(vec![
+            "Connection: close",
+            "connection: x, keep-alive",
+            "Content-Length: 5",
+            "Content-length: 0",
+            "Expect: 100-continue",
+            "Transfer-Encoding: chunked",
+        ]);
+        let field = prop_oneof![3 => other.boxed(), 1 => heeded.prop_map(str::to_owned).boxed()];
+        let line =
+            "(GET|HEAD|CONNECT|[A-Z]{1,7}) (/[!-~]{0,12}|\\*|http://h/[!-~]{0,4}) HTTP/1\\.[01]";
+        let fields = (proptest::collection::vec(field, 0..6), host, any::<prop::sample::Index>());
+        let fields = fields.prop_map(|(mut fields, host, at)| {
+            fields.insert(at.index(fields.len() + 1), host);
+            fields
+        });
+        let lines = (line, fields);
         let harm = proptest::collection::vec((any::<prop::sample::Index>(), harmful()), 0..3);
         (lines, harm).prop_map(|((line, fields), harm)| {
             let mut head = line.into_bytes();
