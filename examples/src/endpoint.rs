@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use protocols::http::client::Url;
+use protocols::http::client::{NoUrl, Url};
 use reactor::{Address, ParseAddressError};
 use thiserror::Error;
 
@@ -260,9 +260,39 @@ pub fn how_many<N: TryFrom<u64>>(text: &str) -> Result<N, String> {
     N::try_from(number).map_err(|_| "that is too many".to_owned())
 }
 
+/// Reads a WebSocket's URL, `ws://` or `wss://`, as the `http` one that its handshake asks for.
+///
+/// # Errors
+///
+/// If it is none, or has a fragment (RFC 6455, 3); the text is a sentence for who has written it.
+pub fn websocket_url(text: &str) -> Result<Url, String> {
+    let url = match text.split_once("://") {
+        Some((_, rest)) if rest.contains('#') => {
+            return Err("the URL of a WebSocket has no fragment, which begins with #".to_owned());
+        }
+        Some(("ws", rest)) => format!("http://{rest}").parse(),
+        Some(("wss", rest)) => format!("https://{rest}").parse(),
+        _ => return Err("expected ws://HOST[:PORT]/PATH, or wss".to_owned()),
+    };
+    url.map_err(|error: NoUrl| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_websockets_url_is_one() {
+        let url = websocket_url("ws://localhost:81/chat?room=1").expect("it is one");
+        assert_eq!((url.authority().as_str(), url.target()), ("localhost:81", "/chat?room=1"));
+        assert_eq!(websocket_url("wss://a/").expect("it is one").port(), 443);
+        for (text, why) in
+            [("http://a/", "or wss"), ("ws://", "no host"), ("ws://a/b#c", "no fragment")]
+        {
+            let error = websocket_url(text).expect_err(text);
+            assert!(error.contains(why), "{error}");
+        }
+    }
 
     #[test]
     fn every_kind_of_server_has_a_spelling() {

@@ -247,6 +247,8 @@ fn a_bound_of_none_with_which_nobody_could_be_served_is_refused() {
         (TORRENT, &["tracker", "--peers", "x"], count),
         (TORRENT, &["tracker", "--interval", "0"], time),
         (KEY_VALUE, &["--idle", "0"], time),
+        (WEB, &["proxy", "--to", "http://h", "--check", "/", "--check-fall", "0"], count),
+        (WEB, &["proxy", "--to", "http://h", "--check", "/", "--check-rise", "0"], count),
     ] {
         refused(program, words, 2, why);
     }

@@ -49,7 +49,8 @@ impl Carrier {
         self.link.endpoint.take_reading()
     }
 
-    pub(crate) fn give_back(&self, unpacking: Unpacking) {
+    pub(crate) fn give_back(&self, mut unpacking: Unpacking) {
+        unpacking.scratch.shrink();
         self.link.endpoint.give_back(unpacking);
     }
 

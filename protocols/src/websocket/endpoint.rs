@@ -101,8 +101,7 @@ impl Endpoint {
     }
 
     #[inline]
-    pub(super) fn give_back(&self, mut reading: Box<Reading>) {
-        reading.scratch.shrink();
+    pub(super) fn give_back(&self, reading: Box<Reading>) {
         self.0.reading.set(Some(reading));
     }
 

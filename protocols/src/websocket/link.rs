@@ -9,7 +9,7 @@ use super::endpoint::Reading;
 use super::handshake::{Agreed, Agreement};
 use super::wire::{
     self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Message, Opcode, Rules,
-    Violation,
+    SHORT, Violation,
 };
 use super::{Endpoint, Limits, Role};
 
@@ -56,6 +56,8 @@ pub(super) struct Link {
     pub(super) role: Role,
     pub(super) state: State,
     pub(super) is_paused: bool,
+    /// Messages of fewer bytes are read by one look, if they stand there whole; none are on a client.
+    short: u8,
     compression: Compression,
     /// Messages of as many bytes, or more, are compressed.
     deflate_from: u32,
@@ -88,11 +90,17 @@ impl Link {
     pub(super) fn new(endpoint: Endpoint, role: Role, agreed: Agreed) -> Self {
         let compression = Compression::new(&endpoint, role, agreed.deflate);
         let deflate_from = deflate_from(&endpoint, role, agreed.deflate);
+        let Limits { frame, message, .. } = endpoint.options().limits;
+        let short = match role {
+            Role::Server => frame.min(message).min(SHORT as usize) as u8 + 1,
+            Role::Client => 0,
+        };
         Self {
             endpoint,
             role,
             state: State::Open,
             is_paused: false,
+            short,
             compression,
             deflate_from,
             decoder: Decoder::default(),
@@ -109,10 +117,7 @@ impl Link {
         input: &mut Input<'_>,
         reading: &'a mut Reading,
     ) -> Option<Result<Message<'a>, Violation>> {
-        match self.role {
-            Role::Server => self.decoder.next_short(input, self.limits(), &mut reading.scratch),
-            Role::Client => None,
-        }
+        self.decoder.next_short(input, self.short.into(), &mut reading.scratch)
     }
 
     /// Takes what stands at the front of the input, whatever it is.
@@ -182,7 +187,8 @@ impl Link {
     }
 
     /// Writes a frame: a server's as it is, a client's masked.
-    #[inline]
+    // Not in line, each message has its five arguments put on the stack.
+    #[inline(always)]
     pub(super) fn write<App>(
         &self,
         transport: &mut Transport<'_, App>,
@@ -190,18 +196,26 @@ impl Link {
         rsv1: bool,
         payload: &[u8],
     ) {
-        if self.role == Role::Client {
-            return self.write_masked(transport, opcode, rsv1, payload);
-        }
         let length = payload.len() as u64;
         let header = Header { fin: true, rsv1, opcode, mask: None, length };
-        match header.encode_short() {
-            Some(two) => transport.write(&two),
-            None => transport.write(&header.encode()),
+        match (self.role, header.encode_short()) {
+            (Role::Server, Some(two)) => {
+                transport.write(&two);
+                transport.write(payload);
+            }
+            (Role::Server, None) => Self::write_long(transport, &header, payload),
+            (Role::Client, _) => self.write_masked(transport, opcode, rsv1, payload),
         }
+    }
+
+    // In line it has every short frame save registers for it.
+    #[inline(never)]
+    fn write_long<App>(transport: &mut Transport<'_, App>, header: &Header, payload: &[u8]) {
+        transport.write(&header.encode());
         transport.write(payload);
     }
 
+    #[inline(never)]
     fn write_masked<App>(
         &self,
         transport: &mut Transport<'_, App>,

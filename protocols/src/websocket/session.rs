@@ -120,12 +120,16 @@ impl<H> Session<H> {
     where
         H: Handler<App>,
     {
-        let event = self.link.read(input, reading)?;
-        let is_one = event.is_some();
-        if let Some(event) = event {
-            self.handle(event, transport, app);
-        }
-        Ok(is_one)
+        let read = self.link.read(input, reading).map(|event| {
+            let is_one = event.is_some();
+            if let Some(event) = event {
+                self.handle(event, transport, app);
+            }
+            is_one
+        });
+        // It may have been long.
+        reading.scratch.shrink();
+        read
     }
 
     /// Whether there may be one more message in this visit. If not, what is left is offered again.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use examples::endpoint::{HostPort, NoEndpoint};
+use examples::endpoint::{HostPort, NoEndpoint, websocket_url};
 use protocols::http::client::{Scheme, Url};
 use protocols::rpc::Carrier;
 use protocols::websocket::Target;
@@ -72,11 +72,8 @@ impl FromStr for Place {
         if text.starts_with("unix:") {
             return text.parse().map(Self::Unix).map_err(|_| EXPECTED);
         }
-        if let Some(rest) = text.strip_prefix("ws://") {
-            return format!("http://{rest}").parse().map(Self::WebSocket).map_err(|_| EXPECTED);
-        }
-        if let Some(rest) = text.strip_prefix("wss://") {
-            return format!("https://{rest}").parse().map(Self::WebSocket).map_err(|_| EXPECTED);
+        if text.starts_with("ws://") || text.starts_with("wss://") {
+            return websocket_url(text).map(Self::WebSocket).map_err(|_| EXPECTED);
         }
         if let Some(place) = text.strip_prefix("tls://") {
             return place.parse().map(Self::Tls).map_err(|_: NoEndpoint| EXPECTED);
@@ -132,9 +129,18 @@ mod tests {
 
     #[test]
     fn what_is_no_place_is_refused() {
-        for text in
-            ["", "tcp://", "localhost", "ftp://h/", "http://", "ws:h", "stdio:", "stdio: ", "unix:"]
-        {
+        for text in [
+            "",
+            "tcp://",
+            "localhost",
+            "ftp://h/",
+            "http://",
+            "ws:h",
+            "ws://h/#a",
+            "stdio:",
+            "stdio: ",
+            "unix:",
+        ] {
             assert_eq!(text.parse::<Place>(), Err(EXPECTED), "{text}");
         }
     }

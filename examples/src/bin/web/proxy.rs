@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use clap::{Args, ValueEnum};
-use examples::endpoint::{HostPort, some_seconds};
+use examples::endpoint::{HostPort, how_many, some_seconds};
 use examples::output;
 use examples::tls::BackendTrust;
 use protocols::http::client::{Client, ClientLimits, ClientOptions, Scheme, Url};
@@ -79,11 +79,11 @@ pub(crate) struct Options {
     check_every: Duration,
 
     /// Pass a server over that has failed so many checks in a row
-    #[arg(long, value_name = "N", default_value_t = 3, requires = "check")]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = how_many::<u32>, requires = "check")]
     check_fall: u32,
 
     /// Ask it again once it has answered so many in a row
-    #[arg(long, value_name = "N", default_value_t = 2, requires = "check")]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = how_many::<u32>, requires = "check")]
     check_rise: u32,
 
     #[command(flatten)]

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 use clap::Args;
-use examples::endpoint::HostPort;
+use examples::endpoint::{HostPort, websocket_url};
 use examples::stdin::{Cut, PIECE, Reader, Stdin};
 use examples::stop;
 use examples::tls::Trust;
-use protocols::http::client::{Scheme, Url};
+use protocols::http::client::Scheme;
 use protocols::websocket::{
     self, CloseCode, Closed, Ending, Endpoint, Handler, Limits, Message, Session, Socket, Target,
 };
@@ -71,7 +71,7 @@ fn subprotocol(text: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
-    let url = parse(&options.url)?;
+    let url = websocket_url(&options.url).map_err(|error| format!("{}: {error}", options.url))?;
     let place: HostPort = url.host_and_port().parse()?;
     let address = place.address()?;
     let mut reactor = Reactor::<Talk>::new()?;
@@ -112,15 +112,6 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         Ok(ending) => format!("{}: {ending}", options.url).into(),
         Err(error) => error,
     })
-}
-
-fn parse(text: &str) -> Result<Url, Box<dyn Error>> {
-    let url = match text.split_once("://") {
-        Some(("ws", rest)) => format!("http://{rest}").parse(),
-        Some(("wss", rest)) => format!("https://{rest}").parse(),
-        _ => return Err(format!("{text}: expected ws://HOST[:PORT]/PATH, or wss").into()),
-    };
-    url.map_err(|error| format!("{text}: {error}").into())
 }
 
 /// What is said.
@@ -266,22 +257,5 @@ fn send(socket: &mut Socket<'_, '_, Talk>, talk: &mut Talk, piece: &[u8]) {
     }
     if socket.queued_bytes() <= socket.limits().outbox_high {
         talk.stdin.ask();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_websockets_url_is_one() {
-        let url = parse("ws://localhost:81/chat?room=1").expect("it is one");
-        assert_eq!((url.authority().as_str(), url.target()), ("localhost:81", "/chat?room=1"));
-        let url = parse("wss://a/").expect("it is one");
-        assert_eq!((url.scheme(), url.port()), (Scheme::Https, 443));
-        for (text, why) in [("http://a/", "or wss"), ("ws://", "no host")] {
-            let error = parse(text).expect_err(text).to_string();
-            assert!(error.contains(why), "{error}");
-        }
     }
 }

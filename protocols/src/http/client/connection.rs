@@ -16,110 +16,28 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use reactor::{
-    CloseReason, Closed, ConnectionId, Input, Protocol, Registry, SentFile, TimerKey, Transport,
-};
+use reactor::{Closed, Input, Protocol, Registry, SentFile, TimerKey, Transport};
 
 use super::ask::Upload;
 use super::call::Wish;
 use super::pool::Pool;
-use super::timed::Timed;
-use super::{Ask, Call, Failure, Payload, Route, socks};
+use super::reader::Job;
+use super::{Call, Failure, Payload, Route, socks};
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Body, Fields, Piece, Refusal, Response, Slots, parse_response};
-
-/// Takes the answer to a request.
-pub trait Reader<App>: 'static {
-    /// There is a connection, and the request goes out on it when this returns; not if it is
-    /// [cancelled](Call::cancel) here, which costs nothing. It comes again if the request does go out again.
-    fn on_turn(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
-        let _ = (call, app);
-    }
-
-    /// The body of the request can be sent, if it is [open](Payload::Open): at once, or from elsewhere by
-    /// [`Call::id`].
-    fn on_ready(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
-        let _ = (call, app);
-    }
-
-    /// The head of an interim answer has come (RFC 9110, 15.2): 103 Early Hints, say. Nothing behind it is.
-    fn on_interim(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
-        let _ = (response, call, app);
-    }
-
-    /// The head of the answer has come; not that of an interim one.
-    fn on_head(&mut self, response: &Response<'_>, call: &mut Call<'_, '_, App>, app: &mut App);
-
-    /// A piece of the body has come.
-    fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, App>, app: &mut App);
-
-    /// The body is over, and there were trailers behind it.
-    fn on_trailers(&mut self, trailers: Fields<'_>, call: &mut Call<'_, '_, App>, app: &mut App) {
-        let _ = (trailers, call, app);
-    }
-
-    /// The server has changed to [the protocol it was offered](Ask::upgrading_to). The connection is the reader's
-    /// from now on, paused, with what has come behind the head; it is to be
-    /// [coupled](Registry::couple) with another. This comes instead of [`on_end`](Self::on_end). The default
-    /// ends the connection.
-    fn on_switch(
-        self: Box<Self>,
-        response: &Response<'_>,
-        connection: ConnectionId,
-        registry: &mut Registry<App>,
-        app: &mut App,
-    ) {
-        let _ = (response, app);
-        let _ = registry.abort(connection);
-    }
-
-    /// The answer is whole, or it is known that it will not be. It comes once, and last.
-    fn on_end(
-        self: Box<Self>,
-        outcome: Result<(), Failure>,
-        registry: &mut Registry<App>,
-        app: &mut App,
-    );
-}
-
-/// A request, and who takes its answer.
-pub(super) struct Job<App> {
-    pub(super) ask: Ask,
-    pub(super) reader: Box<dyn Reader<App>>,
-    /// The reader, if all of it has a time.
-    pub(super) timed: Option<Timed<App>>,
-    /// When it was handed over.
-    pub(super) since: Instant,
-    /// It has been sent once before, and nothing was heard of that.
-    pub(super) is_second: bool,
-    /// What of its body has been sent.
-    pub(super) upload: Upload,
-}
-
-impl<App: 'static> Job<App> {
-    /// It has failed: its reader is told when nobody is being called.
-    pub(super) fn fail_later(self, registry: &mut Registry<App>, why: Failure) {
-        registry.defer(move |registry, app| self.reader.on_end(Err(why), registry, app));
-    }
-
-    /// Whether its time is over, so that nobody waits for it.
-    pub(super) fn is_over(&self) -> bool {
-        self.timed.as_ref().is_some_and(Timed::is_over)
-    }
-}
+use crate::http::wire::{Body, Piece, Refusal, Response, Slots, parse_response};
 
 /// One connection of a client.
 pub struct Connection<App> {
-    pool: Rc<Pool<App>>,
-    route: Route,
-    state: State<App>,
+    pub(super) pool: Rc<Pool<App>>,
+    pub(super) route: Route,
+    pub(super) state: State<App>,
     /// Requests that were answered on it.
-    answered: u32,
-    since: Instant,
-    failure: Option<Failure>,
+    pub(super) answered: u32,
+    pub(super) since: Instant,
+    pub(super) failure: Option<Failure>,
 }
 
-enum State<App> {
+pub(super) enum State<App> {
     /// A proxy is asked for a way to the server; so many bytes of its answer have been looked at in vain.
     Tunnelling {
         seen: usize,
@@ -148,7 +66,7 @@ enum State<App> {
     Over,
 }
 
-const DEADLINE: TimerKey = TimerKey(0);
+pub(super) const DEADLINE: TimerKey = TimerKey(0);
 
 impl<App: 'static> Connection<App> {
     pub(super) fn new(pool: Rc<Pool<App>>, route: Route) -> Self {
@@ -372,72 +290,6 @@ impl<App: 'static> Connection<App> {
         false
     }
 
-    /// The proxy has answered: if there is a way through, TLS begins behind it.
-    fn begin_tunnel(&mut self, transport: &mut Transport<'_, App>, response: &Response<'_>) {
-        match response.status() {
-            status if status.is_success() => self.secure(transport),
-            status => self.give_up(transport, Failure::Proxy(status)),
-        }
-    }
-
-    /// A SOCKS proxy has said something. Whether there may be more to read.
-    fn read_socks(
-        &mut self,
-        transport: &mut Transport<'_, App>,
-        input: &mut Input<'_>,
-        app: &mut App,
-    ) -> bool {
-        let (State::Asking(stage), Some(user)) = (&mut self.state, self.route.socks()) else {
-            return false;
-        };
-        match stage.take(input, &self.route.server, user) {
-            Ok(Some((length, answer))) => {
-                input.take_front(length);
-                transport.write(&answer);
-                if *stage == socks::Stage::Open {
-                    self.begin_behind_socks(transport, app);
-                }
-                true
-            }
-            Ok(None) => false,
-            Err(refusal) => {
-                self.give_up(transport, Failure::Socks(refusal));
-                false
-            }
-        }
-    }
-
-    /// There is a way to the server.
-    fn begin_behind_socks(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        if self.pool.tunnels(&self.route) {
-            return self.secure(transport);
-        }
-        self.begin_behind_proxy(transport, app);
-    }
-
-    /// The way leads to the server itself.
-    fn begin_behind_proxy(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        self.pool.end_asking(&self.route, transport.id());
-        self.state = State::Idle;
-        self.take_next(transport, app);
-    }
-
-    #[cfg(feature = "tls")]
-    fn secure(&mut self, transport: &mut Transport<'_, App>) {
-        self.state = State::Securing;
-        let tls = self.pool.options.connect.tls.as_ref();
-        let begun = tls.map(|tls| transport.start_tls(&tls.for_address(&self.route.server)));
-        if let Some(Err(error)) = begun {
-            self.give_up(transport, Failure::Tls(error.to_string()));
-        }
-    }
-
-    /// There is no tunnel without it.
-    #[cfg(not(feature = "tls"))]
-    fn secure(&mut self, _: &mut Transport<'_, App>) {
-        self.state = State::Securing;
-    }
-
     fn begin_body(
         &mut self,
         transport: &mut Transport<'_, App>,
@@ -537,7 +389,7 @@ impl<App: 'static> Connection<App> {
     }
 
     /// Nothing good can come of this connection any more.
-    fn give_up(&mut self, transport: &mut Transport<'_, App>, failure: Failure) {
+    pub(super) fn give_up(&mut self, transport: &mut Transport<'_, App>, failure: Failure) {
         self.failure = Some(failure);
         transport.abort();
     }
@@ -547,7 +399,7 @@ impl<App: 'static> Connection<App> {
         transport.set_timer(DEADLINE, self.patience());
     }
 
-    fn patience(&self) -> Duration {
+    pub(super) fn patience(&self) -> Duration {
         let limits = &self.pool.options.limits;
         match &self.state {
             State::Idle => limits.idle,
@@ -555,63 +407,6 @@ impl<App: 'static> Connection<App> {
             State::Asked { job, .. } => job.ask.patience.unwrap_or(limits.head_time),
             State::Tunnelling { .. } | State::Asking(_) | State::Securing => limits.head_time,
             State::Reading { .. } | State::Switched | State::Over => limits.silence,
-        }
-    }
-
-    /// Waits for a way, as long as those do who wait for it.
-    pub(super) fn wait(&mut self, transport: &mut Transport<'_, App>) {
-        if !self.state.is_on_its_way() {
-            return;
-        }
-        let why = self.state.no_way(Failure::Silent);
-        let registry = transport.registry();
-        let now = registry.now();
-        match self.pool.fail_late(registry, &self.route, self.since, &why) {
-            // Those who came meanwhile try another.
-            Some(until) if now < self.since + self.patience() => {
-                transport.set_timer(DEADLINE, until.saturating_duration_since(now));
-            }
-            _ => {
-                self.state = State::Over;
-                transport.abort();
-            }
-        }
-    }
-
-    /// Why a request that was under way is not answered.
-    fn reason(&mut self, closed: &Closed, received: Option<u64>) -> Failure {
-        if let Some(failure) = self.failure.take() {
-            return failure;
-        }
-        let address = self.route.first().clone();
-        match (&closed.reason, received) {
-            (CloseReason::ConnectTimeout, _) => Failure::ConnectTimeout(address),
-            (CloseReason::ConnectFailed(error), _) => {
-                Failure::Unreachable { address, why: error.to_string() }
-            }
-            (CloseReason::HostFailed(failure), _) => Failure::of_host(address, failure),
-            (CloseReason::Tls(failure), None) => Failure::of_tls(failure),
-            (CloseReason::HandshakeTimeout, _) => Failure::Tls(closed.reason.to_string()),
-            (reason, Some(received)) if reason.is_clean() => Failure::Cut(received),
-            (reason, None) if reason.is_clean() => Failure::NoAnswer,
-            (reason, _) => Failure::Lost(reason.to_string()),
-        }
-    }
-}
-
-impl<App> State<App> {
-    /// Whether there is no way to the server yet, and somebody has been asked for one.
-    fn is_on_its_way(&self) -> bool {
-        matches!(self, Self::Tunnelling { .. } | Self::Asking(_) | Self::Securing)
-    }
-
-    /// What a failure means then: nothing of a request has left.
-    fn no_way(&self, why: Failure) -> Failure {
-        match self {
-            Self::Tunnelling { .. } => why.of_tunnel(),
-            Self::Asking(_) => why.of_socks(),
-            Self::Securing => why.of_beginning(),
-            _ => why,
         }
     }
 }
@@ -734,41 +529,7 @@ impl<App: 'static> Protocol<App> for Connection<App> {
     }
 
     fn on_close(&mut self, registry: &mut Registry<App>, closed: &Closed, app: &mut App) {
-        match std::mem::replace(&mut self.state, State::Over) {
-            // Nothing was heard, on a connection that had been idle: the server had closed it meanwhile, as
-            // it may, and what can be asked twice is (RFC 9110, 9.2.2).
-            State::Asked { mut job, seen: 0, .. }
-                if self.answered > 0
-                    && !job.is_second
-                    && !job.is_over()
-                    && self.failure.is_none()
-                    && job.ask.is_repeatable() =>
-            {
-                job.is_second = true;
-                self.pool.put_first(&self.route, job);
-            }
-            State::Asked { job, .. } => {
-                let why = self.reason(closed, None);
-                job.reader.on_end(Err(why), registry, app);
-            }
-            State::Reading { job, received, .. } => {
-                let why = self.reason(closed, Some(received));
-                job.reader.on_end(Err(why), registry, app);
-            }
-            // There was never a way: whoever waits longest learns of it, and the next one tries again.
-            way @ (State::Tunnelling { .. } | State::Asking(_) | State::Securing) => {
-                let why = way.no_way(self.reason(closed, None));
-                self.pool.fail_next(registry, &self.route, why);
-            }
-            State::Idle if !closed.opened => {
-                let why = self.reason(closed, None);
-                self.pool.fail_next(registry, &self.route, why);
-            }
-            State::Idle | State::Over => {}
-            // It was forgotten when it changed hands.
-            State::Switched => return,
-        }
-        Pool::forget(&self.pool, registry, &self.route, closed.id);
+        self.lose(registry, closed, app);
     }
 }
 

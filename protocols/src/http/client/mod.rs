@@ -50,6 +50,9 @@
 //! | `limits` | every bound, its default, and the reason for it |
 //! | `pool` | what waits for which server, and which connections are idle |
 //! | `connection` | one connection: one request after the other |
+//! | `way` | what comes before the first of them: a proxy that is asked, TLS |
+//! | `reader` | who takes the answer |
+//! | `lost` | what becomes of a request whose connection has ended |
 
 mod ask;
 mod call;
@@ -57,20 +60,24 @@ mod connection;
 mod decoded;
 mod failure;
 mod limits;
+mod lost;
 mod pool;
+mod reader;
 mod redirect;
 mod route;
 mod socks;
 mod timed;
 mod url;
+mod way;
 
 pub use ask::{Ask, Payload};
 pub use call::{Call, CallId, with};
-pub use connection::{Connection, Reader};
+pub use connection::Connection;
 pub use decoded::Decoded;
 pub use failure::Failure;
 pub use limits::ClientLimits;
 pub use pool::{Client, ClientOptions};
+pub use reader::Reader;
 pub use redirect::{Redirect, redirect};
 pub use route::Route;
 pub use socks::{SocksRefusal, SocksUser};

@@ -9,7 +9,8 @@ use std::time::Instant;
 use reactor::{Address, ConnectOptions, ConnectionId, Registry};
 
 use super::ask::Upload;
-use super::connection::{Connection, Job};
+use super::connection::Connection;
+use super::reader::Job;
 use super::timed::Timed;
 use super::{Ask, ClientLimits, Failure, Reader, Route, socks};
 

@@ -39,6 +39,26 @@ enum Written {
     Head(Vec<u8>),
 }
 
+/// What a body is, where one call says so.
+#[derive(Clone, Copy)]
+pub(super) enum Media {
+    Unsaid,
+    Text,
+    Html,
+    Json,
+}
+
+impl Media {
+    pub(super) fn field(self) -> &'static [u8] {
+        match self {
+            Self::Unsaid => b"",
+            Self::Text => b"Content-Type: text/plain; charset=utf-8\r\n",
+            Self::Html => b"Content-Type: text/html; charset=utf-8\r\n",
+            Self::Json => b"Content-Type: application/json\r\n",
+        }
+    }
+}
+
 /// Bodies up to this length are copied, and leave with the head.
 const SHORT: usize = 16 * 1024;
 
@@ -101,12 +121,12 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
 
     /// With plain text.
     pub fn text(self, text: &str) {
-        self.typed(b"Content-Type: text/plain; charset=utf-8\r\n", text.as_bytes());
+        self.typed(Media::Text, text.as_bytes());
     }
 
     /// With a page.
     pub fn html(self, page: &str) {
-        self.typed(b"Content-Type: text/html; charset=utf-8\r\n", page.as_bytes());
+        self.typed(Media::Html, page.as_bytes());
     }
 
     /// With JSON, which the caller has written.
@@ -117,7 +137,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     /// let site = Site::<()>::new(|_, exchange, ()| exchange.answer(StatusCode::OK).json(r#"{"tea":3}"#));
     /// ```
     pub fn json(self, text: impl AsRef<[u8]>) {
-        self.typed(b"Content-Type: application/json\r\n", text.as_ref());
+        self.typed(Media::Json, text.as_ref());
     }
 
     /// Without a body.
@@ -127,20 +147,40 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
 
     /// With these bytes. Short ones leave in one write with the head.
     pub fn bytes(self, body: &[u8]) {
-        self.typed(b"", body);
+        self.typed(Media::Unsaid, body);
     }
 
-    /// With bytes of which this field says what they are. How long that is the compiler knows: it is copied in line.
-    fn typed<const MEDIA: usize>(mut self, media: &[u8; MEDIA], body: &[u8]) {
+    /// With bytes that are such.
+    fn typed(self, media: Media, body: &[u8]) {
+        if !self.is_usual() || body.len() > QUEUED {
+            return self.typed_otherwise(media, body);
+        }
+        let Exchange { session, transport, .. } = self.exchange;
+        session.site.write_usual_head(transport, media, body.len() as u64);
+        transport.write(body);
+        session.writing = Writing::Said(Manner::USUAL);
+    }
+
+    /// Whether all of its head is as that of another one, but for the length.
+    fn is_usual(&self) -> bool {
+        self.status == StatusCode::OK
+            && matches!(self.written, Written::Nothing)
+            && matches!(self.exchange.session.writing, Writing::Owed(Manner::USUAL))
+    }
+
+    #[inline(never)]
+    fn typed_otherwise(mut self, media: Media, body: &[u8]) {
+        if !media.field().is_empty() {
+            self.fields().extend_from_slice(media.field());
+        }
         if body.len() > QUEUED {
-            self.fields().extend_from_slice(media);
             return self.shared(Bytes::copy_from_slice(body));
         }
-        let Some(manner) = self.write_head(media, Length::Exact(body.len() as u64)) else {
+        let Some(manner) = self.write_head(Length::Exact(body.len() as u64)) else {
             return;
         };
         let Exchange { session, transport, .. } = self.exchange;
-        if !manner.is_head && !has_no_body("", self.status) {
+        if !manner.is_head() && !has_no_body("", self.status) {
             transport.write(body);
             if let Some(record) = session.aside.record() {
                 record.bytes += body.len() as u64;
@@ -185,11 +225,11 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
         length: Length,
         source: Option<Box<dyn Source<App>>>,
     ) -> Option<&'x mut Exchange<'e, 't, App>> {
-        let manner = self.write_head(b"", length)?;
+        let manner = self.write_head(length)?;
         let framing = match length {
-            _ if manner.is_head || has_no_body("", self.status) => Framing::Nothing,
+            _ if manner.is_head() || has_no_body("", self.status) => Framing::Nothing,
             Length::Exact(length) => Framing::Length(length),
-            Length::Open if manner.is_old => Framing::UntilEnd,
+            Length::Open if manner.is_old() => Framing::UntilEnd,
             Length::Open => Framing::Chunks,
         };
         let has_source = source.is_some();
@@ -205,26 +245,19 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     }
 
     /// Writes the head, with what says where the body ends; how it is to be answered, or `None` if it has been.
-    #[inline(always)]
-    fn write_head<const MEDIA: usize>(
-        &mut self,
-        media: &[u8; MEDIA],
-        length: Length,
-    ) -> Option<Manner> {
+    fn write_head(&mut self, length: Length) -> Option<Manner> {
         let session = &mut *self.exchange.session;
         let Writing::Owed(mut manner) = session.writing else {
             return None;
         };
-        if length == Length::Open && manner.is_old {
-            manner.is_persistent = false;
-        }
-        manner.is_persistent &= match &session.reading {
+        manner.end_if(length == Length::Open && manner.is_old());
+        manner.end_if(match &session.reading {
             Reading::Body(intake) if !intake.is_flowing() => {
-                intake.is_worth_discarding(session.site.limits().discard)
+                !intake.is_worth_discarding(session.site.limits().discard)
             }
-            Reading::Over => false,
-            _ => true,
-        };
+            Reading::Over => true,
+            _ => false,
+        });
         if let Some(record) = session.aside.record() {
             record.status = self.status.as_u16();
             if session.site.settings().server_timing {
@@ -233,18 +266,13 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             }
         }
         self.begin_head();
-        let transport = &mut *self.exchange.transport;
-        if MEDIA > 0 {
-            transport.write(media);
-        }
         let mut end = ArrayVec::new();
         end_head(&mut end, self.status, length, manner);
-        transport.write(&end);
+        self.exchange.transport.write(&end);
         Some(manner)
     }
 
     /// Writes what all heads begin with, and the fields.
-    #[inline(always)]
     fn begin_head(&mut self) {
         let Exchange { session, transport, .. } = &mut *self.exchange;
         match std::mem::replace(&mut self.written, Written::Nothing) {
@@ -266,7 +294,6 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
 const END: usize = 128;
 
 /// Writes what says where the body ends and whether the connection goes on, and the end of the head.
-#[inline(always)]
 fn end_head(end: &mut ArrayVec<u8, END>, status: StatusCode, length: Length, manner: Manner) {
     let mut add = |text: &[u8]| {
         let added = end.try_extend_from_slice(text);
@@ -282,14 +309,14 @@ fn end_head(end: &mut ArrayVec<u8, END>, status: StatusCode, length: Length, man
             add(digits(length, &mut [0; 20]));
             add(b"\r\n");
         }
-        Length::Open if manner.is_old => {}
+        Length::Open if manner.is_old() => {}
         Length::Open => add(b"Transfer-Encoding: chunked\r\n"),
     }
     if status == StatusCode::UPGRADE_REQUIRED {
         // Upgrade, which it has to have, is for this connection alone (RFC 9110, 7.8 and 15.5.22).
         add(b"Connection: Upgrade\r\n");
     }
-    match (manner.is_persistent, manner.is_old) {
+    match (manner.is_persistent(), manner.is_old()) {
         (true, false) => {}
         (true, true) => add(b"Connection: keep-alive\r\n"),
         (false, _) => add(b"Connection: close\r\n"),
@@ -329,5 +356,72 @@ impl<App> Exchange<'_, '_, App> {
         let _ = head.write_all(b"\r\n");
         self.transport.write(&head);
         self.session.site.return_scratch(head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use http::StatusCode;
+    use reactor::sim::Harness;
+
+    use super::super::{Session, Site};
+    use super::*;
+
+    /// What a site says to five requests, one behind the other, and to a HEAD. Where there is a log each of its heads is
+    /// made for it.
+    fn said(body: &'static str, other: &'static str, is_logged: bool) -> String {
+        let site = Site::new(move |_, exchange, turn: &mut u32| {
+            *turn += 1;
+            let answer = exchange.answer(StatusCode::OK);
+            match *turn {
+                1 | 5 => answer.text(body),
+                2 => answer.text(other),
+                3 => answer.html(body),
+                4 => answer.bytes(b""),
+                _ => answer.json(body),
+            }
+        });
+        let site = if is_logged { site.with_log(|_| {}) } else { site };
+        let mut session = Harness::open(Session::new(Rc::new(site)), 0);
+        let mut said = String::new();
+        for method in ["GET", "POST", "GET", "GET", "GET", "HEAD"] {
+            session.receive(format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
+            said += &session.sent_text();
+            session.wait(Duration::from_millis(450));
+        }
+        said
+    }
+
+    #[test]
+    fn a_head_that_was_kept_is_as_one_that_is_made() {
+        for other in ["", "milk", "tea", &"tea".repeat(400)] {
+            let other: &'static str = other.to_owned().leak();
+            let kept = said("tea", other, false);
+            assert_eq!(kept, said("tea", other, true));
+            let mut dates: Vec<_> =
+                kept.lines().filter(|line| line.starts_with("Date: ")).collect();
+            assert_eq!(dates.len(), 6);
+            dates.dedup();
+            assert_eq!(dates.len(), 3, "it is told anew each second: {dates:?}");
+        }
+    }
+
+    #[test]
+    fn what_an_answer_owes_is_asked_behind_the_end_of_who_asked_too() {
+        let site = Site::new(|_, exchange, later: &mut Vec<_>| later.push(exchange.id()));
+        let mut session = Harness::open(Session::new(Rc::new(site)), Vec::new());
+        session.receive(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        session.peer_ends();
+        let id = session.app()[0];
+        let answer = |exchange: &mut Exchange<'_, '_, _>, _: &mut Vec<_>| {
+            exchange.answer(StatusCode::OK).text("tea");
+        };
+        super::super::with(session.registry(), id, answer).expect("it waits for its answer");
+        session.settle();
+        let said = session.sent_text();
+        assert!(said.contains("\r\nConnection: close\r\n") && said.ends_with("tea"), "{said}");
+        assert!(session.has_sent_fin());
     }
 }

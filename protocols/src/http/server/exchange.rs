@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use super::receiving::{Gather, Taker};
 use super::sending::Stage;
-use super::session::{Manner, Reading, Writing};
+use super::session::{Reading, Writing};
 use super::{Answer, Receiver, Session};
 use crate::http::outgoing::{Framing, end_body, send_piece, write_piece};
 use crate::http::wire::{Body, Refusal};
@@ -22,9 +22,9 @@ use crate::http::wire::{Body, Refusal};
 pub struct Exchange<'e, 't, App> {
     pub(super) session: &'e mut Session<App>,
     pub(super) transport: &'e mut Transport<'t, App>,
-    /// What has come behind the head, while its handler is called.
-    pub(super) behind: &'e [u8],
-    /// So much of it has been taken.
+    /// What has come, while the handler of its head is called.
+    pub(super) input: &'e [u8],
+    /// So much of it has been taken: the head at least.
     pub(super) taken: usize,
     /// So much more may be written in this call.
     pub(super) room: u64,
@@ -157,7 +157,7 @@ impl<'e, 't, App> Exchange<'e, 't, App> {
         session: &'e mut Session<App>,
         transport: &'e mut Transport<'t, App>,
     ) -> Self {
-        Self { session, transport, behind: &[], taken: 0, room: u64::MAX }
+        Self { session, transport, input: &[], taken: 0, room: u64::MAX }
     }
 
     // ── who and where ───────────────────────────────────────────────────────────────────────
@@ -204,7 +204,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     /// An answer before the answer: 103 Early Hints, 102. Not to HTTP/1.0, which has none (RFC 9110, 15.2).
     pub fn hint(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
         if let Writing::Owed(manner) = self.session.writing
-            && !manner.is_old
+            && !manner.is_old()
             && status.is_informational()
         {
             self.write_interim(status, fields);
@@ -347,7 +347,7 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
 
     fn check_handing_over(&self) -> Result<(), NotUpgraded> {
         match (&self.session.writing, &self.session.reading) {
-            (Writing::Owed(manner), _) if manner.is_old => Err(NotUpgraded::Old),
+            (Writing::Owed(manner), _) if manner.is_old() => Err(NotUpgraded::Old),
             (Writing::Owed(_), Reading::Body(_)) => Err(NotUpgraded::Body),
             (Writing::Owed(_), Reading::Head { .. } | Reading::Over) => Ok(()),
             _ => Err(NotUpgraded::Answered),
@@ -365,7 +365,9 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
     }
 
     fn begin_handing_over(&mut self, status: StatusCode, fields: &[(&str, &[u8])]) {
-        if let Writing::Owed(Manner { is_expectant: true, .. }) = self.session.writing {
+        if let Writing::Owed(manner) = self.session.writing
+            && manner.is_expectant()
+        {
             self.write_interim(StatusCode::CONTINUE, &[]);
         }
         self.write_interim(status, fields);
@@ -403,9 +405,9 @@ impl<'e, 't, App: 'static> Exchange<'e, 't, App> {
             return None;
         };
         let length = usize::try_from(length).ok().filter(|_| length <= most)?;
-        let body = self.behind.get(..length)?;
-        self.session.reading = Reading::Head { seen: 0 };
-        self.taken = length;
+        let body = self.input.get(self.taken..)?.get(..length)?;
+        drop(self.session.pass_body());
+        self.taken += length;
         Some(body)
     }
 

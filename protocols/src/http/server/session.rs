@@ -25,7 +25,7 @@ use super::aside::Aside;
 use super::receiving::{Intake, Taker};
 use super::sending::{Flow, Stage};
 use super::{Exchange, Kept, Record, Site};
-use crate::http::wire::{Framing, Piece, Refusal, Request, Slots, as_known_version, parse_request};
+use crate::http::wire::{Piece, Refusal, Request, Slots, as_known_version, parse_request};
 
 /// One connection of a server.
 pub struct Session<App> {
@@ -62,23 +62,51 @@ pub(super) enum Writing<App> {
     Gone,
 }
 
-/// How a request wants to be answered.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Manner {
-    /// It was HEAD: no body.
-    pub(super) is_head: bool,
-    /// It was HTTP/1.0: no chunks.
-    pub(super) is_old: bool,
-    /// Another request may follow.
-    pub(super) is_persistent: bool,
-    /// It has no body, and waits for `100 Continue` all the same: that has to come before 101 (RFC 9110, 7.8).
-    pub(super) is_expectant: bool,
-}
+/// How a request wants to be answered: a bit for each thing about it that is not usual.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manner(u8);
 
 impl Manner {
+    /// GET, say, of HTTP/1.1, without a body, which another may follow, and which nobody writes down.
+    pub(super) const USUAL: Self = Self(0);
     /// Of what is no request: it is answered, and that is all.
-    const LAST: Self =
-        Self { is_head: false, is_old: false, is_persistent: false, is_expectant: false };
+    const LAST: Self = Self(Self::IS_LAST);
+
+    const IS_HEAD: u8 = 1;
+    const IS_OLD: u8 = 2;
+    const IS_LAST: u8 = 4;
+    const IS_EXPECTANT: u8 = 8;
+    const HAS_BODY: u8 = 16;
+    const IS_RECORDED: u8 = 32;
+
+    /// It was HEAD: no body.
+    pub(super) fn is_head(self) -> bool {
+        self.0 & Self::IS_HEAD != 0
+    }
+
+    /// It was HTTP/1.0: no chunks.
+    pub(super) fn is_old(self) -> bool {
+        self.0 & Self::IS_OLD != 0
+    }
+
+    /// Another request may follow.
+    pub(super) fn is_persistent(self) -> bool {
+        self.0 & Self::IS_LAST == 0
+    }
+
+    /// It has no body, and waits for `100 Continue` all the same: that has to come before 101 (RFC 9110, 7.8).
+    pub(super) fn is_expectant(self) -> bool {
+        self.0 & Self::IS_EXPECTANT != 0
+    }
+
+    /// No other request follows, if so.
+    pub(super) fn end_if(&mut self, is_last: bool) {
+        self.0 |= bit(is_last, Self::IS_LAST);
+    }
+}
+
+fn bit(is: bool, bit: u8) -> u8 {
+    if is { bit } else { 0 }
 }
 
 /// The only timer, which is set as long as the connection is: when it fires, it is looked at what could be
@@ -157,15 +185,10 @@ impl<App: 'static> Session<App> {
     ) -> Result<Option<usize>, Refusal> {
         let site = Rc::clone(&self.site);
         let mut slots = Slots::new();
-        // Looked at where it was made: to move it costs as much as to find the end of its line.
-        match &parse_request(bytes, &mut slots, &site.limits().head) {
-            Ok(Some((request, length))) => {
-                let behind = bytes.get(*length..).unwrap_or_default();
-                Ok(Some(length + self.begin(transport, &site, request, behind, app)))
-            }
-            Ok(None) => Ok(None),
-            Err(refusal) => Err(*refusal),
-        }
+        let Some((request, length)) = parse_request(bytes, &mut slots, &site.limits().head)? else {
+            return Ok(None);
+        };
+        Ok(Some(self.begin(transport, &site, &request, (bytes, length), app)))
     }
 
     /// A head of HTTP/1.2, say, is read as one of the version that is known, as if that had come. A body that has
@@ -188,37 +211,25 @@ impl<App: 'static> Session<App> {
         taken > 0
     }
 
-    /// A head is complete, and this has come behind it. How much of that has been taken.
+    /// A head of that length is complete at the front of the input. How much of that has been taken, with what was
+    /// taken behind it.
     #[inline]
     fn begin(
         &mut self,
         transport: &mut Transport<'_, App>,
         site: &Site<App>,
         request: &Request<'_>,
-        behind: &[u8],
+        (input, length): (&[u8], usize),
         app: &mut App,
     ) -> usize {
-        let meaning = request.meaning();
         self.number += 1;
-        let manner = Manner {
-            is_head: request.method() == "HEAD",
-            is_old: meaning.is_old,
-            is_persistent: meaning.is_persistent && self.number < site.limits().requests,
-            is_expectant: meaning.expects_continue && meaning.framing == Framing::Length(0),
-        };
-        self.writing = Writing::Owed(manner);
-        self.reading = match meaning.framing {
-            Framing::Length(0) => Reading::Head { seen: 0 },
-            _ => Reading::Body(Box::new(Intake::new(meaning, &site.limits().body))),
-        };
-        if site.is_logged() {
-            self.aside.set_record(Record::new(transport, request));
+        if request.is_usual() && self.number < site.limits().requests && !site.is_logged() {
+            self.writing = Writing::Owed(Manner::USUAL);
+            self.reading = Reading::Head { seen: 0 };
+        } else if !self.heed(transport, site, request) {
+            return length;
         }
-        if request.method() == "CONNECT" && !site.settings().connect {
-            self.refuse(transport, Refusal::Connect);
-            return 0;
-        }
-        let mut exchange = Exchange { behind, ..Exchange::new(self, transport) };
+        let mut exchange = Exchange { input, taken: length, ..Exchange::new(self, transport) };
         site.handler()(request, &mut exchange, app);
         let taken = exchange.taken;
         self.settle(transport);
@@ -226,6 +237,38 @@ impl<App: 'static> Session<App> {
             self.begin_phase(transport);
         }
         taken
+    }
+
+    /// Notes how a request wants to be answered that is not usual; whether it comes to the handler.
+    #[inline(never)]
+    fn heed(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        site: &Site<App>,
+        request: &Request<'_>,
+    ) -> bool {
+        let (meaning, has_body) = (request.meaning(), request.has_body());
+        let is_last = !meaning.is_persistent || self.number >= site.limits().requests;
+        self.writing = Writing::Owed(Manner(
+            bit(request.method() == "HEAD", Manner::IS_HEAD)
+                | bit(meaning.is_old, Manner::IS_OLD)
+                | bit(is_last, Manner::IS_LAST)
+                | bit(meaning.expects_continue && !has_body, Manner::IS_EXPECTANT)
+                | bit(has_body, Manner::HAS_BODY)
+                | bit(site.is_logged(), Manner::IS_RECORDED),
+        ));
+        self.reading = match has_body {
+            false => Reading::Head { seen: 0 },
+            true => Reading::Body(Box::new(Intake::new(meaning, &site.limits().body))),
+        };
+        if site.is_logged() {
+            self.aside.set_record(Record::new(transport, request));
+        }
+        let is_refused = request.method() == "CONNECT" && !site.settings().connect;
+        if is_refused {
+            self.refuse(transport, Refusal::Connect);
+        }
+        !is_refused
     }
 
     /// Gives what has come of a body to who takes it. Whether there may be more to read.
@@ -289,10 +332,17 @@ impl<App: 'static> Session<App> {
         true
     }
 
+    /// All of the body has been read, so that its answer need not mind it.
+    pub(super) fn pass_body(&mut self) -> Reading<App> {
+        if let Writing::Owed(manner) = &mut self.writing {
+            manner.0 &= !Manner::HAS_BODY;
+        }
+        std::mem::replace(&mut self.reading, Reading::Head { seen: 0 })
+    }
+
     /// The body is over: its receiver is told, and the next head may come.
     fn end_body(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {
-        let reading = std::mem::replace(&mut self.reading, Reading::Head { seen: 0 });
-        if let Reading::Body(intake) = reading
+        if let Reading::Body(intake) = self.pass_body()
             && let Intake { taker: Taker::Flowing(receiver) | Taker::Held(receiver), body, .. } =
                 *intake
         {
@@ -311,6 +361,16 @@ impl<App: 'static> Session<App> {
     /// Looks at what is done, after somebody was called who may have done something.
     #[inline]
     pub(super) fn settle(&mut self, transport: &mut Transport<'_, App>) {
+        if let (Writing::Said(Manner::USUAL), Reading::Head { .. }) = (&self.writing, &self.reading)
+        {
+            self.wait_for_head(transport);
+        } else {
+            self.settle_otherwise(transport);
+        }
+    }
+
+    #[inline(never)]
+    fn settle_otherwise(&mut self, transport: &mut Transport<'_, App>) {
         if let Writing::Flowing(flow) = &mut self.writing
             && let Some(manner) = flow.is_done()
         {
@@ -322,27 +382,31 @@ impl<App: 'static> Session<App> {
     }
 
     /// The answer has been said.
-    #[inline]
     fn conclude(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
         match &mut self.reading {
-            Reading::Head { .. } if manner.is_persistent => {
-                self.writing = Writing::Idle;
+            Reading::Head { .. } if manner.is_persistent() => {
                 self.log(transport.registry());
-                self.begin_phase(transport);
+                self.wait_for_head(transport);
             }
             _ => self.conclude_otherwise(transport, manner),
         }
     }
 
+    /// Another request may come.
+    #[inline]
+    fn wait_for_head(&mut self, transport: &mut Transport<'_, App>) {
+        self.writing = Writing::Idle;
+        self.begin_phase(transport);
+    }
+
     /// The answer has been said, and the next head is not simply waited for.
-    #[inline(never)]
     fn conclude_otherwise(&mut self, transport: &mut Transport<'_, App>, manner: Manner) {
         let discard = self.site.limits().discard;
         match &mut self.reading {
             // Behind an answer with `Connection: close`, or behind the peer's end, nothing follows.
             Reading::Head { .. } | Reading::Over => self.leave(transport),
             Reading::Body(intake)
-                if manner.is_persistent && intake.is_worth_discarding(discard) =>
+                if manner.is_persistent() && intake.is_worth_discarding(discard) =>
             {
                 intake.discard(discard);
                 self.begin_phase(transport);
@@ -361,7 +425,7 @@ impl<App: 'static> Session<App> {
         }
         match &mut self.writing {
             Writing::Owed(manner) => {
-                manner.is_persistent = false;
+                manner.end_if(true);
                 let text = format!("{refusal}.\n");
                 Exchange::new(self, transport).answer(refusal.status()).text(&text);
                 self.settle(transport);
@@ -410,18 +474,9 @@ impl<App: 'static> Session<App> {
         transport.resume();
     }
 
-    #[inline]
     fn log(&mut self, registry: &Registry<App>) {
-        if self.aside.record().is_some() {
-            self.log_record(registry.now());
-        }
-    }
-
-    // In line it has every answer save registers for it, logged or not.
-    #[inline(never)]
-    fn log_record(&mut self, now: Instant) {
         if let Some(mut record) = self.aside.take_record() {
-            record.end(now);
+            record.end(registry.now());
             self.site.log(&record);
         }
     }
@@ -442,8 +497,8 @@ impl<App: 'static> Session<App> {
     /// No request is read behind this one.
     pub(super) fn answer_at_last(&mut self) {
         match &mut self.writing {
-            Writing::Owed(manner) | Writing::Said(manner) => manner.is_persistent = false,
-            Writing::Flowing(flow) => flow.manner.is_persistent = false,
+            Writing::Owed(manner) | Writing::Said(manner) => manner.end_if(true),
+            Writing::Flowing(flow) => flow.manner.end_if(true),
             Writing::Idle | Writing::Gone => {}
         }
     }
@@ -495,7 +550,7 @@ impl<App: 'static> Session<App> {
     /// Nobody has answered.
     fn apologize(&mut self, transport: &mut Transport<'_, App>) {
         if let Writing::Owed(manner) = &mut self.writing {
-            manner.is_persistent = false;
+            manner.end_if(true);
         }
         let mut exchange = Exchange::new(self, transport);
         exchange
@@ -556,7 +611,10 @@ impl<App: 'static> Protocol<App> for Session<App> {
                 self.leave(transport);
             }
             // Who has asked and sends no more still waits for the answer.
-            (Reading::Head { .. } | Reading::Over, _) => self.reading = Reading::Over,
+            (Reading::Head { .. } | Reading::Over, _) => {
+                self.reading = Reading::Over;
+                self.answer_at_last();
+            }
         }
     }
 

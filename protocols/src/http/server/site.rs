@@ -1,6 +1,6 @@
 //! What the connections of a server share.
 
-use std::cell::{Cell, Ref, RefCell};
+use std::cell::{Cell, RefCell, RefMut};
 use std::fmt;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
@@ -10,9 +10,10 @@ use reactor::{
     Address, Handle, ListenOptions, ListenerId, MinRate, OpenError, Registry, Transport,
 };
 
+use super::answer::Media;
 use super::{Exchange, Record, Session};
 use crate::http::ServerLimits;
-use crate::http::wire::{Request, format_date, write_field, write_status};
+use crate::http::wire::{Request, format_date, write_field, write_length, write_status};
 
 /// Answers requests.
 pub type Handler<App> = dyn Fn(&Request<'_>, &mut Exchange<'_, '_, App>, &mut App);
@@ -52,6 +53,18 @@ pub struct Settings {
 struct Beginning {
     text: Vec<u8>,
     until: Option<Instant>,
+    /// Whole heads, one for each [`Media`], for answers of which nothing else is to be said.
+    usual: [Usual; 4],
+}
+
+/// A whole head, as the last answer had it: the next one differs in its length, if at all.
+#[derive(Default)]
+struct Usual {
+    text: Vec<u8>,
+    /// So much of it stands before Content-Length; 0 if nothing is written yet.
+    front: usize,
+    /// What that says.
+    length: u64,
 }
 
 /// The status line of most answers.
@@ -174,26 +187,32 @@ impl<App> Site<App> {
         }
     }
 
-    /// Writes the status line, Date and Server, which are made once a second.
-    #[inline(always)]
+    /// Writes the head of an answer with 200, of which nothing is to be said but this.
+    #[inline]
+    pub(super) fn write_usual_head(
+        &self,
+        transport: &mut Transport<'_, App>,
+        media: Media,
+        length: u64,
+    ) {
+        let mut beginning = self.beginning(transport.registry());
+        let Beginning { text, usual, .. } = &mut *beginning;
+        let head = &mut usual[media as usize];
+        if head.length != length || head.front == 0 {
+            head.change(text, media, length);
+        }
+        transport.write(&head.text);
+    }
+
+    /// Writes the status line, Date and Server.
     pub(super) fn begin_head(&self, transport: &mut Transport<'_, App>, status: StatusCode) {
         let beginning = self.beginning(transport.registry());
         if status == StatusCode::OK {
             return transport.write(&beginning.text);
         }
-        self.begin_other_head(transport, status, &beginning.text);
-    }
-
-    #[cold]
-    fn begin_other_head(
-        &self,
-        transport: &mut Transport<'_, App>,
-        status: StatusCode,
-        usual: &[u8],
-    ) {
         let mut line = self.borrow_scratch();
         write_status(&mut line, status);
-        line.extend_from_slice(usual.get(OK.len()..).unwrap_or_default());
+        line.extend_from_slice(beginning.text.get(OK.len()..).unwrap_or_default());
         transport.write(&line);
         self.return_scratch(line);
     }
@@ -206,22 +225,21 @@ impl<App> Site<App> {
         out.extend_from_slice(date.unwrap_or_default());
     }
 
+    /// What heads begin with, made anew once a second.
     #[inline]
-    fn beginning(&self, registry: &Registry<App>) -> Ref<'_, Beginning> {
+    fn beginning(&self, registry: &Registry<App>) -> RefMut<'_, Beginning> {
         let now = registry.now();
-        let beginning = self.beginning.borrow();
-        if beginning.until.is_some_and(|until| now < until) {
-            return beginning;
+        let mut beginning = self.beginning.borrow_mut();
+        if beginning.until.is_none_or(|until| until <= now) {
+            *beginning = self.begin_anew(now, registry.wall_clock());
         }
-        drop(beginning);
-        self.begin_anew(now, registry.wall_clock());
-        self.beginning.borrow()
+        beginning
     }
 
     // In line it has every answer save registers for it.
     #[cold]
     #[inline(never)]
-    fn begin_anew(&self, now: Instant, wall_clock: SystemTime) {
+    fn begin_anew(&self, now: Instant, wall_clock: SystemTime) -> Beginning {
         let since = wall_clock.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let rest = Duration::from_nanos(u64::from(1_000_000_000 - since.subsec_nanos()));
         let date = format_date(wall_clock);
@@ -230,7 +248,23 @@ impl<App> Site<App> {
         if let Some(name) = &self.settings.name {
             write_field(&mut text, "Server", name.as_bytes());
         }
-        self.beginning.replace(Beginning { text, until: Some(now + rest) });
+        Beginning { text, until: Some(now + rest), usual: Default::default() }
+    }
+}
+
+impl Usual {
+    /// Says another length.
+    #[inline(never)]
+    fn change(&mut self, beginning: &[u8], media: Media, length: u64) {
+        if self.front == 0 {
+            self.text.extend_from_slice(beginning);
+            self.text.extend_from_slice(media.field());
+            self.front = self.text.len();
+        }
+        self.text.truncate(self.front);
+        write_length(&mut self.text, length);
+        self.text.extend_from_slice(b"\r\n");
+        self.length = length;
     }
 }
 

@@ -1,6 +1,6 @@
 //! The chunked coding (RFC 9112, 7.1), both ways.
 
-use super::fields::is_token;
+use super::classes::{TOKEN, is};
 use super::{Field, Fields, Piece, Refusal};
 use crate::http::BodyLimits;
 use crate::http::limits::MOST_TRAILERS;
@@ -86,8 +86,8 @@ impl Part {
             (Self::Behind | Self::Name | Self::Value | Self::Named, _) if is_space => self,
             (Self::InName, _) if is_space => Self::Named,
             (Self::InValue, _) if is_space => Self::Behind,
-            (Self::Name | Self::InName, _) if is_token(byte) => Self::InName,
-            (Self::Value | Self::InValue, _) if is_token(byte) => Self::InValue,
+            (Self::Name | Self::InName, _) if is::<TOKEN>(byte) => Self::InName,
+            (Self::Value | Self::InValue, _) if is::<TOKEN>(byte) => Self::InValue,
             _ => return None,
         })
     }

@@ -6,6 +6,8 @@ use arrayvec::ArrayVec;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use httparse::Header;
 
+use super::Request;
+use super::request::Line;
 use crate::http::limits::MOST_FIELDS;
 
 /// The fields of a head, in the order in which they came. Nothing is copied: names and values are slices of
@@ -109,38 +111,37 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Room for the fields of a head, on the stack of whoever parses one.
+/// Room for a head, on the stack of whoever parses one.
 #[derive(Debug)]
-pub struct Slots<'a>(ArrayVec<Field<'a>, MOST_FIELDS>);
+pub struct Slots<'a> {
+    /// The first line of a request that has been parsed, and what it means.
+    pub(super) line: Option<Line<'a>>,
+    pub(super) fields: ArrayVec<Field<'a>, MOST_FIELDS>,
+}
 
 impl<'a> Slots<'a> {
     /// Empty ones. They cost nothing to make.
     #[must_use]
     #[inline]
     pub fn new() -> Self {
-        Self(ArrayVec::new_const())
-    }
-
-    #[inline]
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Adds one; whether there was room.
-    #[inline]
-    pub(super) fn push(&mut self, field: Field<'a>) -> bool {
-        self.0.try_push(field).is_ok()
+        Self { line: None, fields: ArrayVec::new_const() }
     }
 
     /// Has these, and no others.
     pub(super) fn fill(&mut self, headers: &[Header<'a>]) {
-        self.0.clear();
-        self.0.extend(headers.iter().map(Field::from));
+        self.fields.clear();
+        self.fields.extend(headers.iter().map(Field::from));
     }
 
     #[inline]
     pub(super) fn fields(&self) -> Fields<'_> {
-        Fields::new(&self.0)
+        Fields::new(&self.fields)
+    }
+
+    /// The request that has been parsed.
+    #[inline]
+    pub(super) fn request(&self) -> Option<Request<'_>> {
+        Some(Request { line: self.line.as_ref()?, fields: self.fields() })
     }
 }
 
@@ -182,28 +183,6 @@ pub(super) fn members(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     .map(<[u8]>::trim_ascii)
     .filter(|member| !member.is_empty())
 }
-
-/// A byte of a token (RFC 9110, 5.6.2).
-#[inline]
-pub(super) fn is_token(byte: u8) -> bool {
-    TOKEN[usize::from(byte)]
-}
-
-const TOKEN: [bool; 256] = {
-    let mut table = [false; 256];
-    let others = b"!#$%&'*+-.^_`|~";
-    let mut at = 0;
-    while at < others.len() {
-        table[others[at] as usize] = true;
-        at += 1;
-    }
-    let mut byte = 0;
-    while byte < 128 {
-        table[byte] |= (byte as u8).is_ascii_alphanumeric();
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -62,16 +62,26 @@ impl Found {
         Ok(())
     }
 
-    /// How a request is framed: without either field it has no body.
-    pub(super) fn of_request(self, is_old: bool) -> Result<Framing, Refusal> {
+    /// Whether a request can be framed so.
+    #[inline]
+    pub(super) fn check_request(&self, is_old: bool) -> Result<(), Refusal> {
         match (self.coding, self.length) {
-            (None, length) => Ok(Framing::Length(length.unwrap_or(0))),
+            (None, _) => Ok(()),
             (Some(_), Some(_)) => Err(Refusal::TwoFramings),
             // HTTP/1.0 has no codings: who passed it on did not look at them (RFC 9112, 6.1).
             (Some(_), None) if is_old => Err(Refusal::Coding),
-            (Some(Coded::Chunked), None) => Ok(Framing::Chunked),
+            (Some(Coded::Chunked), None) => Ok(()),
             (Some(Coded::ThenChunked), None) => Err(Refusal::UnknownCoding),
             (Some(Coded::Other), None) => Err(Refusal::Coding),
+        }
+    }
+
+    /// How a request is framed that can be: without either field it has no body.
+    #[inline]
+    pub(super) fn framing(&self) -> Framing {
+        match self.coding {
+            None => Framing::Length(self.length.unwrap_or(0)),
+            Some(_) => Framing::Chunked,
         }
     }
 

@@ -12,7 +12,9 @@
 //! |---|---|
 //! | `fields` | the fields of a head, where they stand |
 //! | `request`, `response` | heads, and what they mean for the connection |
-//! | `usual` | a request's head as nearly all are, read in one look |
+//! | `usual` | a request's head as nearly all are, read and understood in one look |
+//! | `classes` | bytes of tokens, hosts, paths: how far they go |
+//! | `host` | who is asked |
 //! | `framing` | where a body ends: RFC 9112, 6.3, for both roles |
 //! | `body` | a body as it comes in |
 //! | `chunks` | the chunked coding, both ways |
@@ -28,12 +30,14 @@
 
 mod body;
 mod chunks;
+mod classes;
 mod coding;
 mod conditions;
 mod date;
 mod fields;
 mod framing;
 mod gzip;
+mod host;
 mod media;
 mod range;
 mod refusal;

@@ -5,9 +5,10 @@ use std::mem::MaybeUninit;
 use http::Version;
 use httparse::{Error, Header, ParserConfig, Status};
 
-use super::fields::is_name;
+use super::fields::{Field, is_name};
 use super::framing::{Found, Framing};
-use super::usual::{RequestLine, read_usual};
+use super::host::is_host;
+use super::usual::read_usual;
 use super::{Fields, Refusal, Slots, Target};
 use crate::http::HeadLimits;
 use crate::http::limits::MOST_FIELDS;
@@ -15,10 +16,16 @@ use crate::http::limits::MOST_FIELDS;
 /// A request's head. It borrows from what was read, for the time of the call it is given to.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    method: &'a str,
-    target: Target<'a>,
-    fields: Fields<'a>,
-    meaning: Meaning,
+    pub(super) line: &'a Line<'a>,
+    pub(super) fields: Fields<'a>,
+}
+
+/// The first line of a head, and what its fields say.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line<'a> {
+    pub(super) method: &'a str,
+    pub(super) target: Target<'a>,
+    pub(super) notes: Notes,
 }
 
 /// What a head means for its connection.
@@ -60,21 +67,11 @@ pub fn parse_request<'s, 'a: 's>(
     slots: &'s mut Slots<'a>,
     limits: &HeadLimits,
 ) -> Result<Option<(Request<'s>, usize)>, Refusal> {
-    let line = match read_usual(bytes, slots, limits) {
-        Some(line) => line,
-        None => match read_any(bytes, slots, limits)? {
-            Some(line) => line,
-            None => return Ok(None),
-        },
+    let length = match read_usual(bytes, slots, limits) {
+        Some(length) => Some(length),
+        None => read_any(bytes, slots, limits)?,
     };
-    let RequestLine { method, target, is_old, length } = line;
-    if target.len() > limits.target {
-        return Err(Refusal::TargetTooLong);
-    }
-    let target = Target::parse(method, target)?;
-    let fields = slots.fields();
-    let meaning = Meaning::of_request(fields, is_old)?;
-    Ok(Some((Request { method, target, fields, meaning }, length)))
+    Ok(length.and_then(|length| Some((slots.request()?, length))))
 }
 
 /// Reads a head by httparse, whatever it is: one that is not complete, and one that is none.
@@ -83,7 +80,7 @@ pub(super) fn read_any<'a>(
     bytes: &'a [u8],
     slots: &mut Slots<'a>,
     limits: &HeadLimits,
-) -> Result<Option<RequestLine<'a>>, Refusal> {
+) -> Result<Option<usize>, Refusal> {
     let (mut parsed, mut room) = (httparse::Request::new(&mut []), headers());
     let room = room.get_mut(..limits.fields.min(MOST_FIELDS)).unwrap_or_default();
     let status =
@@ -103,8 +100,18 @@ pub(super) fn read_any<'a>(
         return Err(Refusal::Malformed(Error::Token));
     };
     check_whole(bytes, length, headers, limits)?;
+    if target.len() > limits.target {
+        return Err(Refusal::TargetTooLong);
+    }
     slots.fill(headers);
-    Ok(Some(RequestLine { method, target, is_old: version == 0, length }))
+    let target = Target::parse(method, target)?;
+    let mut notes = Notes::new(version == 0);
+    // Whoever asks is to look at all of it.
+    notes.add_unusual();
+    headers.iter().try_for_each(|header| notes.heed(header.into()))?;
+    notes.check()?;
+    slots.line = Some(Line { method, target, notes });
+    Ok(Some(length))
 }
 
 /// A copy of a head that says HTTP/1.2 to 1.9, or of what has come of it, as one of HTTP/1.1: a later minor version is
@@ -127,19 +134,19 @@ impl<'a> Request<'a> {
     /// The method, as it came: methods are case-sensitive (RFC 9110, 9.1).
     #[must_use]
     pub fn method(&self) -> &'a str {
-        self.method
+        self.line.method
     }
 
     /// What is asked for.
     #[must_use]
     pub fn target(&self) -> Target<'a> {
-        self.target
+        self.line.target
     }
 
     /// The path, as it came: `*` for `OPTIONS *`, empty for CONNECT.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.target.path()
+        self.line.target.path()
     }
 
     /// The fields.
@@ -151,19 +158,26 @@ impl<'a> Request<'a> {
     /// HTTP/1.0 or HTTP/1.1.
     #[must_use]
     pub fn version(&self) -> Version {
-        if self.meaning.is_old { Version::HTTP_10 } else { Version::HTTP_11 }
+        if self.line.notes.is_old { Version::HTTP_10 } else { Version::HTTP_11 }
     }
 
     /// What it means for the connection.
     #[must_use]
     pub fn meaning(&self) -> Meaning {
-        self.meaning
+        self.line.notes.meaning()
+    }
+
+    /// Whether nothing about it has to be heeded: it is of HTTP/1.1, not HEAD nor CONNECT, has no body, and another may
+    /// follow.
+    #[inline]
+    pub(in crate::http) fn is_usual(&self) -> bool {
+        self.line.notes.is_usual
     }
 
     /// Whether a body comes behind the head.
     #[must_use]
     pub fn has_body(&self) -> bool {
-        self.meaning.framing != Framing::Length(0)
+        self.line.notes.found.framing() != Framing::Length(0)
     }
 
     /// The protocol that the client would like to change to, if it asks as it has to: `Upgrade` with
@@ -171,59 +185,111 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn upgrade(&self) -> Option<&'a [u8]> {
         let asked = self.fields.get("upgrade")?;
-        (!self.meaning.is_old && self.fields.lists("connection", "upgrade")).then_some(asked)
+        (!self.line.notes.is_old && self.fields.lists("connection", "upgrade")).then_some(asked)
     }
 }
 
-impl Meaning {
-    /// One pass over the fields.
+/// What the fields of a head say, as they are gone through.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Notes {
+    found: Found,
+    hosts: u32,
+    /// Nothing is said that a server would have to heed.
+    is_usual: bool,
+    is_old: bool,
+    is_persistent: bool,
+    expects_continue: bool,
+}
+
+impl Notes {
     #[inline]
-    fn of_request(fields: Fields<'_>, is_old: bool) -> Result<Self, Refusal> {
-        let (mut found, mut hosts) = (Found::default(), 0);
-        let mut meaning = Self {
-            framing: Framing::Length(0),
-            is_old,
-            is_persistent: !is_old,
-            expects_continue: false,
-        };
-        for (name, value) in fields.as_bytes() {
-            match name {
-                it if is_name(it, b"host") => {
-                    hosts += 1;
-                    if !is_host(value) {
-                        return Err(Refusal::Host);
-                    }
+    pub(super) fn new(is_old: bool) -> Self {
+        let found = Found::default();
+        let (is_persistent, is_usual) = (!is_old, !is_old);
+        Self { found, hosts: 0, is_usual, is_old, is_persistent, expects_continue: false }
+    }
+
+    /// Something is to be heeded.
+    #[inline]
+    pub(super) fn add_unusual(&mut self) {
+        self.is_usual = false;
+    }
+
+    /// There is a Host, which is one.
+    #[inline]
+    pub(super) fn add_host(&mut self) {
+        self.hosts += 1;
+    }
+
+    /// Another field.
+    #[inline]
+    pub(super) fn heed(&mut self, field: Field<'_>) -> Result<(), Refusal> {
+        // Most say nothing here, as the length of their names tells.
+        match field.name.len() {
+            4 | 6 | 10 | 14 | 17 => self.heed_known(field),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline(never)]
+    fn heed_known(&mut self, Field { name, value }: Field<'_>) -> Result<(), Refusal> {
+        match name {
+            it if is_name(it, b"host") => {
+                self.add_host();
+                if !is_host(value) {
+                    return Err(Refusal::Host);
                 }
-                it if is_name(it, b"expect") => {
-                    if !value.eq_ignore_ascii_case(b"100-continue") {
-                        return Err(Refusal::Expectation);
-                    }
-                    // A server has to ignore it in HTTP/1.0 (RFC 9110, 10.1.1).
-                    meaning.expects_continue = !is_old;
-                }
-                it if is_name(it, b"connection") => meaning.heed_connection(value),
-                it if is_name(it, b"content-length") => found.length(value)?,
-                it if is_name(it, b"transfer-encoding") => found.coding(value)?,
-                _ => {}
             }
+            it if is_name(it, b"expect") => {
+                if !value.eq_ignore_ascii_case(b"100-continue") {
+                    return Err(Refusal::Expectation);
+                }
+                self.add_unusual();
+                // A server has to ignore it in HTTP/1.0 (RFC 9110, 10.1.1).
+                self.expects_continue = !self.is_old;
+            }
+            it if is_name(it, b"connection") => self.heed_connection(value),
+            it if is_name(it, b"content-length") => {
+                self.add_unusual();
+                self.found.length(value)?;
+            }
+            it if is_name(it, b"transfer-encoding") => {
+                self.add_unusual();
+                self.found.coding(value)?;
+            }
+            _ => {}
         }
-        if hosts > 1 || (hosts == 0 && !is_old) {
-            return Err(Refusal::Host);
-        }
-        meaning.framing = found.of_request(is_old)?;
-        Ok(meaning)
+        Ok(())
     }
 
     fn heed_connection(&mut self, value: &[u8]) {
         for option in super::fields::members(value) {
             if option.eq_ignore_ascii_case(b"close") {
                 self.is_persistent = false;
+                self.add_unusual();
                 return;
             }
             if self.is_old && option.eq_ignore_ascii_case(b"keep-alive") {
                 self.is_persistent = true;
             }
         }
+    }
+
+    /// Whether all of them together mean one thing.
+    #[inline]
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        match self.hosts {
+            1 if self.is_usual => Ok(()),
+            hosts if hosts > 1 || (hosts == 0 && !self.is_old) => Err(Refusal::Host),
+            _ => self.found.check_request(self.is_old),
+        }
+    }
+
+    /// What that is, if it is one.
+    #[inline]
+    fn meaning(&self) -> Meaning {
+        let Self { found, is_old, is_persistent, expects_continue, .. } = *self;
+        Meaning { framing: found.framing(), is_old, is_persistent, expects_continue }
     }
 }
 
@@ -308,55 +374,6 @@ fn is_other_version(bytes: &[u8]) -> bool {
         _ => false,
     }
 }
-
-/// `uri-host [ ":" port ]` (RFC 9110, 7.2), which may be empty. Not as exact as RFC 3986: what is refused
-/// are bytes that another program may take for the end of it, or for something else.
-pub(super) fn is_host(value: &[u8]) -> bool {
-    let port = match value {
-        [b'[', rest @ ..] => {
-            let fits = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
-            match rest.iter().position(|byte| !fits(byte)) {
-                Some(end @ 1..) if rest[end] == b']' => &rest[end + 1..],
-                _ => return false,
-            }
-        }
-        _ => behind_name(value),
-    };
-    match port {
-        [] => true,
-        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
-        _ => false,
-    }
-}
-
-/// What stands behind the bytes of a name. Eight are looked at without leaving early, which is a third of the work.
-fn behind_name(value: &[u8]) -> &[u8] {
-    let fits = |byte: &u8| HOST[usize::from(*byte)];
-    let mut rest = value;
-    while let Some((eight, behind)) = rest.split_first_chunk::<8>()
-        && eight.iter().fold(true, |all, byte| all & fits(byte))
-    {
-        rest = behind;
-    }
-    rest.iter().position(|byte| !fits(byte)).and_then(|end| rest.get(end..)).unwrap_or_default()
-}
-
-/// The bytes of a name (RFC 3986, 3.2.2), and those that are not ASCII.
-const HOST: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let other = b"-._~!$&'()*+;=%";
-        let mut at = 0;
-        table[byte] = (byte as u8).is_ascii_alphanumeric() || byte >= 128;
-        while at < other.len() {
-            table[byte] |= other[at] as usize == byte;
-            at += 1;
-        }
-        byte += 1;
-    }
-    table
-};
 
 #[cfg(test)]
 mod tests {

@@ -1,12 +1,13 @@
 //! What a request asks for (RFC 9112, 3.2).
 
 use std::borrow::Cow;
+use std::{fmt, str};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_encode};
 use thiserror::Error;
 
 use super::Refusal;
-use super::request::is_host;
+use super::host::is_host;
 
 /// What a request asks for, in one of four forms.
 ///
@@ -16,13 +17,11 @@ use super::request::is_host;
 ///  authority  CONNECT host:port HTTP/1.1
 ///  asterisk   OPTIONS * HTTP/1.1
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target<'a> {
-    whole: &'a str,
-    /// Of the absolute form and CONNECT.
-    authority: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
+    /// UTF-8, as all that is made of it.
+    whole: &'a [u8],
+    path: &'a [u8],
 }
 
 /// The path cannot be decoded.
@@ -36,43 +35,62 @@ impl<'a> Target<'a> {
     /// # Errors
     ///
     /// [`Refusal::Target`] if it has none of the forms, or not one of its method.
-    #[inline]
     pub fn parse(method: &str, whole: &'a str) -> Result<Self, Refusal> {
-        if method == "CONNECT" {
-            return Self::parse_authority(whole);
+        // A fragment never leaves the client (RFC 9110, 4.2.5).
+        if whole.contains('#') {
+            return Err(Refusal::Target);
         }
-        if whole.starts_with('/') {
-            let (path, query) = split_query(whole)?;
-            return Ok(Self { whole, authority: None, path, query });
+        let bytes = whole.as_bytes();
+        match bytes {
+            _ if method == "CONNECT" => Self::parse_authority(whole),
+            [b'/', ..] => Ok(Self::of_path(bytes, length_of_path(bytes))),
+            b"*" if method == "OPTIONS" => Ok(Self { whole: bytes, path: bytes }),
+            _ => Self::parse_absolute(whole),
         }
-        if whole == "*" && method == "OPTIONS" {
-            return Ok(Self { whole, authority: None, path: "*", query: None });
-        }
-        Self::parse_absolute(whole)
+    }
+
+    /// A path of that length, with what stands behind it: the query, if anything.
+    #[inline]
+    pub(super) fn of_path(whole: &'a [u8], length: usize) -> Self {
+        Self { whole, path: whole.get(..length).unwrap_or(whole) }
     }
 
     /// As it came.
     #[must_use]
     pub fn as_str(&self) -> &'a str {
+        as_text(self.whole)
+    }
+
+    /// The same as bytes: text is what they are made into, for each who asks.
+    #[inline]
+    pub(in crate::http) fn as_bytes(&self) -> &'a [u8] {
         self.whole
     }
 
     /// The path, as it came: `/` at least, `*` for `OPTIONS *`, empty for CONNECT.
     #[must_use]
     pub fn path(&self) -> &'a str {
-        self.path
+        as_text(self.path)
     }
 
     /// The query, without the question mark.
     #[must_use]
     pub fn query(&self) -> Option<&'a str> {
-        self.query
+        let path_and_query = match self.whole {
+            [b'/', ..] => self.whole.get(self.path.len()..)?,
+            _ => self.whole,
+        };
+        let at = path_and_query.iter().position(|byte| *byte == b'?')?;
+        path_and_query.get(at + 1..).map(as_text)
     }
 
     /// Host and port, where the target names them. It takes precedence over Host (RFC 9112, 3.2.2).
     #[must_use]
     pub fn authority(&self) -> Option<&'a str> {
-        self.authority
+        match self.whole {
+            [b'/', ..] | b"*" => None,
+            _ => Some(split_absolute(self.as_str()).map_or(self.as_str(), |(_, host, _)| host)),
+        }
     }
 
     fn parse_authority(whole: &'a str) -> Result<Self, Refusal> {
@@ -82,37 +100,44 @@ impl<'a> Target<'a> {
         if !has_port || !is_host(whole.as_bytes()) {
             return Err(Refusal::Target);
         }
-        Ok(Self { whole, authority: Some(whole), path: "", query: None })
+        Ok(Self { whole: whole.as_bytes(), path: b"" })
     }
 
     fn parse_absolute(whole: &'a str) -> Result<Self, Refusal> {
-        let (scheme, rest) = whole.split_once("://").ok_or(Refusal::Target)?;
+        let (scheme, authority, rest) = split_absolute(whole).ok_or(Refusal::Target)?;
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return Err(Refusal::Target);
         }
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         // Names of users are not taken: they are made to mislead (RFC 9110, 4.2.4).
         if authority.is_empty() || !is_host(authority.as_bytes()) {
             return Err(Refusal::Target);
         }
-        let (path, query) = split_query(rest)?;
-        let path = if path.is_empty() { "/" } else { path };
-        Ok(Self { whole, authority: Some(authority), path, query })
+        let rest = rest.as_bytes();
+        let path = rest.get(..length_of_path(rest)).filter(|path| !path.is_empty());
+        Ok(Self { whole: whole.as_bytes(), path: path.unwrap_or(b"/") })
     }
 }
 
-/// Path and query. A fragment is refused: it never leaves the client (RFC 9110, 4.2.5).
-fn split_query(text: &str) -> Result<(&str, Option<&str>), Refusal> {
-    // By hand: the general search in texts costs more than most paths are long.
-    let Some(end) = text.bytes().position(|byte| matches!(byte, b'?' | b'#')) else {
-        return Ok((text, None));
-    };
-    match text.get(end..).and_then(|rest| rest.strip_prefix('?')) {
-        Some(query) if !query.contains('#') => {
-            Ok((text.get(..end).unwrap_or_default(), Some(query)))
-        }
-        _ => Err(Refusal::Target),
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Target").field(&self.as_str()).finish()
     }
+}
+
+/// Scheme, authority, and path with query.
+fn split_absolute(whole: &str) -> Option<(&str, &str, &str)> {
+    let (scheme, rest) = whole.split_once("://")?;
+    let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    Some((scheme, authority, rest))
+}
+
+/// How much of it is in front of a query.
+fn length_of_path(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| *byte == b'?').unwrap_or(bytes.len())
+}
+
+fn as_text(bytes: &[u8]) -> &str {
+    str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// Decodes a path, once (RFC 3986, 2.4): `%2e` becomes `.`, and `%252e` becomes `%2e` and stays that.

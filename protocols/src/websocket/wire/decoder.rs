@@ -57,6 +57,8 @@ pub struct Scratch {
     pub(super) bytes: Vec<u8>,
     pub(super) text: String,
     inflated: Vec<u8>,
+    /// A short message, whose room need not be asked for.
+    short: [[u8; 8]; 16],
 }
 
 /// What is kept of a buffer that was needed once.
@@ -127,21 +129,22 @@ impl Decoder {
     }
 
     /// Takes a client's short message in one frame, if that is what stands at the front of the input whole: what
-    /// most frames of most programs are. Whatever else stands there is for [`next`](Self::next).
+    /// most frames of most programs are. It has fewer bytes than `below`. Whatever else stands there is for
+    /// [`next`](Self::next).
     #[inline]
     pub(in crate::websocket) fn next_short<'a>(
         &self,
         input: &mut Input<'_>,
-        limits: &Limits,
+        below: usize,
         scratch: &'a mut Scratch,
     ) -> Option<Result<Message<'a>, Violation>> {
         if !matches!((&self.reading, &self.message), (Reading::Header, None)) {
             return None;
         }
-        let (opcode, key, payload) = Header::short(input, limits.frame.min(limits.message))?;
-        scratch.unmask(payload, key);
+        let (opcode, key, payload) = Header::short(input, below)?;
+        let plain = Mask::new(key).copy(payload, &mut scratch.short);
         input.advance(6 + payload.len());
-        Some(scratch.message(opcode))
+        Some(message(opcode, plain))
     }
 
     /// What is wrong about a frame that can be told by its header, and by what came before.
@@ -219,24 +222,14 @@ impl Scratch {
                 let Self { bytes, inflated, .. } = self;
                 inflate(Kind::of(opcode), bytes, inflated, inflater, limits)
             }
-            opcode => self.message(opcode).map(Event::Message),
+            opcode => message(opcode, &self.bytes).map(Event::Message),
         }
     }
 
-    #[inline]
     fn unmask(&mut self, payload: &[u8], key: [u8; 4]) {
         self.bytes.clear();
         self.bytes.extend_from_slice(payload);
         Mask::new(key).apply(&mut self.bytes);
-    }
-
-    /// What has just been unmasked.
-    #[inline]
-    fn message(&self, opcode: Opcode) -> Result<Message<'_>, Violation> {
-        Ok(match Kind::of(opcode) {
-            Kind::Text => Message::Text(from_utf8(&self.bytes).map_err(|_| Violation::NotUtf8)?),
-            Kind::Binary => Message::Binary(&self.bytes),
-        })
     }
 
     /// What a compressed message says that was put together.
@@ -251,13 +244,21 @@ impl Scratch {
     }
 
     /// Gives back what a long message needed, when it has been looked at.
-    #[inline]
     pub fn shrink(&mut self) {
-        let Self { bytes, text, inflated } = self;
+        let Self { bytes, text, inflated, .. } = self;
         if bytes.capacity().max(text.capacity()).max(inflated.capacity()) > KEPT {
             *self = Self::default();
         }
     }
+}
+
+/// What has been unmasked.
+#[inline]
+fn message(opcode: Opcode, plain: &[u8]) -> Result<Message<'_>, Violation> {
+    Ok(match Kind::of(opcode) {
+        Kind::Text => Message::Text(from_utf8(plain).map_err(|_| Violation::NotUtf8)?),
+        Kind::Binary => Message::Binary(plain),
+    })
 }
 
 fn inflate<'a>(

@@ -75,7 +75,7 @@ const RSV1: u8 = 0x40;
 const RSV2_AND_3: u8 = 0x30;
 const MASKED: u8 = 0x80;
 /// The longest payload of a control frame, and of what has no length of its own.
-const SHORT: u64 = 125;
+pub(in crate::websocket) const SHORT: u64 = 125;
 
 impl Header {
     /// Reads a header from the front of `bytes`, and how many bytes it has; `None` if the rest of it
@@ -120,9 +120,10 @@ impl Header {
     }
 
     /// Reads a client's short message in one frame from the front of `bytes`, if that is what stands there
-    /// whole: what most frames of most programs are, told by one look. `most` is the longest there may be.
+    /// whole: what most frames of most programs are, told by one look. It has fewer bytes than `below`, which is
+    /// 126 at most.
     #[inline]
-    pub(super) fn short(bytes: &[u8], most: usize) -> Option<(Opcode, [u8; 4], &[u8])> {
+    pub(super) fn short(bytes: &[u8], below: usize) -> Option<(Opcode, [u8; 4], &[u8])> {
         let (&[first, second, a, b, c, d], rest) = bytes.split_first_chunk::<6>()?;
         let opcode = match first {
             0x81 => Opcode::Text,
@@ -131,7 +132,7 @@ impl Header {
         };
         // Not masked, it is more than any length.
         let length = usize::from(second ^ MASKED);
-        let payload = rest.get(..length).filter(|_| length <= most.min(SHORT as usize))?;
+        let payload = rest.get(..length).filter(|_| length < below)?;
         Some((opcode, [a, b, c, d], payload))
     }
 

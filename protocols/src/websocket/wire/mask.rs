@@ -29,6 +29,23 @@ impl Mask {
         Self { key: u32::from_le_bytes(key) }
     }
 
+    /// Copies what fits, masked or unmasked.
+    #[inline]
+    pub(super) fn copy<'t>(self, from: &[u8], to: &'t mut [[u8; 8]]) -> &'t [u8] {
+        let wide = u64::from(self.key) << 32 | u64::from(self.key);
+        let (eights, rest) = from.as_chunks::<8>();
+        for (to, eight) in to.iter_mut().zip(eights) {
+            *to = (u64::from_le_bytes(*eight) ^ wide).to_le_bytes();
+        }
+        if let (false, Some(to)) = (rest.is_empty(), to.get_mut(eights.len())) {
+            for ((to, byte), key) in to.iter_mut().zip(rest).zip(wide.to_le_bytes()) {
+                *to = byte ^ key;
+            }
+        }
+        let to = to.as_flattened();
+        to.get(..from.len()).unwrap_or(to)
+    }
+
     /// Masks what is plain, and unmasks what is masked.
     ///
     /// Eight bytes at a time, of which compilers make what the widest registers of a machine hold.
@@ -74,6 +91,8 @@ mod tests {
         ) {
             let expected: Vec<u8> =
                 bytes.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect();
+            let mut room = [[0; 8]; 13];
+            prop_assert_eq!(Mask::new(key).copy(&bytes, &mut room), &expected);
             let mut bytes = bytes;
             let cut = cut.min(bytes.len());
             let (front, back) = bytes.split_at_mut(cut);

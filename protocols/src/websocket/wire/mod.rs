@@ -22,6 +22,7 @@ mod violation;
 pub use close::CloseCode;
 pub use decoder::{Decoder, Rules, Scratch};
 pub use deflate::{Context, Deflater, Inflater};
+pub(super) use frame::SHORT;
 pub use frame::{EncodedHeader, Frame, Header, Opcode, encode};
 pub use mask::Mask;
 pub use message::{Event, Message};
