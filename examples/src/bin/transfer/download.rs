@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use examples::part::Part;
 use protocols::transfer::ftp::client::{self, Done, Entry, Failure, Features, Operation};
 use protocols::transfer::ftp::command::Command;
 use protocols::transfer::ftp::time::Timestamp;
 
 use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
 use crate::hash::Check;
-use crate::local::Part;
 use crate::task::{How, Next, Remarks, Report, Task};
 use crate::tree::Walk;
 use crate::url::shown;
@@ -163,6 +163,8 @@ impl Download {
                 Next::Do(Operation::Command(Command::Mdtm(remote)))
             }
             Stage::Modified => self.enter(Stage::Algorithm, features),
+            // What went into a pipe cannot be read again.
+            Stage::Algorithm if self.part.is_special() => self.enter(Stage::Transfer, features),
             Stage::Algorithm => match self.check.choose(self.how, features) {
                 Some(choice) => Next::Do(choice),
                 None => self.enter(Stage::Transfer, features),
@@ -250,7 +252,7 @@ impl Download {
             let remark = "it is here already".to_owned();
             return Next::Done(Report::Moved { bytes: 0, remark, told: None }, Vec::new());
         }
-        let have = if self.how.resume { self.part.length() } else { 0 };
+        let have = self.part.length().filter(|_| self.how.resume).unwrap_or(0);
         self.offset = match self.size {
             Some(size) if have > size => 0,
             _ => have,
@@ -258,7 +260,7 @@ impl Download {
         if self.offset > 0 && Some(self.offset) == self.size {
             return self.enter(Stage::Hash, features);
         }
-        match self.part.open(self.offset) {
+        match self.part.make_directory().and_then(|()| self.part.open(self.offset)) {
             Ok(file) => Next::Do(Operation::Get {
                 path: self.remote.clone(),
                 offset: self.offset,
