@@ -52,6 +52,16 @@ fn what_cannot_be_done_is_said_in_a_line() {
     scene.stop();
 }
 
+#[test]
+fn a_user_whose_directory_is_missing_is_an_error_of_the_command_line() {
+    let root = tempfile::tempdir().expect("a directory");
+    let root = root.path().to_str().expect("it is text");
+    let words = ["--root", root, "--ftp", "127.0.0.1:0", "--user", "ann:secret:/missing"];
+    let ended = run(TRANSFER, &[&["serve"], &words[..]].concat(), b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("ann: /missing: "), "{}", ended.errors);
+}
+
 #[cfg(unix)]
 #[test]
 fn get_writes_into_a_pipe_or_through_a_link_and_puts_no_file_in_its_place() {
