@@ -70,18 +70,28 @@ fn is_unread(error: &(dyn Error + 'static)) -> bool {
 }
 
 static NEVER_WAITS: AtomicBool = AtomicBool::new(false);
-static OUTPUT: Lines = Lines { missing: AtomicU64::new(0) };
-static ERRORS: Lines = Lines { missing: AtomicU64::new(0) };
+static OUTPUT: Lines = Lines::new();
+static ERRORS: Lines = Lines::new();
 
 /// What has become of the lines of a stream.
-struct Lines {
+#[derive(Debug, Default)]
+pub struct Lines {
     /// How many have been left out since one was written.
     missing: AtomicU64,
 }
 
 impl Lines {
-    /// Writes one, or part of it, or leaves it out; how many were left out before it.
-    fn write(&self, stream: &mut impl Stream, line: &str) -> io::Result<u64> {
+    const fn new() -> Self {
+        Self { missing: AtomicU64::new(0) }
+    }
+
+    /// Writes one to the stream that these are of, or part of it, or leaves it out if this program never waits; how many
+    /// were left out before it.
+    ///
+    /// # Errors
+    ///
+    /// If nobody reads it, or it cannot be stored.
+    pub fn write(&self, stream: &mut impl Stream, line: &str) -> io::Result<u64> {
         if !NEVER_WAITS.load(Ordering::Relaxed) {
             stream.write_all(line.as_bytes()).and_then(|()| stream.flush())?;
             return Ok(0);
@@ -111,12 +121,13 @@ const PATIENCE: Duration = Duration::from_millis(10);
 /// So much a pipe takes without waiting if it takes anything (`PIPE_BUF`).
 const AT_ONCE: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
+/// Where lines go, and can be asked whether they would have to wait.
 #[cfg(unix)]
-trait Stream: Write + AsFd {}
+pub trait Stream: Write + AsFd {}
 #[cfg(unix)]
 impl<S: Write + AsFd> Stream for S {}
 #[cfg(not(unix))]
-use Write as Stream;
+pub use Write as Stream;
 
 /// Whether a write of [`AT_ONCE`] returns at once.
 #[cfg(unix)]

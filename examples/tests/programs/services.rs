@@ -1,6 +1,7 @@
 //! The servers as services: what they say to a supervisor, which sockets they take from it, and how a successor takes
 //! over.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
@@ -86,33 +87,40 @@ fn a_server_says_when_it_is_out_of_descriptors_and_when_it_has_some_again() {
 /// A pipe has room for some hundred lines.
 #[test]
 fn a_log_that_nobody_reads_does_not_stop_a_server() {
-    let mut server = Command::new(WEB)
-        .args(["serve", ".", "--listen", "127.0.0.1:0", "--log", "-"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut output = BufReader::new(server.stdout.take().expect("it is piped"));
-    let mut line = String::new();
-    output.read_line(&mut line).expect("it listens");
-    let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
-    let mut client = connect(address.expect("an address").trim_end_matches('/'));
-    let mut writer = client.try_clone().expect("a descriptor");
-    thread::spawn(move || {
-        let more = "HEAD /missing HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3_000);
-        let last = "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
-        writer.write_all((more + last).as_bytes())
-    });
-    let mut answers = String::new();
-    client.read_to_string(&mut answers).expect("all are answered");
-    assert_eq!(answers.matches("HTTP/1.1 ").count(), 3_001);
-    kill_process(Pid::from_child(&server), Signal::TERM).expect("it runs");
-    let mut lines = String::new();
-    output.read_to_string(&mut lines).expect("it can be read");
-    let ended = server.wait_with_output().expect("it is ours");
-    let errors = String::from_utf8_lossy(&ended.stderr);
-    assert!(ended.status.success() && errors.contains("nobody reads it"), "{errors}");
-    assert!(lines.lines().count() < 3_000);
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    // It is open at both ends, and nobody reads.
+    let _held = File::options().read(true).write(true).open(&pipe).expect("it is there");
+    for log in ["-", pipe.to_str().expect("it is text")] {
+        let mut server = Command::new(WEB)
+            .args(["serve", ".", "--listen", "127.0.0.1:0", "--log", log])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut output = BufReader::new(server.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it listens");
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+        let mut client = connect(address.expect("an address").trim_end_matches('/'));
+        let mut writer = client.try_clone().expect("a descriptor");
+        thread::spawn(move || {
+            let more = "HEAD /missing HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3_000);
+            let last = "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+            writer.write_all((more + last).as_bytes())
+        });
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).expect("all are answered");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 3_001);
+        kill_process(Pid::from_child(&server), Signal::TERM).expect("it runs");
+        let mut lines = String::new();
+        output.read_to_string(&mut lines).expect("it can be read");
+        let ended = server.wait_with_output().expect("it is ours");
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && errors.contains("nobody reads it"), "{errors}");
+        assert!(lines.lines().count() < 3_000);
+    }
 }
 
 #[test]
