@@ -17,7 +17,8 @@ pub(crate) enum Target {
 
 impl Target {
     pub(crate) fn of(url: &Url, output: Option<&Path>, count: usize) -> Result<Self, String> {
-        if output == Some(Path::new("-")) {
+        // By that name it is another open file, and what is printed beside would be written over it.
+        if output == Some(Path::new("-")) || output == Some(Path::new("/dev/stdout")) {
             return Ok(Self::Stdout);
         }
         let name = name_of(url);
