@@ -11,6 +11,7 @@
 //! | [`names`] | nicks and channels of chat, as words on a command line |
 //! | [`output`] | standard output and error, whose readers may be gone |
 //! | [`page`] | a page for browsers: chat and files |
+//! | [`part`] | a file that is whole or called a part, and what is no file |
 //! | [`proxied`] | a server behind proxies: whom of them it believes |
 //! | [`stdin`] | standard input, which can only be read by waiting |
 //! | `control` | subcommands of a program that runs, over a Unix socket |
@@ -34,6 +35,7 @@ pub mod loops;
 pub mod names;
 pub mod output;
 pub mod page;
+pub mod part;
 pub mod proxied;
 #[cfg(unix)]
 pub mod service;

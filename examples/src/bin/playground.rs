@@ -162,6 +162,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::Builder::new().prefix("playground-").tempdir()?;
     let mut reactor = Reactor::<Playground>::new()?;
     stop::on_request(reactor.registry())?;
+    output::never_wait();
 
     let mut opener = Opener { registry: reactor.registry(), lines: Vec::new() };
     opener.tcp("echo", options.tcp.as_ref(), "127.0.0.1:7007", echo::listen)?;

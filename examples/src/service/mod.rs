@@ -5,6 +5,7 @@
 //! | `notify` | says to a supervisor that it is ready, alive, reloading, stopping (`sd_notify(3)`) |
 //! | `inherit` | takes over sockets (`sd_listen_fds(3)`) |
 //! | `run_as` | becomes another user, when the sockets are open |
+//! | `short` | says when there are no descriptors left |
 //! | `estate` | what one process at a time may have beside its sockets |
 //! | `upgrade` | starts a successor with its sockets, and leaves them to it |
 //!
@@ -15,6 +16,7 @@ mod estate;
 mod inherit;
 pub mod notify;
 mod run_as;
+mod short;
 mod upgrade;
 
 use std::error::Error;
@@ -22,7 +24,7 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use clap::Args;
-use reactor::{LoopGroup, OneLoop, Registry};
+use reactor::{LoopGroup, OneLoop, Registry, Signal, Stats};
 
 use crate::endpoint::seconds;
 use crate::tls::Served;
@@ -54,12 +56,15 @@ pub struct Service {
 
 /// Takes over the sockets that this process was started with, if any: those who listen at their addresses get
 /// them. It comes before other threads do anything; those of other
-/// loops wait until it is their turn.
+/// loops wait until it is their turn. SIGUSR1 prints what the loop has done, unless the server has more to tell.
 ///
 /// # Errors
 ///
-/// If a descriptor is none of a socket that a server can use.
-pub fn begin<App>(registry: &mut Registry<App>) -> Result<Service, Box<dyn Error>> {
+/// If a descriptor is none of a socket that a server can use, or the system has none left.
+pub fn begin<App: 'static>(registry: &mut Registry<App>) -> Result<Service, Box<dyn Error>> {
+    output::never_wait();
+    short::tell(registry);
+    registry.on_signal(Signal::User1, |registry, _| tell(registry.stats()))?;
     Ok(Service { predecessor: inherit::inherit(registry)? })
 }
 
@@ -78,6 +83,13 @@ pub fn begin_for_all<App: 'static>(
 ) -> Result<(), Box<dyn Error>> {
     let (group, registry) = (one.group().clone(), one.registry());
     let service = begin(registry)?;
+    let all = group.clone();
+    registry.on_signal(Signal::User1, move |registry, _| {
+        let told = |_: &mut Registry<App>, _: &mut App, all: Vec<_>| {
+            tell(all.into_iter().flatten().sum());
+        };
+        all.ask(registry, |registry, _| registry.stats(), told);
+    })?;
     let mut listening = open(registry, &group)?;
     listening.extend(tls.map(Served::to_string));
     stop::all_within(registry, &group, grace)?;
@@ -85,6 +97,11 @@ pub fn begin_for_all<App: 'static>(
     service.begin_serving(registry, &group, options, Estate::none())?;
     output::announce(&listening);
     Ok(())
+}
+
+/// Prints what loops have done.
+fn tell(stats: Stats) {
+    output::complain(stats.to_string().trim_end());
 }
 
 impl Service {

@@ -1,6 +1,7 @@
 //! The servers as services: what they say to a supervisor, which sockets they take from it, and how a successor takes
 //! over.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixDatagram;
@@ -53,6 +54,74 @@ const SERVERS: [(&str, &[&str], &str); 9] = [
     (RPC, &["serve"], "--listen"),
     (TORRENT, &["tracker"], "--listen"),
 ];
+
+#[test]
+fn every_server_prints_what_it_has_done_at_sigusr1_and_serves_on() {
+    for (program, words, option) in SERVERS {
+        let server = Program::start(program, &[words, &[option, "127.0.0.1:0"]].concat());
+        server.line();
+        server.signal(Signal::USR1);
+        if program == PROXY {
+            while !server.line().contains("clients") {}
+        } else {
+            server.error_with(" turns (");
+        }
+        server.stop();
+    }
+}
+
+#[test]
+fn a_server_says_when_it_is_out_of_descriptors_and_when_it_has_some_again() {
+    let script = r#"ulimit -n 32; exec "$0" serve --listen 127.0.0.1:0"#;
+    let server = Program::start("sh", &["-c", script, ECHO]);
+    let address = server.line();
+    let address = address.rsplit(' ').next().expect("it listens");
+    let clients: Vec<_> = (0..40).map(|_| connect(address)).collect();
+    assert!(server.error_line().starts_with("out of descriptors: "));
+    drop(clients);
+    // Whoever was in when it was told is not; nothing else was said meanwhile.
+    assert!(server.error_line().starts_with("there are descriptors again; "));
+    server.stop();
+}
+
+/// A pipe has room for some hundred lines.
+#[test]
+fn a_log_that_nobody_reads_does_not_stop_a_server() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    // It is open at both ends, and nobody reads.
+    let _held = File::options().read(true).write(true).open(&pipe).expect("it is there");
+    for log in ["-", pipe.to_str().expect("it is text")] {
+        let mut server = Command::new(WEB)
+            .args(["serve", ".", "--listen", "127.0.0.1:0", "--log", log])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut output = BufReader::new(server.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        output.read_line(&mut line).expect("it listens");
+        let address = line.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+        let mut client = connect(address.expect("an address").trim_end_matches('/'));
+        let mut writer = client.try_clone().expect("a descriptor");
+        thread::spawn(move || {
+            let more = "HEAD /missing HTTP/1.1\r\nHost: h\r\n\r\n".repeat(3_000);
+            let last = "HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
+            writer.write_all((more + last).as_bytes())
+        });
+        let mut answers = String::new();
+        client.read_to_string(&mut answers).expect("all are answered");
+        assert_eq!(answers.matches("HTTP/1.1 ").count(), 3_001);
+        kill_process(Pid::from_child(&server), Signal::TERM).expect("it runs");
+        let mut lines = String::new();
+        output.read_to_string(&mut lines).expect("it can be read");
+        let ended = server.wait_with_output().expect("it is ours");
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && errors.contains("nobody reads it"), "{errors}");
+        assert!(lines.lines().count() < 3_000);
+    }
+}
 
 #[test]
 fn every_server_takes_a_socket_tells_its_supervisor_and_is_replaced() {

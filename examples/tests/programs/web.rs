@@ -271,6 +271,8 @@ fn get_writes_into_a_pipe_or_a_device_and_puts_no_file_in_its_place() {
     let is_pipe = fs::metadata(&pipe).expect("it is there").file_type().is_fifo();
     assert!(is_pipe && left == 1, "it is a pipe, and nothing is beside it");
     assert!(reader.join().expect("it ends").expect("it can be read") == noise(LARGE));
+    let printed = prints(WEB, &["get", "--output", "/dev/stdout", &format!("{url}/large")]);
+    assert!(printed == noise(LARGE), "and nothing else");
     server.stop();
 }
 

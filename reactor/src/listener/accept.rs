@@ -213,6 +213,7 @@ impl<App> Registry<App> {
         if let State::Draining(_) = listener.state {
             return self.end_draining(key, listener, false);
         }
+        self.tell_of_accept_failure();
         self.rest(key, listener, self.ledger.limits.accept_rest);
         if !self.resting.contains(&key) {
             self.resting.push(key);

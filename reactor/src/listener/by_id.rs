@@ -201,6 +201,26 @@ impl<App> Registry<App> {
         Ok(())
     }
 
+    /// Has a closure called when a listener could not accept and rests, in want of descriptors, mostly: nobody else tells
+    /// of it, since it is served again when there are some. [`Stats::refused_no_descriptor`](crate::Stats::refused_no_descriptor)
+    /// says how many were turned away. It is called at the end of the turn, and for each listener at most once in
+    /// [`Limits::accept_rest`](crate::Limits::accept_rest). Setting it again replaces the closure.
+    pub fn on_accept_failure(&mut self, handler: impl FnMut(&mut Self, &mut App) + 'static) {
+        self.accept_failed = Some(Box::new(handler));
+    }
+
+    /// A listener could not accept.
+    pub(super) fn tell_of_accept_failure(&mut self) {
+        if self.accept_failed.is_some() {
+            self.defer(|registry, app| {
+                let Some(mut handler) = registry.accept_failed.take() else { return };
+                handler(registry, app);
+                // Unless the handler has put another in its place.
+                registry.accept_failed.get_or_insert(handler);
+            });
+        }
+    }
+
     /// Accepts nobody until [`resume_listener`](Self::resume_listener): whoever connects waits in the system's
     /// queue, and is turned away by the system when that is full.
     ///

@@ -140,7 +140,11 @@ pub struct Registry<App> {
     pool: Pool,
     #[cfg(all(unix, feature = "signals"))]
     pub(crate) signal_handlers: Vec<(crate::Signal, crate::signals::SignalHandler<App>)>,
+    /// [`on_accept_failure`](Self::on_accept_failure).
+    pub(crate) accept_failed: Option<AcceptFailed<App>>,
 }
+
+pub(crate) type AcceptFailed<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
 
 /// What is to be done when a connection has ended, behind its own protocol's `on_close`.
 pub(crate) struct AfterClose<App> {
@@ -223,6 +227,7 @@ impl<App> Registry<App> {
             away: Away::default(),
             #[cfg(all(unix, feature = "signals"))]
             signal_handlers: Vec::new(),
+            accept_failed: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `torrent create`: a torrent of files that are there.
 
 use std::error::Error;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use examples::bars::{self, Bars};
+use examples::part::write_whole;
 use examples::{output, torrents};
 use indicatif::BinaryBytes;
 use protocols::http::client::Url;
@@ -110,8 +111,14 @@ fn hash(draft: &Draft) -> Result<Metainfo, Box<dyn Error>> {
 }
 
 fn write(path: &Path, text: &[u8], force: bool) -> std::io::Result<()> {
-    let mut file = if force { File::create(path) } else { File::create_new(path) }?;
-    file.write_all(text)
+    if force {
+        return write_whole(path, text);
+    }
+    // It keeps out whatever has come there since it was looked.
+    let mut file = File::create_new(path)?;
+    file.write_all(text).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
 }
 
 fn now() -> Option<i64> {

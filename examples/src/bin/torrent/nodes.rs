@@ -1,10 +1,10 @@
 //! The file in which it is kept whom the DHT's node knows.
 
 use std::error::Error;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
+use examples::part::{Part, write_whole};
 use protocols::torrent::wire::DhtTable;
 
 use crate::file;
@@ -33,10 +33,9 @@ impl Kept {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // It is better known now than after an hour that nothing can be written there.
-                let fresh = fresh(path);
-                File::create(&fresh)
-                    .and_then(|_| fs::remove_file(&fresh))
-                    .map_err(|error| format!("{at}: {error}"))?;
+                let part = Part::of(path.clone());
+                part.open(0).map_err(|error| format!("{at}: {error}"))?;
+                part.discard();
                 return Ok(None);
             }
             Err(error) => return Err(format!("{at}: {error}").into()),
@@ -54,30 +53,14 @@ impl Kept {
         let Some(path) = &self.0 else {
             return Ok(());
         };
-        write(path, &table.write()).map_err(|error| format!("{}: {error}", path.display()))
+        write_whole(path, &table.write()).map_err(|error| format!("{}: {error}", path.display()))
     }
-}
-
-/// All of it or nothing, whenever the program may be killed, or the machine.
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let fresh = fresh(path);
-    let written = File::create(&fresh)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&fresh, path));
-    written.inspect_err(|_| {
-        let _ = fs::remove_file(&fresh);
-    })
-}
-
-/// Where it is written before it takes the other's place.
-fn fresh(path: &Path) -> PathBuf {
-    let mut fresh = path.as_os_str().to_owned();
-    fresh.push(".new");
-    fresh.into()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use examples::part::Part;
 use protocols::transfer::ftp::client::{self, Done, Entry, Failure, Features, Operation};
 use protocols::transfer::ftp::command::Command;
 use protocols::transfer::ftp::time::Timestamp;
 
 use crate::guess::{Guesses, guessed_name_here, is_known_as, reply};
 use crate::hash::Check;
-use crate::local::Part;
 use crate::task::{How, Next, Remarks, Report, Task};
 use crate::tree::Walk;
 use crate::url::shown;
@@ -131,7 +131,48 @@ impl Task for Download {
         self.enter(first, features)
     }
 
+<<<<<<< HEAD
     fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+=======
+    /// The step of a stage, or of the next one that has any.
+    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
+        self.stage = stage;
+        let remote = self.remote.clone();
+        match stage {
+            Stage::Size if features.size && self.size.is_none() => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
+            Stage::Size => self.enter(Stage::Modified, features),
+            Stage::Modified if features.modified && self.modified.is_none() => {
+                Next::Do(Operation::Command(Command::Mdtm(remote)))
+            }
+            Stage::Modified => self.enter(Stage::Algorithm, features),
+            // What went into a pipe cannot be read again.
+            Stage::Algorithm if self.part.is_special() => self.enter(Stage::Transfer, features),
+            Stage::Algorithm => match self.check.choose(self.how, features) {
+                Some(choice) => Next::Do(choice),
+                None => self.enter(Stage::Transfer, features),
+            },
+            Stage::Transfer => self.transfer(features),
+            Stage::Guess => self.guess(features),
+            Stage::Recheck if self.is_of_another_size() && features.size => {
+                Next::Do(Operation::Command(Command::Size(remote)))
+            }
+            Stage::Recheck => match self.check_size() {
+                Ok(()) => self.enter(Stage::Hash, features),
+                Err(wrong) => Next::Failed(wrong),
+            },
+            Stage::Hash => match self.check.question(remote) {
+                Some(question) => Next::Do(question),
+                None => self.enter(Stage::Finish, features),
+            },
+            Stage::Compare => self.compare(features),
+            Stage::Finish => self.finish("the size is right"),
+        }
+    }
+
+    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
+>>>>>>> trials
         let next = match (self.stage, outcome) {
             (Stage::Size, outcome) => {
                 self.size = reply(outcome).and_then(|reply| client::size(&reply));
@@ -265,7 +306,7 @@ impl Download {
             let remark = "it is here already".to_owned();
             return Next::Done(Report::Moved { bytes: 0, remark, told: None }, Vec::new());
         }
-        let have = if self.how.resume { self.part.length() } else { 0 };
+        let have = self.part.length().filter(|_| self.how.resume).unwrap_or(0);
         self.offset = match self.size {
             Some(size) if have > size => 0,
             _ => have,
@@ -273,7 +314,7 @@ impl Download {
         if self.offset > 0 && Some(self.offset) == self.size {
             return self.enter(Stage::Hash, features);
         }
-        match self.part.open(self.offset) {
+        match self.part.make_directory().and_then(|()| self.part.open(self.offset)) {
             Ok(file) => Next::Do(Operation::Get {
                 path: self.remote.clone(),
                 offset: self.offset,

@@ -206,7 +206,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let store = store(options)?;
     let mut reactor = Reactor::<Servers>::new()?;
     let service = service::begin(reactor.registry())?;
-    let everybody = Everybody::of(options)?;
+    let everybody = Everybody::of(options, &store)?;
     let tls = load_tls(options)?;
     let mut servers = servers(options, everybody.read()?, store.clone(), tls.as_ref());
     #[cfg(unix)]
@@ -309,8 +309,11 @@ pub(crate) struct Everybody {
 }
 
 impl Everybody {
-    fn of(options: &Options) -> Result<Self, Box<dyn Error>> {
+    fn of(options: &Options, store: &Store) -> Result<Self, Box<dyn Error>> {
         let hashed = |account: &Account| {
+            let Account { name, home, .. } = account;
+            // Nobody can log in without: it is better known now.
+            store.beneath(home).map_err(|error| format!("--user {name}: {home}: {error}"))?;
             let password = PasswordHash::of(&account.password)?;
             let user = User::new(password, account.home.clone(), Permissions::ALL);
             Ok::<_, Box<dyn Error>>((account.name.clone(), user))

@@ -2,11 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use examples::output;
+use examples::output::{self, Lines};
 use protocols::http::server::Record;
 
 /// What both servers can be told about their log.
@@ -43,7 +42,7 @@ impl LogOptions {
         };
         let format = self.log_format;
         let path = path.clone();
-        let is_failing = Cell::new(false);
+        let (is_failing, lines) = (Cell::new(false), Lines::default());
         Ok(Some(move |record: &Record| {
             let line = match format {
                 Format::Combined => record.combined(),
@@ -51,7 +50,8 @@ impl LogOptions {
             };
             let written = match &file {
                 None => output::say(line),
-                Some(file) => file.borrow_mut().write_all(format!("{line}\n").as_bytes()),
+                // It may be a pipe.
+                Some(file) => lines.write(&mut *file.borrow_mut(), &format!("{line}\n")).map(drop),
             };
             // A full disk, or a reader that has gone, does not stop the server. It is told once, until a line is written.
             if let (Err(error), false) = (&written, is_failing.replace(written.is_err())) {

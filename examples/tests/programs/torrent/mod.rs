@@ -52,6 +52,26 @@ fn value_of<'t>(label: &str, text: &'t str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(label)).map(str::trim)
 }
 
+#[cfg(unix)]
+#[test]
+fn a_torrent_that_cannot_be_written_leaves_nothing_and_what_was_there() {
+    let (here, file, _) = made(&[]);
+    let before = fs::read(&file).expect("it is there");
+    let place = here.path().to_str().expect("it is text");
+    let (data, new) = (format!("{place}/data"), format!("{place}/new.torrent"));
+    // No file may have a byte: each write fails, as on a full disk.
+    let script = r#"trap "" XFSZ; ulimit -f 0; exec "$0" create "$@""#;
+    for words in [&[&*new][..], &[&*file, "--force"]] {
+        let words = [&["-c", script, TORRENT, &data, "--output"], words].concat();
+        let ended = run("sh", &words, b"");
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(ended.errors.contains("too large"), "{}", ended.errors);
+    }
+    assert_eq!(fs::read(&file).expect("it is there"), before);
+    let left = fs::read_dir(here.path()).expect("it is there").count();
+    assert_eq!(left, 2, "the data and the torrent");
+}
+
 #[test]
 fn what_is_made_is_shown_and_right_until_somebody_changes_it() {
     let (here, file, link) = made(&["--tracker", "http://t.test/announce", "--private"]);

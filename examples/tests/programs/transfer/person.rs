@@ -52,6 +52,40 @@ fn what_cannot_be_done_is_said_in_a_line() {
 }
 
 #[test]
+fn a_user_whose_directory_is_missing_is_an_error_of_the_command_line() {
+    let root = tempfile::tempdir().expect("a directory");
+    let root = root.path().to_str().expect("it is text");
+    let words = ["--root", root, "--ftp", "127.0.0.1:0", "--user", "ann:secret:/missing"];
+    let ended = run(TRANSFER, &[&["serve"], &words[..]].concat(), b"");
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert!(ended.errors.contains("ann: /missing: "), "{}", ended.errors);
+}
+
+#[cfg(unix)]
+#[test]
+fn get_writes_into_a_pipe_or_through_a_link_and_puts_no_file_in_its_place() {
+    use std::os::unix::fs::FileTypeExt;
+    let scene = Scene::new();
+    let bytes = noise(300_000);
+    scene.place("large", &bytes);
+    let (pipe, link) = (scene.here("pipe"), scene.here("link"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    std::os::unix::fs::symlink("file", &link).expect("it can be made");
+    for url in [format!("ftp://{}/large", scene.ftp), format!("tftp://{}/large", scene.tftp)] {
+        let path = pipe.clone();
+        let reader = std::thread::spawn(move || fs::read(path));
+        scene.transfers(&["get", "-o", "pipe", &url]);
+        assert!(reader.join().expect("it ends").expect("it can be read") == bytes, "{url}");
+        scene.transfers(&["get", "-o", "link", &url]);
+        assert!(fs::read(scene.here("file")).expect("it is there") == bytes, "{url}");
+        fs::remove_file(scene.here("file")).expect("it is there");
+    }
+    assert!(link.is_symlink() && pipe.metadata().expect("it is there").file_type().is_fifo());
+    assert_eq!(fs::read_dir(&scene.here).expect("it is there").count(), 2);
+    scene.stop();
+}
+
+#[test]
 fn the_rest_is_done_though_something_fails() {
     let scene = Scene::new();
     scene.place("there", b"bytes");

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use examples::bars;
+use examples::part::Part;
 use indicatif::ProgressBar;
 use protocols::transfer::tftp::{
     self, Caller, ClientOptions, Code, Failure, Mode, Options, Patience, Terms,
@@ -13,7 +14,6 @@ use protocols::transfer::tftp::{
 use reactor::{Registry, SocketId};
 
 use super::{Workers, summary};
-use crate::local::Part;
 use crate::url::shown;
 
 /// A file that is to be fetched, or sent.
@@ -107,7 +107,8 @@ impl Workers {
         let named = |error: io::Error| format!("{}: {error}", local.display());
         let (begun, size) = match way {
             Way::Get => {
-                let file = packet_task.part().open(0).map_err(named)?;
+                let part = packet_task.part();
+                let file = part.make_directory().and_then(|()| part.open(0)).map_err(named)?;
                 (tftp::get(registry, server, remote, file, &options), None)
             }
             Way::Put => {

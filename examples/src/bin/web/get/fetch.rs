@@ -165,8 +165,8 @@ impl Fetch {
     fn name(&self) -> String {
         match &self.target {
             Target::Stdout => self.url.to_string(),
-            Target::Special(path) | Target::File(path) => {
-                path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            Target::File(part) => {
+                part.target().file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
         }
     }
@@ -269,7 +269,7 @@ impl Fetch {
         let line = match sink {
             // What was fetched is what is printed.
             Sink::Stdout => String::new(),
-            Sink::Special(_) | Sink::File { .. } => {
+            Sink::File(..) => {
                 format!(
                     "{}: {}",
                     self.name(),

@@ -137,10 +137,11 @@ fn get(options: &Options) -> Result<Code, (Code, String)> {
             .map_err(|why| (Code::NOT_WRITTEN, format!("{text}: {why}")))?;
         // The answer to HEAD has nothing to be put anywhere.
         let target = if asking.method == Method::HEAD { Target::Stdout } else { target };
-        if let Target::File(path) = &target
-            && !places.insert(path.clone())
+        if let Target::File(part) = &target
+            && !places.insert(part.target().to_owned())
         {
-            let why = format!("{text}: another URL is put into {} already", path.display());
+            let why =
+                format!("{text}: another URL is put into {} already", part.target().display());
             return Err((Code::USAGE, why));
         }
         waiting.push_back(Fetch::new(url, target, Rc::clone(&asking)));

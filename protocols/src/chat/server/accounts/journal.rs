@@ -223,10 +223,12 @@ fn write_new(path: &Path, number: u64, everything: &[u8]) -> io::Result<(File, u
     frame::write(&mut bytes, number, everything);
     let new = beside(path, "new");
     let mut file = private().create(true).truncate(true).open(&new)?;
-    file.write_all(&bytes)?;
     // Its bytes first, then its name: the other order can leave a name without bytes.
-    file.sync_all()?;
-    fs::rename(&new, path)?;
+    let written = file.write_all(&bytes).and_then(|()| file.sync_all());
+    written.and_then(|()| fs::rename(&new, path)).inspect_err(|_| {
+        // On a full disk it would take what room there is.
+        let _ = fs::remove_file(&new);
+    })?;
     sync_directory(path)?;
     Ok((file, bytes.len() as u64))
 }
