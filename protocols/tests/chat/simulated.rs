@@ -142,6 +142,18 @@ fn a_long_answer_counts_as_several_commands() {
 }
 
 #[test]
+fn a_question_that_takes_long_to_answer_counts_as_several_commands() {
+    let limits = Limits { flood_burst: 310, flood_rate: 1, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let nicks: String = (0..300).map(|at| format!("NICK ann{at}\r\n")).collect();
+    let masks = ["x*"; 150].join(",");
+    let says = format!("{REGISTER}{nicks}WHOWAS {masks}\r\nPING done\r\n");
+    let heard = hears(settings, &says, Duration::from_secs(20));
+    let [told, done] = [" 369 ", "PONG"].map(|text| when(&heard, text).expect("it is answered"));
+    assert!((7_900..8_100).contains(&(done - told)), "sixteen of nine that were left: {heard:?}");
+}
+
+#[test]
 fn lines_are_told_apart_by_time_though_the_clock_is_set_back() {
     let lines: String = (0..12).map(|at| format!("PRIVMSG #a :{at}\r\n")).collect();
     let says = format!(

@@ -1,4 +1,4 @@
-//! Long answers: they are given in pieces, one piece a turn of the loop whoever it is for, so that many who ask for much
+//! Long answers, and those that take long to find: they are given in pieces, one piece a turn of the loop whoever it is for, so that many who ask for much
 //! hold nobody else up; and each piece counts as a command, so that nobody asks for much all the time.
 //!
 //! ```text
@@ -16,7 +16,7 @@ use super::context::Context;
 
 /// Bytes of a piece.
 pub(super) const PIECE: u32 = 32 * 1024;
-/// What looking at a user or a channel counts as, in bytes of an answer, though it is not in it.
+/// What looking at a user or a channel counts as, in bytes of an answer, whether it is in it or not.
 const LOOK: usize = 16;
 
 impl Context<'_> {

@@ -15,7 +15,7 @@
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `talk`, `post`, `history`, `markers` | who speaks with whom; what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
-//! | `long_answers` | `WHO` and `LIST`, in pieces |
+//! | `long_answers` | `WHO`, `LIST` and others, in pieces |
 //! | `line` | a line on its way out, rendered once for all who get the same |
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |

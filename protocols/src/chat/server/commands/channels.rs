@@ -246,12 +246,9 @@ pub(super) fn topic(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn show_topic(ctx: &mut Context<'_>, name: &str) {
-    let visible = ctx
-        .server
-        .channels
-        .named(name)
-        .filter(|&channel| ctx.server.channels[channel].is_visible_to(ctx.me));
-    match visible {
+    let channels = &ctx.server.channels;
+    let is_visible = |&channel: &ChannelKey| channels[channel].is_visible_to(ctx.me);
+    match channels.named(name).filter(is_visible) {
         None => ctx.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]),
         Some(channel) if ctx.server.channels[channel].topic.is_none() => {
             ctx.numeric(numeric::RPL_NOTOPIC, &[&ctx.name_of(channel)]);

@@ -164,7 +164,7 @@ fn tell_channels(ctx: &mut Context<'_>, filters: &[Filter]) {
         room = left;
         listed.push(key);
     }
-    ctx.looks_at(ctx.server.channels.len());
+    ctx.looks_at(ctx.server.channels.len() * filters.len().max(1));
     ctx.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
     let end = |ctx: &mut Context<'_>| ctx.numeric(numeric::RPL_LISTEND, &[]);
     ctx.tell_at_length(listed.into_iter(), tell_channel, end);
