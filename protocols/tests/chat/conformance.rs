@@ -35,8 +35,7 @@ fn logs_in(actor: &mut Actor) {
 #[test]
 fn an_operator_of_the_server_takes_messages_back_wherever_they_were_said() {
     let stage = with_operator();
-    let mut ann = stage.enters_with("ann", CAPS);
-    let mut root = stage.enters_with("root", CAPS);
+    let (mut ann, mut root) = (stage.enters_with("ann", CAPS), stage.enters_with("root", CAPS));
     ann.joins("#a");
     let id = says_with_id(&mut ann, "PRIVMSG #a :advertising");
     root.says(&format!("REDACT #a {id}"));
@@ -69,8 +68,7 @@ fn what_nobody_said_cannot_be_taken_back() {
 #[test]
 fn what_is_not_there_cannot_be_taken_back() {
     let stage = Stage::new();
-    let mut ann = stage.enters_with("ann", CAPS);
-    let mut bob = stage.enters_with("bob", CAPS);
+    let (mut ann, mut bob) = (stage.enters_with("ann", CAPS), stage.enters_with("bob", CAPS));
     ann.joins("#a");
     bob.joins("#b");
     let id = says_with_id(&mut bob, "PRIVMSG #b :elsewhere");
@@ -89,8 +87,7 @@ fn what_is_not_there_cannot_be_taken_back() {
 #[test]
 fn what_was_said_in_private_is_taken_back_by_whoever_said_it() {
     let stage = stage_with_ann();
-    let mut ann = stage.enters_with("ann", CAPS);
-    let mut bob = stage.enters_with("bob", CAPS);
+    let (mut ann, mut bob) = (stage.enters_with("ann", CAPS), stage.enters_with("bob", CAPS));
     logs_in(&mut ann);
     let id = says_with_id(&mut ann, "PRIVMSG bob :secret");
     bob.hears("@msgid=* :ann PRIVMSG bob :secret");

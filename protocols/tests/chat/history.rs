@@ -160,8 +160,7 @@ fn no_private_line_is_lost_between_pages_that_meet_within_a_millisecond() {
     let hash = PasswordHash::of("sesame").expect("a hash");
     accounts.create("ann", hash, std::time::SystemTime::now()).expect("a new name");
     let stage = Stage::with_accounts(settings(), accounts);
-    let mut ann = stage.enters_with("ann", CAPS);
-    let mut bob = stage.enters("bob");
+    let (mut ann, mut bob) = (stage.enters_with("ann", CAPS), stage.enters("bob"));
     ann.says("NS IDENTIFY sesame");
     ann.hears_at_last("* NOTICE ann :You are logged in as *");
     let lines: String = (0..20).map(|at| format!("PRIVMSG bob :{at}\r\n")).collect();
@@ -280,8 +279,7 @@ fn no_conversation_is_lost_between_pages_of_targets() {
 fn what_is_asked_wrongly_fails_with_a_reason() {
     let limits = Limits { history_reply: 3, ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });
-    let mut ann = stage.enters_with("ann", CAPS);
-    let mut bob = stage.enters_with("bob", CAPS);
+    let (mut ann, mut bob) = (stage.enters_with("ann", CAPS), stage.enters_with("bob", CAPS));
     ann.joins("#a");
     says_ten(&mut ann, "#a");
     assert_eq!(asks(&mut ann, "LATEST #a * 100", "#a"), ["7", "8", "9"], "no more than promised");

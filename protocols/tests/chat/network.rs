@@ -69,6 +69,18 @@ impl Network {
         actor
     }
 
+    /// Somebody comes to each of these nodes.
+    fn enter<const N: usize>(&mut self, who: [(usize, &str); N]) -> [Actor; N] {
+        who.map(|(at, nick)| self.enters(at, nick, ""))
+    }
+
+    /// These join a channel, one after the other, which all nodes have heard of.
+    fn join<const N: usize>(&mut self, channel: &str, who: [(usize, &mut Actor); N]) {
+        for (at, actor) in who {
+            self.tells(at, actor, &format!("JOIN {channel}"));
+        }
+    }
+
     /// There is an account, on each node.
     fn has_account(&self, name: &str) {
         let hash = PasswordHash::of("sesame").expect("a hash");
@@ -217,8 +229,7 @@ fn ann_and_bob(caps: &str) -> (Network, Actor, Actor) {
 /// The same two in a channel, which ann has opened; both have heard all of that.
 fn ann_and_bob_in_a_room() -> (Network, Actor, Actor) {
     let (mut network, mut ann, mut bob) = ann_and_bob("");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     have_heard([&mut ann, &mut bob]);
     (network, ann, bob)
 }
@@ -267,11 +278,8 @@ fn as_json(effects: &[Effect]) -> Vec<Effect> {
 #[test]
 fn what_is_said_on_one_server_is_heard_on_all() {
     let mut network = Network::of(3);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    let mut cid = network.enters(2, "cid", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    let [mut ann, mut bob, mut cid] = network.enter([(0, "ann"), (1, "bob"), (2, "cid")]);
+    network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     ann.hears_at_last(":bob JOIN #room");
     bob.hears(":bob JOIN #room");
     bob.hears("353 = #room :@ann bob");
@@ -322,9 +330,7 @@ fn whox_has_no_address_for_who_is_elsewhere_by_a_name() {
 fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
     let mut network = Network::of(2);
     let mut ann = network.enters(0, "ann", "batch extended-join");
-    let mut old = network.enters(0, "old", "");
-    let mut bob = network.enters(1, "bob", "");
-    let mut cid = network.enters(1, "cid", "");
+    let [mut old, mut bob, mut cid] = network.enter([(0, "old"), (1, "bob"), (1, "cid")]);
     network.tells(0, &mut ann, "JOIN #room");
     network.tells(0, &mut old, "JOIN #room");
     network.tells(1, &mut bob, "JOIN #room,#other");
@@ -373,8 +379,7 @@ fn users_of_a_lost_node_quit_one_after_the_other_where_only_one_line_fits() {
     }
     ann.hears_all();
     network.loses(0, 1);
-    let batch = ann.hears("BATCH +* netsplit irc0.test irc1.test");
-    let batch = batch.split(' ').nth(2).expect("a name").trim_start_matches('+').to_owned();
+    let batch = batch_of(&ann.hears("BATCH +* netsplit irc0.test irc1.test"));
     for nick in ["bob", "cid", "dan"] {
         ann.hears(&format!("@batch={batch} :{nick} QUIT :irc0.test irc1.test"));
     }
@@ -386,12 +391,8 @@ fn users_of_a_lost_node_quit_one_after_the_other_where_only_one_line_fits() {
 #[test]
 fn whoever_keeps_a_channel_keeps_it_on_all_servers() {
     let mut network = Network::of(3);
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    let mut cid = network.enters(2, "cid", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
-    network.tells(2, &mut cid, "JOIN #room");
+    let [mut ann, mut bob, mut cid] = network.enter([(0, "ann"), (1, "bob"), (2, "cid")]);
+    network.join("#room", [(0, &mut ann), (1, &mut bob), (2, &mut cid)]);
     have_heard([&mut ann, &mut bob, &mut cid]);
 
     network.says(1, &mut bob, "TOPIC #room :mine");
@@ -454,8 +455,7 @@ fn two_who_set_something_at_once_see_the_same_in_the_end() {
 fn what_is_said_has_one_name_everywhere_and_is_remembered_everywhere() {
     let caps = "message-tags server-time echo-message batch draft/chathistory draft/multiline";
     let (mut network, mut ann, mut bob) = ann_and_bob(caps);
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     have_heard([&mut ann, &mut bob]);
     let tags = |line: &str| line.split(' ').next().expect("tags").to_owned();
 
@@ -548,8 +548,7 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
     let caps = "away-notify chghost setname draft/metadata-2 draft/message-redaction message-tags";
     let (mut network, mut ann, mut bob) = ann_and_bob(caps);
     has_operator(&network.stages[0]);
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     network.tells(0, &mut ann, "METADATA * SUB status");
     have_heard([&mut ann, &mut bob]);
     network.tells(1, &mut bob, "AWAY :tea");
@@ -608,11 +607,8 @@ fn of_two_of_one_name_the_older_keeps_it_and_nobody_is_killed() {
     network.splits();
     let mut first = network.enters(0, "ann", "");
     a_moment_passes();
-    let mut second = network.enters(1, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
-    network.tells(0, &mut first, "JOIN #room");
-    network.tells(1, &mut second, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    let [mut second, mut bob] = network.enter([(1, "ann"), (1, "bob")]);
+    network.join("#room", [(0, &mut first), (1, &mut second), (1, &mut bob)]);
     have_heard([&mut first, &mut second, &mut bob]);
     network.heals();
     let told = second.hears(":ann NICK :0*");
@@ -720,13 +716,9 @@ fn of_two_channels_of_one_name_the_older_stays_as_it_is() {
 #[test]
 fn an_operator_of_another_era_has_no_say_on_a_channel() {
     let mut network = Network::of(2);
-    let mut ann = network.enters(0, "ann", "");
-    let mut eve = network.enters(0, "eve", "");
-    let mut bob = network.enters(1, "bob", "");
-    let mut fay = network.enters(0, "fay", "");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(0, &mut eve, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    let [mut ann, mut eve, mut bob, mut fay] =
+        network.enter([(0, "ann"), (0, "eve"), (1, "bob"), (0, "fay")]);
+    network.join("#room", [(0, &mut ann), (0, &mut eve), (1, &mut bob)]);
     network.tells(0, &mut ann, "MODE #room +io bob");
     have_heard([&mut ann, &mut eve, &mut bob, &mut fay]);
     a_moment_passes();
@@ -771,8 +763,7 @@ fn an_invitation_of_an_era_that_has_ended_opens_nothing() {
 fn whether_a_channel_is_registered_the_accounts_say() {
     let mut network = Network::of(2);
     network.has_account("ann");
-    let mut ann = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
+    let [mut ann, mut bob] = network.enter([(0, "ann"), (1, "bob")]);
     network.says(0, &mut ann, "NS IDENTIFY sesame");
     ann.hears_at_last("* NOTICE ann :You are logged in as ann.");
     network.tells(0, &mut ann, "JOIN #room");
@@ -840,8 +831,7 @@ fn who_groups_a_nickname_owns_it_when_two_have_it() {
 fn what_another_server_is_asked_is_not_said_to_be_done() {
     let mut network = Network::of(2);
     network.has_account("ann");
-    let mut ghost = network.enters(0, "ann", "");
-    let mut bob = network.enters(1, "bob", "");
+    let [mut ghost, mut bob] = network.enter([(0, "ann"), (1, "bob")]);
     network.says(1, &mut bob, "NS IDENTIFY ann sesame");
     bob.hears_at_last("* NOTICE bob :You are logged in as ann.");
     network.carries();
@@ -859,8 +849,7 @@ fn who_joins_in_a_batch_is_told_of_as_if_alone() {
     let mut ann = network.enters(0, "ann", "batch away-notify draft/metadata-2");
     let mut bob = network.enters(1, "bob", "draft/metadata-2");
     network.tells(0, &mut ann, "METADATA * SUB status");
-    network.tells(0, &mut ann, "JOIN #room");
-    network.tells(1, &mut bob, "JOIN #room");
+    network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     network.tells(1, &mut bob, "AWAY :tea");
     network.tells(1, &mut bob, "METADATA * SET status :busy");
     network.loses(0, 1);

@@ -169,8 +169,7 @@ fn what_is_said_to_a_service_is_echoed_before_it_answers() {
 #[test]
 fn a_service_is_found_by_its_name_in_either_case_and_at_its_server() {
     let stage = Stage::new();
-    let mut ann = stage.enters_with("ann", "echo-message");
-    let mut bob = stage.enters("bob");
+    let (mut ann, mut bob) = (stage.enters_with("ann", "echo-message"), stage.enters("bob"));
     for target in ["NickServ", "NICKSERV", "nickserv@irc.test", "NickServ@IRC.TEST"] {
         ann.says(&format!("PRIVMSG {target} :INFO nobody"));
         ann.hears(":ann PRIVMSG NickServ :INFO nobody");

@@ -128,6 +128,32 @@ fn five_commands_at_once_and_then_two_a_second() {
 }
 
 #[test]
+fn a_long_answer_counts_as_several_commands() {
+    let limits = Limits { send_queue: 1024 * 1024, ..Limits::default() };
+    let motd = Some(vec!["m".repeat(400); 240]); // 103 KiB as it is told
+    let settings = Settings { limits, motd, ..Settings::default() };
+    let says = format!("{REGISTER}MOTD\r\nPING 0\r\nPING 1\r\nPING 2\r\n");
+    let heard = hears(settings, &says, Duration::from_secs(20));
+    assert_eq!(heard.iter().filter(|(_, line)| line.contains(":- mmm")).count(), 480);
+    let times = [0, 1, 2].map(|at| when(&heard, &format!("PONG chat.local :{at}")));
+    let [zero, one, two] = times.map(|time| time.expect("it is answered"));
+    assert!((480..520).contains(&(one - zero)), "one and three make four of five, not {times:?}");
+    assert!((480..520).contains(&(two - one)), "{times:?}");
+}
+
+#[test]
+fn a_question_that_takes_long_to_answer_counts_as_several_commands() {
+    let limits = Limits { flood_burst: 310, flood_rate: 1, ..Limits::default() };
+    let settings = Settings { limits, ..Settings::default() };
+    let nicks: String = (0..300).map(|at| format!("NICK ann{at}\r\n")).collect();
+    let masks = ["x*"; 150].join(",");
+    let says = format!("{REGISTER}{nicks}WHOWAS {masks}\r\nPING done\r\n");
+    let heard = hears(settings, &says, Duration::from_secs(20));
+    let [told, done] = [" 369 ", "PONG"].map(|text| when(&heard, text).expect("it is answered"));
+    assert!((7_900..8_100).contains(&(done - told)), "sixteen of nine that were left: {heard:?}");
+}
+
+#[test]
 fn lines_are_told_apart_by_time_though_the_clock_is_set_back() {
     let lines: String = (0..12).map(|at| format!("PRIVMSG #a :{at}\r\n")).collect();
     let says = format!(

@@ -264,6 +264,12 @@ impl Actor {
         lines
     }
 
+    /// How many lines have come that nobody has looked at.
+    pub(crate) fn heard_so_far(&mut self) -> usize {
+        self.receive();
+        self.lines.len()
+    }
+
     /// The next line, if it has come.
     #[cfg(feature = "cluster")]
     pub(crate) fn hears_if_any(&mut self) -> Option<String> {

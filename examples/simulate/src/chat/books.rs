@@ -86,6 +86,13 @@ impl Books {
                 let told = self.names.entry(channel.to_owned()).or_default();
                 told.extend(names.map(str::to_owned));
             }
+            // It is told in pieces, and true line by line.
+            "352" => {
+                let [channel, who] = [1, 5].map(|at| message.param(at).unwrap_or_default());
+                if self.channels.get(channel).is_some_and(|members| !members.contains(who)) {
+                    return Err(format!("{nick} is told that {who} is on {channel}"));
+                }
+            }
             "366" => self.compare(nick, message.param(1).unwrap_or_default())?,
             _ => {}
         }

@@ -240,6 +240,7 @@ impl User {
             0 | 1 => Self::say(transport, &format!("JOIN {channel}")),
             2 => self.take_nick(transport, crowd),
             3 => Self::say(transport, &format!("PART {channel}")),
+            4 if bits & 0x1_0000 == 0 => Self::say(transport, &format!("WHO {channel}")),
             4 => Self::say(transport, &format!("NAMES {channel}")),
             5 if bits & 0x1_0000 == 0 => Self::say(transport, "OPER root secret"),
             5 => Self::say(

@@ -11,25 +11,9 @@ use super::{Failure, Login, Options};
 use crate::chat::{Builder, Message};
 
 /// What is asked for, where the server has it.
-const WANTED: [&str; 17] = [
-    "account-notify",
-    "account-tag",
-    "away-notify",
-    "batch",
-    "cap-notify",
-    "chghost",
-    "draft/chathistory",
-    "echo-message",
-    "extended-join",
-    "invite-notify",
-    "message-tags",
-    "multi-prefix",
-    "sasl",
-    "server-time",
-    "setname",
-    "standard-replies",
-    "userhost-in-names",
-];
+const WANTED: &str = "account-notify account-tag away-notify batch cap-notify chghost \
+                      draft/chathistory echo-message extended-join invite-notify message-tags \
+                      multi-prefix sasl server-time setname standard-replies userhost-in-names";
 
 /// Bytes of an encoded password in one line (SASL 3.1).
 const CHUNK: usize = 400;
@@ -180,7 +164,7 @@ impl Handshake {
         let offers = |name: &str| {
             self.offered.iter().any(|it| it.split_once('=').map_or(it.as_str(), |it| it.0) == name)
         };
-        let wanted = WANTED.into_iter().filter(|name| match *name {
+        let wanted = WANTED.split(' ').filter(|name| match *name {
             "sasl" => self.login.is_some(),
             "echo-message" => self.wants_echo,
             "batch" | "draft/chathistory" => self.wants_history,

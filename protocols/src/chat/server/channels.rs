@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 use reactor::ConnectionId;
 use slotmap::SlotMap;
 
+pub(super) use super::accounts::Topic;
 use super::audience::Audience;
 use super::keys::{ChannelKey, UserKey};
 use super::line::Renderings;
@@ -44,13 +45,6 @@ pub(super) struct Channel {
     audience: Audience,
     /// It is in the settings, so it stays when the last member leaves.
     pub(super) is_permanent: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Topic {
-    pub(super) text: String,
-    pub(super) by: String,
-    pub(super) at: u64,
 }
 
 /// A member, with what is needed to send it a line.

@@ -111,6 +111,11 @@ impl<'a> Context<'a> {
         Some(if keeps { status.max(Status::ADMIN) } else { status })
     }
 
+    /// What a channel is called.
+    pub(super) fn name_of(&self, channel: ChannelKey) -> String {
+        self.server.channels[channel].name.to_string()
+    }
+
     /// Whether the user is still there: it may have quit, or killed itself.
     pub(super) fn is_there(&self) -> bool {
         self.server.users.get(self.me).is_some()
@@ -145,9 +150,7 @@ impl<'a> Context<'a> {
     }
 
     fn begin_numeric(&self, numeric: Numeric, params: &[&str]) -> Builder {
-        let builder =
-            Builder::new().source(&self.server.settings.name).command(&numeric.to_string());
-        let builder = builder.param(self.user().nick());
+        let builder = self.to_me(&numeric.to_string());
         params.iter().fold(builder, |builder, param| builder.param(presentable(param)))
     }
 
@@ -179,6 +182,11 @@ impl<'a> Context<'a> {
         Builder::new().source(&self.server.settings.name).command(command)
     }
 
+    /// A line that the server says to the user.
+    pub(super) fn to_me(&self, command: &str) -> Builder {
+        self.by_server(command).param(self.user().nick())
+    }
+
     /// A line that the user says.
     pub(super) fn by_me(&self, command: &str) -> Builder {
         Builder::new().source(&self.user().source).command(command)
@@ -194,16 +202,16 @@ impl<'a> Context<'a> {
         match &mut self.label {
             Some(label) => label.replies.push(line),
             None => {
-                let user = &self.server.users[self.me];
-                user.send(self.network, line.render(user.caps, None));
+                let user = &mut self.server.users[self.me];
+                user.answer(self.network, line.render(user.caps, None));
             }
         }
     }
 
     /// Says a few words to the user, as a service does.
     pub(super) fn notice(&mut self, from: &str, text: &str) {
-        let nick = self.user().nick().to_owned();
-        self.reply(Builder::new().source(from).command("NOTICE").param(&nick).text(text));
+        let notice = Builder::new().source(from).command("NOTICE");
+        self.reply(notice.param(self.user().nick()).text(text));
     }
 
     /// A line with the time of this turn; none, and counted, if it cannot be written.
@@ -362,11 +370,9 @@ impl<'a> Context<'a> {
     }
 
     fn tell_that_it_may_be_lost(&mut self) {
-        let nick = self.user().nick().to_owned();
-        let notice = self.by_server("NOTICE").param(&nick);
         let text =
             "The next answer is true until the server ends: it could not be written to the disk";
-        self.reply(notice.text(text));
+        self.reply(self.to_me("NOTICE").text(text));
     }
 
     /// The user's next lines wait, and what it is answered then bears the label of this command, as does
@@ -417,10 +423,10 @@ impl<'a> Context<'a> {
             _ if self.caps().has(Caps::BATCH) => self.wrap(&mut replies),
             _ => {}
         }
-        let user = &self.server.users[self.me];
+        let user = &mut self.server.users[self.me];
         for (at, line) in replies.iter().enumerate() {
             let label = (at == 0).then_some(text.as_str());
-            user.send(self.network, line.render(user.caps, label));
+            user.answer(self.network, line.render(user.caps, label));
         }
     }
 

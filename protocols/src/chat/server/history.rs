@@ -15,7 +15,7 @@
 //!
 //! When all conversations together are too large, the one that was silent for longest is forgotten.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use super::line::MessageId;
@@ -56,7 +56,7 @@ pub(super) struct History {
     /// Each conversation by when something was said in it last.
     ages: BTreeMap<u64, Talk>,
     /// The conversations of those without an account, by their serial number.
-    guests: BTreeMap<u64, Vec<Talk>>,
+    guests: BTreeMap<u64, BTreeSet<Talk>>,
     clock: u64,
     bytes: usize,
 }
@@ -141,7 +141,7 @@ impl History {
         }
         for party in [one, other] {
             if let Party::Connection(serial) = party {
-                self.guests.entry(*serial).or_default().push(talk.clone());
+                self.guests.entry(*serial).or_default().insert(talk.clone());
             }
         }
     }
@@ -442,6 +442,10 @@ mod tests {
         let all = (time(0), time(100));
         let targets = history.targets(&ann, |name| Some(name.to_string()), all, 10);
         assert_eq!(targets, [(time(9), "#a".to_owned()), (time(20), "guest".to_owned())]);
+        // However often it is forgotten, and begun again.
+        history.forget(&talk);
+        history.push(&talk, post(20), &names, 10, 1 << 20);
+        assert_eq!(history.guests[&7].len(), 1);
         history.forget_guest(7);
         assert_eq!(history.targets(&ann, |_| None, all, 10), []);
         assert_eq!(history.len(), 1);

@@ -1,7 +1,7 @@
 //! A registered channel as it was when it was last open: what the accounts have of it.
 
 use super::accounts;
-use super::channels::{Channel, Entry, List, Topic};
+use super::channels::{Channel, Entry, List};
 use super::modes::Flags;
 use crate::chat::wire::timestamp::Timestamp;
 
@@ -9,11 +9,7 @@ use crate::chat::wire::timestamp::Timestamp;
 pub(super) fn restore(channel: &mut Channel, registered: &accounts::Channel, by: &str) {
     let created = Timestamp::of(registered.registered());
     channel.created = created;
-    channel.topic = registered.topic().map(|topic| Topic {
-        text: topic.text.clone(),
-        by: topic.set_by.clone(),
-        at: topic.set_at,
-    });
+    channel.topic = registered.topic().cloned();
     let mut words = registered.modes().split(' ');
     let letters = words.next().unwrap_or_default();
     if !letters.is_empty() {

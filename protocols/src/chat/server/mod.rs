@@ -15,6 +15,7 @@
 //! | `leaving` | how a user goes: what the others see of it, once |
 //! | `talk`, `post`, `history`, `markers` | who speaks with whom; what was said, what is remembered of it, and how far who has read |
 //! | `whowas`, `monitor` | who was here; who waits for whom |
+//! | `long_answers` | `WHO`, `LIST` and others, in pieces |
 //! | `line` | a line on its way out, rendered once for all who get the same |
 //! | `network`, `on_loop` | what the server needs of a loop; the loop as that, and the call that opens a socket |
 //! | `welcome`, `offered` | what a user is greeted with, ISUPPORT among it; the capabilities there are |
@@ -45,6 +46,7 @@ mod label;
 mod leaving;
 mod limits;
 mod line;
+mod long_answers;
 mod markers;
 mod modes;
 mod monitor;
@@ -68,6 +70,7 @@ mod welcome;
 mod whowas;
 mod work;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -149,6 +152,8 @@ pub struct Server {
     longest_answer: usize,
     /// Whose passwords are looked at, and whose wait.
     hash_queue: HashQueue<Check<()>>,
+    /// Whose long answers wait, the next first.
+    answers: VecDeque<ConnectionId>,
     /// Since when, once there was a connection; and which life of the server this is.
     started: Option<Started>,
     by_address: Counts<IpAddr>,
@@ -189,6 +194,7 @@ impl Server {
             counters: Counters::default(),
             loader: None,
             hash_queue: HashQueue::new(),
+            answers: VecDeque::new(),
             started: None,
             by_address: Counts::new(),
             serial: 0,

@@ -32,6 +32,8 @@ pub(super) trait Network {
     fn tell_news(&mut self);
     /// Counts a connection as behind, until it has taken nearly all that is queued for it, or is gone.
     fn wait_for(&mut self, reader: ConnectionId, behind: &Rc<Cell<usize>>);
+    /// Has the next long answer go on when nothing is on the stack.
+    fn answer_next(&mut self);
     /// Has users of lost nodes who have yet to quit go on doing so after this time.
     fn go_on_leaving(&mut self, after: Duration);
     /// The time this turn began.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Registry};
+use reactor::{Address, ConnectionId, ListenOptions, ListenerId, OpenError, Pressure, Registry};
 
 use super::accounts::{Accounts, NotSaved};
 use super::network::{Network, Saver};
@@ -58,9 +58,7 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
             }
             if let Some(Saver { connection, result }) = waiting {
                 result.set(saved);
-                let _ = registry.with(connection, |session: &mut Session, transport, app| {
-                    session.go_on(transport, app, Ok(()));
-                });
+                go_on(registry, connection);
             }
         });
     }
@@ -88,6 +86,25 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
         }
     }
 
+    fn answer_next(&mut self) {
+        self.defer(|registry, app| {
+            let Some((asker, are_others)) = app.as_mut().next_answer() else { return };
+            if are_others {
+                registry.answer_next();
+            }
+            if let Ok(Pressure::High) = registry.pressure(asker) {
+                // If it has gone, nobody waits for the answer.
+                let _ = registry.when_drained(asker, move |registry, app, _| {
+                    if app.as_mut().queue_answer(asker) {
+                        registry.answer_next();
+                    }
+                });
+            } else {
+                go_on(registry, asker);
+            }
+        });
+    }
+
     fn go_on_leaving(&mut self, after: Duration) {
         let go_on = |registry: &mut Self, app: &mut App| app.as_mut().let_more_leave(registry);
         if self.after(after, go_on).is_err() {
@@ -110,4 +127,11 @@ impl<App: AsMut<Server> + 'static> Network for Registry<App> {
     fn statistics(&self) -> String {
         self.stats().to_string()
     }
+}
+
+/// What the user of a connection waited for is done.
+fn go_on<App: AsMut<Server> + 'static>(registry: &mut Registry<App>, connection: ConnectionId) {
+    let _ = registry.with(connection, |session: &mut Session, transport, app| {
+        session.go_on(transport, app, Ok(()));
+    });
 }

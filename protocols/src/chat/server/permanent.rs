@@ -15,7 +15,7 @@ impl Server {
             let channel = &mut self.channels[key];
             channel.created = at;
             if let Some(topic) = &mut channel.topic {
-                topic.at = at.seconds();
+                topic.set_at = at.seconds();
             }
         }
     }
@@ -50,8 +50,8 @@ impl Server {
             let channel = &mut self.channels[key];
             channel.is_permanent = true;
             if !permanent.topic.is_empty() {
-                let by = self.settings.name.clone();
-                channel.topic = Some(Topic { text: permanent.topic, by, at: at.seconds() });
+                let (set_by, set_at) = (self.settings.name.clone(), at.seconds());
+                channel.topic = Some(Topic { text: permanent.topic, set_by, set_at });
             }
         }
     }

@@ -8,6 +8,7 @@ use super::carrier::{Carrier, Next, Reading};
 use super::commands;
 use super::context::{Context, Then};
 use super::keys::UserKey;
+use super::long_answers::PIECE;
 use super::work::{TOO_BUSY, Work};
 use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
@@ -58,6 +59,9 @@ enum Pace {
     Settled(TokenBucket),
 }
 
+/// Bytes of answers that are charged at once: with the limits as they are, the longest `LIST` keeps its reader waiting for
+/// eight seconds.
+const MOST_OWED: u32 = 16 * PIECE;
 /// How many bursts a client has for what it says by itself before it is registered.
 const ARRIVAL: u32 = 4;
 
@@ -75,6 +79,21 @@ impl Pace {
         if let Self::Arriving(_) = self {
             *self = Self::Settled(TokenBucket::new(limits.flood_rate, limits.flood_burst));
         }
+    }
+
+    /// Pays for what its user was answered, a token for each piece; what cannot be paid is owed, and then there is no
+    /// token until then. What it is told by itself when it arrives is free.
+    fn pay(&mut self, now: Instant, answered: &mut u32) -> Result<(), Instant> {
+        let Self::Settled(bucket) = self else {
+            *answered = 0;
+            return Ok(());
+        };
+        *answered = (*answered).min(MOST_OWED);
+        while *answered >= PIECE {
+            bucket.take(now)?;
+            *answered -= PIECE;
+        }
+        Ok(())
     }
 
     /// Takes a token; if there is none, when there will be.
@@ -111,15 +130,22 @@ impl Session {
         transport.write(&self.carrier.framing().frame(line.into()));
     }
 
-    /// Whether there may be one more line now; if not, it is read when there may.
-    fn may_go_on<App>(&mut self, transport: &mut Transport<'_, App>) -> bool {
+    /// Takes a token for one more line, and gives the pace as it was before; if there is none, the line is read when there
+    /// is.
+    fn begin_line<App>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        answered: &mut u32,
+    ) -> Option<Pace> {
         let now = transport.registry().now();
-        match self.pace.take(now) {
-            Ok(()) => true,
+        let paid = self.pace.pay(now, answered);
+        let pace = self.pace;
+        match paid.and_then(|()| self.pace.take(now)) {
+            Ok(()) => Some(pace),
             Err(then) => {
                 transport.pause();
                 transport.set_timer(FLOOD, then.saturating_duration_since(now));
-                false
+                None
             }
         }
     }
@@ -148,14 +174,13 @@ impl Session {
                 server.disconnect(transport.registry(), key, other.refusal());
                 continue;
             }
-            let pace = self.pace;
-            if !self.may_go_on(transport) {
+            let Some(pace) = self.begin_line(transport, &mut server.users[key].answered) else {
                 if input.len() > server.settings.limits.receive_queue {
                     input.take_all();
                     server.disconnect(transport.registry(), key, "Excess Flood");
                 }
                 return;
-            }
+            };
             match self.carrier.next(transport, input, reading) {
                 Next::Line(line) => {
                     self.waiting = commands::handle(server, transport.registry(), key, line);

@@ -55,6 +55,8 @@ pub(super) struct User {
     pub(super) spoke: Instant,
     /// Tells it apart from all who were and will be connected.
     pub(super) serial: u64,
+    /// Bytes it was answered that it has not been charged for.
+    pub(super) answered: u32,
     pub(super) wrong_passwords: u32,
     pub(super) sasl: Option<Vec<u8>>,
     pub(super) draft: Option<Box<Draft>>,
@@ -129,6 +131,7 @@ impl User {
             signed_on: Timestamp::default(),
             spoke: now,
             serial,
+            answered: 0,
             wrong_passwords: 0,
             sasl: None,
             draft: None,
@@ -143,6 +146,17 @@ impl User {
         if let Some(connection) = self.connection {
             network.send(connection, line);
         }
+    }
+
+    /// Sends it what it has asked for, which it is charged for.
+    pub(super) fn answer(&mut self, network: &mut dyn Network, line: Bytes) {
+        self.charge(line.len());
+        self.send(network, line);
+    }
+
+    /// Charges it for so many bytes of an answer.
+    pub(super) fn charge(&mut self, bytes: usize) {
+        self.answered = self.answered.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
     }
 
     pub(super) fn is_registered(&self) -> bool {
@@ -185,7 +199,8 @@ fn host_of(peer: &Address) -> Rc<str> {
 /// All users, the nicknames they have claimed, and who is logged in to each account.
 #[derive(Default)]
 pub(super) struct Users {
-    users: SlotMap<UserKey, User>,
+    /// Each in a box, since the slots stay when thousands have gone.
+    users: SlotMap<UserKey, Box<User>>,
     nicks: BTreeMap<Folded, UserKey>,
     logged_in: BTreeMap<Rc<str>, BTreeSet<UserKey>>,
     walk: u64,
@@ -193,7 +208,7 @@ pub(super) struct Users {
 
 impl Users {
     pub(super) fn insert(&mut self, user: User) -> UserKey {
-        self.users.insert(user)
+        self.users.insert(Box::new(user))
     }
 
     /// Takes a user out, with its nickname. Its channels are left to the caller.
@@ -203,7 +218,7 @@ impl Users {
             self.nicks.remove(&nick.folded());
         }
         self.note_log_out(key, user.account.as_ref());
-        Some(user)
+        Some(*user)
     }
 
     /// Logs a user in to an account, or out.
@@ -234,7 +249,7 @@ impl Users {
 
     /// The user of a key, if it is still here.
     pub(super) fn get(&self, key: UserKey) -> Option<&User> {
-        self.users.get(key)
+        self.users.get(key).map(|user| &**user)
     }
 
     /// The registered user of a nickname.

@@ -24,22 +24,14 @@ impl Context<'_> {
         let network = self.server.settings.network.clone();
         let name = self.server.settings.name.clone();
         let source = self.source();
-        self.numeric_text(
-            numeric::RPL_WELCOME,
-            &[],
-            &format!("Welcome to the {network} Network, {source}"),
-        );
-        self.numeric_text(
-            numeric::RPL_YOURHOST,
-            &[],
-            &format!("Your host is {name}, running version {VERSION}"),
-        );
-        let since = self.server.started.map_or(self.clock, |started| started.at);
-        self.numeric_text(
-            numeric::RPL_CREATED,
-            &[],
-            &format!("This server was created {}", since.to_text()),
-        );
+        let since = self.server.started.map_or(self.clock, |started| started.at).to_text();
+        for (numeric, text) in [
+            (numeric::RPL_WELCOME, format!("Welcome to the {network} Network, {source}")),
+            (numeric::RPL_YOURHOST, format!("Your host is {name}, running version {VERSION}")),
+            (numeric::RPL_CREATED, format!("This server was created {since}")),
+        ] {
+            self.numeric_text(numeric, &[], &text);
+        }
         let params = [name.as_str(), VERSION, USER_MODES, CHANNEL_MODES, WITH_PARAMETER];
         self.numeric(numeric::RPL_MYINFO, &params);
         self.isupport();

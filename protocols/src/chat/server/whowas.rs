@@ -47,6 +47,10 @@ impl Whowas {
         self.0.truncate(most);
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Who has had a nickname, or one that fits a mask; at most so many.
     pub(super) fn find(&self, wanted: &[&str], most: usize) -> Vec<Gone> {
         let folded: Vec<_> = wanted.iter().map(|nick| Folded::of(nick)).collect();

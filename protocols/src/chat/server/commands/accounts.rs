@@ -47,11 +47,8 @@ pub(super) fn log_in(ctx: &mut Context<'_>, account: &str) {
     ctx.user_mut().wrong_passwords = 0;
     let source = ctx.source();
     ctx.log(&Event::LoggedIn { who: &source, account });
-    ctx.numeric_text(
-        numeric::RPL_LOGGEDIN,
-        &[&source, account],
-        &format!("You are now logged in as {account}"),
-    );
+    let text = format!("You are now logged in as {account}");
+    ctx.numeric_text(numeric::RPL_LOGGEDIN, &[&source, account], &text);
     set_account(ctx, Some(account));
     let nick = ctx.user().nick().to_owned();
     if foreign_owner(ctx, &nick).is_none() {

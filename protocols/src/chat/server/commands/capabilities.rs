@@ -62,8 +62,7 @@ fn show<Word: AsRef<str>>(
     let last = lines.len() - 1;
     for (at, line) in lines.iter().enumerate() {
         let names: Vec<_> = line.rsplit(' ').collect();
-        let nick = ctx.user().nick().to_owned();
-        let reply = ctx.by_server("CAP").param(&nick).param(subcommand);
+        let reply = ctx.to_me("CAP").param(subcommand);
         let reply = if at < last { reply.param("*") } else { reply };
         ctx.reply(reply.text(&names.join(" ")));
     }
@@ -158,9 +157,7 @@ fn store(server: &mut Server, user: UserKey, caps: Caps) {
 }
 
 fn answer(ctx: &mut Context<'_>, subcommand: &str, names: &str) {
-    let nick = ctx.user().nick().to_owned();
-    let line = ctx.by_server("CAP").param(&nick).param(subcommand).text(names);
-    ctx.reply(line);
+    ctx.reply(ctx.to_me("CAP").param(subcommand).text(names));
 }
 
 /// Bytes of a list on one line: what is left of 512 beside the source and the nickname.

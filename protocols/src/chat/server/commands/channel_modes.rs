@@ -113,7 +113,7 @@ fn may(
 
 fn refuse(ctx: &mut Context<'_>, channel: ChannelKey) {
     let is_member = ctx.server.channels[channel].has(ctx.me);
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let refusal = if is_member { numeric::ERR_CHANOPRIVSNEEDED } else { numeric::ERR_NOTONCHANNEL };
     ctx.numeric(refusal, &[&name]);
 }
@@ -165,7 +165,7 @@ pub(super) fn invalid(
     param: &str,
     text: &str,
 ) {
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let letter = letter.to_string();
     ctx.numeric_text(numeric::ERR_INVALIDMODEPARAM, &[&name, &letter, param], text);
 }
@@ -183,7 +183,7 @@ fn change_status(
         return None;
     };
     let nick = ctx.server.users[target].nick().to_owned();
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let is_member = ctx.server.channels[channel].has(target);
     if is_member && ctx.ask_home_for(target, channel, letter, on) {
         return None;
@@ -254,8 +254,7 @@ pub(super) fn grant(ctx: &mut Context<'_>, channel: ChannelKey, status: Status) 
     if !is_new {
         return;
     }
-    let (name, nick) =
-        (ctx.server.channels[channel].name.to_string(), ctx.user().nick().to_owned());
+    let (name, nick) = (ctx.name_of(channel), ctx.user().nick().to_owned());
     let line = ctx.by_server("MODE").param(&name).param("+qo").param(&nick).param(&nick);
     if let Some(line) = ctx.line(line) {
         channels::to_all(ctx, channel, &line);

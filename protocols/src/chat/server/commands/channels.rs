@@ -22,7 +22,7 @@ use crate::chat::wire::message::Message;
 use crate::chat::wire::numeric;
 use crate::chat::wire::numeric::Numeric;
 
-use super::{accounts, channel_modes, lists, markers, metadata_events, posting};
+use super::{accounts, channel_modes, kept_modes, lists, markers, metadata_events, posting};
 
 /// `JOIN #channel[,…] [key[,…]]`, or `JOIN 0` to leave all (RFC 2812, 3.2.1).
 pub(super) fn join(ctx: &mut Context<'_>, message: &Message<'_>) {
@@ -58,7 +58,7 @@ fn join_one(ctx: &mut Context<'_>, name: &str, key: &str) {
         None => open(ctx, wanted),
     };
     if let Some(refusal) = refusal(ctx, channel, key) {
-        let name = ctx.server.channels[channel].name.to_string();
+        let name = ctx.name_of(channel);
         // It may have been opened for this user, who is not let in.
         ctx.server.part(channel, ctx.me);
         return ctx.numeric(refusal, &[&name]);
@@ -201,7 +201,7 @@ pub(super) fn part(ctx: &mut Context<'_>, message: &Message<'_>) {
 /// Has a user be on a channel no more, and shows that.
 pub(in crate::chat::server) fn leave(ctx: &mut Context<'_>, channel: ChannelKey, reason: &str) {
     ctx.happens_on(channel);
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     ctx.publish(|_, user| Effect::Part { user, channel: name.clone(), reason: reason.to_owned() });
     let line = ctx.by_me("PART").param(&name);
     let line = ctx.my_line(if reason.is_empty() { line } else { line.text(reason) });
@@ -219,8 +219,7 @@ pub(super) fn own_channel(ctx: &mut Context<'_>, name: &str) -> Option<ChannelKe
         return None;
     };
     if !ctx.server.channels[channel].has(ctx.me) {
-        let name = ctx.server.channels[channel].name.to_string();
-        ctx.numeric(numeric::ERR_NOTONCHANNEL, &[&name]);
+        ctx.numeric(numeric::ERR_NOTONCHANNEL, &[&ctx.name_of(channel)]);
         return None;
     }
     Some(channel)
@@ -230,8 +229,7 @@ pub(super) fn own_channel(ctx: &mut Context<'_>, name: &str) -> Option<ChannelKe
 fn has_rank(ctx: &mut Context<'_>, channel: ChannelKey, rank: Status) -> bool {
     let status = ctx.rank(channel).unwrap_or_default();
     if !status.reaches(rank) {
-        let name = ctx.server.channels[channel].name.to_string();
-        ctx.numeric(numeric::ERR_CHANOPRIVSNEEDED, &[&name]);
+        ctx.numeric(numeric::ERR_CHANOPRIVSNEEDED, &[&ctx.name_of(channel)]);
     }
     status.reaches(rank)
 }
@@ -248,16 +246,12 @@ pub(super) fn topic(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn show_topic(ctx: &mut Context<'_>, name: &str) {
-    let visible = ctx
-        .server
-        .channels
-        .named(name)
-        .filter(|&channel| ctx.server.channels[channel].is_visible_to(ctx.me));
-    match visible {
+    let channels = &ctx.server.channels;
+    let is_visible = |&channel: &ChannelKey| channels[channel].is_visible_to(ctx.me);
+    match channels.named(name).filter(is_visible) {
         None => ctx.numeric(numeric::ERR_NOSUCHCHANNEL, &[name]),
         Some(channel) if ctx.server.channels[channel].topic.is_none() => {
-            let name = ctx.server.channels[channel].name.to_string();
-            ctx.numeric(numeric::RPL_NOTOPIC, &[&name]);
+            ctx.numeric(numeric::RPL_NOTOPIC, &[&ctx.name_of(channel)]);
         }
         Some(channel) => tell_topic(ctx, channel),
     }
@@ -266,7 +260,7 @@ fn show_topic(ctx: &mut Context<'_>, name: &str) {
 fn tell_topic(ctx: &mut Context<'_>, channel: ChannelKey) {
     let channel = &ctx.server.channels[channel];
     let name = channel.name.to_string();
-    if let Some(Topic { text, by, at }) = channel.topic.clone() {
+    if let Some(Topic { text, set_by: by, set_at: at }) = channel.topic.clone() {
         ctx.numeric_text(numeric::RPL_TOPIC, &[&name], &text);
         ctx.numeric(numeric::RPL_TOPICWHOTIME, &[&name, &by, &at.to_string()]);
     }
@@ -281,20 +275,13 @@ fn set_topic(ctx: &mut Context<'_>, name: &str, text: &str) {
         return;
     }
     let text = cut(text, ctx.server.settings.limits.topic_length).to_owned();
-    let (by, at) = (ctx.user().nick().to_owned(), ctx.clock.seconds());
-    let topic = (!text.is_empty()).then(|| Topic { text: text.clone(), by, at });
-    ctx.server.channels[channel].topic = topic.clone();
-    let name = ctx.server.channels[channel].name.to_string();
+    let (set_by, set_at) = (ctx.user().nick().to_owned(), ctx.clock.seconds());
+    let topic = (!text.is_empty()).then(|| Topic { text: text.clone(), set_by, set_at });
+    ctx.server.channels[channel].topic = topic;
     let told = show_topic_of(ctx, channel);
     let set = Set { item: TOPIC, about: "", value: Some(text) };
     ctx.note_changes(Some(ctx.me), channel, &[set], told);
-    if ctx.server.accounts.channel(&name).is_some() {
-        use crate::chat::server::accounts::Topic as Kept;
-        let kept = topic.map(|Topic { text, by, at }| Kept { text, set_by: by, set_at: at });
-        if ctx.server.accounts.keep_topic(&name, kept).is_ok() {
-            ctx.save();
-        }
-    }
+    kept_modes::keep(ctx, channel);
 }
 
 /// Shows everybody on a channel that the user has set the topic.
@@ -358,7 +345,7 @@ fn invite_one(ctx: &mut Context<'_>, nick: &str, name: &str) {
         return;
     }
     let nick = ctx.server.users[guest].nick().to_owned();
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     if ctx.server.channels[channel].has(guest) {
         return ctx.numeric(numeric::ERR_USERONCHANNEL, &[&nick, &name]);
     }
@@ -375,7 +362,7 @@ pub(in crate::chat::server) fn invited(ctx: &mut Context<'_>, guest: UserKey, ch
     let invitation = ctx.server.channels[channel].invitation();
     remember_invitation(&mut ctx.server.users[guest].invitations, invitation, most);
     let nick = ctx.server.users[guest].nick().to_owned();
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     ctx.publish(|server, by| Effect::Invite {
         by,
         user: server.user_id(guest),
@@ -426,7 +413,7 @@ fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
     let Some(target) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let Some(theirs) = ctx.server.channels[channel].status(target) else {
         return ctx.numeric(numeric::ERR_USERNOTINCHANNEL, &[nick, &name]);
     };
@@ -455,7 +442,7 @@ pub(in crate::chat::server) fn put_out(
     target: UserKey,
     reason: &str,
 ) {
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let nick = ctx.server.users[target].nick().into();
     let told = show_event(ctx, channel, "KICK", vec![nick], Some(reason.to_owned()));
     let (by, created) = (ctx.server.user_id(ctx.me), ctx.server.channels[channel].created);

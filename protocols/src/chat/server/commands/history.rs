@@ -41,15 +41,12 @@ pub(super) fn chathistory(ctx: &mut Context<'_>, message: &Message<'_>) {
     };
     match talk(ctx, target) {
         Some(talk) => show(ctx, target, &talk, range, most),
-        None => fail(
-            ctx,
-            &subcommand,
-            "INVALID_TARGET",
-            &[target],
-            "You cannot see what was said there",
-        ),
+        None => fail(ctx, &subcommand, "INVALID_TARGET", &[target], OUT_OF_SIGHT),
     }
 }
+
+/// Why there is nothing to be read, or taken back.
+pub(super) const OUT_OF_SIGHT: &str = "You cannot see what was said there";
 
 fn fail(ctx: &mut Context<'_>, subcommand: &str, code: &str, params: &[&str], text: &str) {
     let params: Vec<_> = std::iter::once(&subcommand).chain(params).copied().collect();

@@ -1,8 +1,7 @@
 //! What a registered channel is, so that it is known when it is opened again: its modes, lists and topic, in the accounts.
 
 use crate::chat::server::Server;
-use crate::chat::server::accounts;
-use crate::chat::server::channels::{List, Topic};
+use crate::chat::server::channels::List;
 use crate::chat::server::context::Context;
 use crate::chat::server::keys::ChannelKey;
 
@@ -28,11 +27,8 @@ pub(super) fn remember(server: &mut Server, key: ChannelKey) -> bool {
         }
     }
     params.insert(0, letters.replace('r', ""));
-    let topic = channel.topic.clone().map(|Topic { text, by, at }| accounts::Topic {
-        text,
-        set_by: by,
-        set_at: at,
-    });
+    let topic = channel.topic.clone();
+    // Of two that are to be kept one may be too long.
     server.accounts.keep_modes(&name, &params.join(" ")).is_ok()
-        && server.accounts.keep_topic(&name, topic).is_ok()
+        | server.accounts.keep_topic(&name, topic).is_ok()
 }

@@ -58,8 +58,7 @@ fn all_names(ctx: &mut Context<'_>) {
 /// Who is on a channel, and that this is all.
 pub(super) fn tell_names(ctx: &mut Context<'_>, channel: ChannelKey) {
     tell_members(ctx, channel);
-    let name = ctx.server.channels[channel].name.to_string();
-    ctx.numeric(numeric::RPL_ENDOFNAMES, &[&name]);
+    ctx.numeric(numeric::RPL_ENDOFNAMES, &[&ctx.name_of(channel)]);
 }
 
 fn tell_members(ctx: &mut Context<'_>, key: ChannelKey) {
@@ -116,7 +115,7 @@ impl Filter {
 
     fn fits(&self, channel: &Channel, now: Timestamp) -> bool {
         let age = |second: u64| now.seconds().saturating_sub(second);
-        let topic_age = channel.topic.as_ref().map(|topic| age(topic.at));
+        let topic_age = channel.topic.as_ref().map(|topic| age(topic.set_at));
         match self {
             Self::Mask(mask) => mask::matches(mask, channel.name.as_str()),
             Self::NotMask(mask) => !mask::matches(mask, channel.name.as_str()),
@@ -141,6 +140,10 @@ pub(super) fn list(ctx: &mut Context<'_>, message: &Message<'_>) {
     let words = message.param(0).unwrap_or_default();
     let words = words.split(',').filter(|word| !word.is_empty());
     let filters: Vec<_> = words.filter_map(Filter::parse).take(FILTERS).collect();
+    ctx.answer_in_turn(move |ctx| tell_channels(ctx, &filters));
+}
+
+fn tell_channels(ctx: &mut Context<'_>, filters: &[Filter]) {
     let (masks, others): (Vec<_>, Vec<_>) =
         filters.iter().partition(|filter| matches!(filter, Filter::Mask(_)));
     let fits = |channel: &Channel| {
@@ -150,7 +153,7 @@ pub(super) fn list(ctx: &mut Context<'_>, message: &Message<'_>) {
     // ISUPPORT SAFELIST
     let mut room = ctx.server.longest_answer();
     let mut listed = Vec::new();
-    for (_, channel) in ctx.server.channels.iter() {
+    for (key, channel) in ctx.server.channels.iter() {
         if !channel.is_visible_to(ctx.me) || !fits(channel) {
             continue;
         }
@@ -159,11 +162,19 @@ pub(super) fn list(ctx: &mut Context<'_>, message: &Message<'_>) {
             break;
         };
         room = left;
-        listed.push((channel.name.to_string(), channel.len().to_string(), topic.to_owned()));
+        listed.push(key);
     }
+    ctx.looks_at(ctx.server.channels.len() * filters.len().max(1));
     ctx.numeric_text(numeric::RPL_LISTSTART, &["Channel"], numeric::RPL_LISTSTART.text());
-    for (name, users, topic) in &listed {
-        ctx.numeric_text(numeric::RPL_LIST, &[name, users], topic);
-    }
-    ctx.numeric(numeric::RPL_LISTEND, &[]);
+    let end = |ctx: &mut Context<'_>| ctx.numeric(numeric::RPL_LISTEND, &[]);
+    ctx.tell_at_length(listed.into_iter(), tell_channel, end);
+}
+
+fn tell_channel(ctx: &mut Context<'_>, key: ChannelKey) {
+    // It may have gone, or become secret, since the answer began.
+    let channel = ctx.server.channels.get(key).filter(|channel| channel.is_visible_to(ctx.me));
+    let Some(channel) = channel else { return };
+    let (name, users) = (channel.name.to_string(), channel.len().to_string());
+    let topic = channel.topic.as_ref().map(|topic| topic.text.clone()).unwrap_or_default();
+    ctx.numeric_text(numeric::RPL_LIST, &[&name, &users], &topic);
 }

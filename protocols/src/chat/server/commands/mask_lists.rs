@@ -29,7 +29,7 @@ pub(super) fn change(
         return None;
     }
     let (by, at) = (ctx.source().to_string(), ctx.clock.seconds());
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     let entries = ctx.server.channels[channel].list_mut(list);
     let known = entries.iter().position(|entry| entry.mask.eq_ignore_ascii_case(&mask));
     match (on, known) {
@@ -57,7 +57,7 @@ pub(super) fn tell(ctx: &mut Context<'_>, channel: ChannelKey, list: List) {
         List::Exceptions => (numeric::RPL_EXCEPTLIST, numeric::RPL_ENDOFEXCEPTLIST),
         List::Invitations => (numeric::RPL_INVEXLIST, numeric::RPL_ENDOFINVEXLIST),
     };
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     if ctx.server.channels[channel].is_visible_to(ctx.me) {
         for Entry { mask, by, at } in ctx.server.channels[channel].list(list).to_vec() {
             ctx.numeric(entry_numeric, &[&name, &mask, &by, &at.to_string()]);

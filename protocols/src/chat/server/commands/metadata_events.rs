@@ -79,8 +79,7 @@ pub(super) fn tell_channel(ctx: &mut Context<'_>, channel: ChannelKey, keys: &[S
         return;
     }
     if ctx.server.channels[channel].len() > ctx.server.settings.limits.metadata_at_once {
-        let name = ctx.server.channels[channel].name.to_string();
-        return ctx.numeric(numeric::RPL_METADATASYNCLATER, &[&name]);
+        return ctx.numeric(numeric::RPL_METADATASYNCLATER, &[&ctx.name_of(channel)]);
     }
     for (name, key, value) in events(ctx, Owner::Channel(channel), keys) {
         let line = event(ctx, ctx.me, &ctx.server.name(), &name, &key, Some(&value));

@@ -307,11 +307,8 @@ fn refuse(
             ctx.fail(&command, "INVALID_UTF8", &[], "The line is not UTF-8");
         }
         ParseError::Control => {
-            ctx.numeric_text(
-                numeric::ERR_UNKNOWNERROR,
-                &[&command],
-                "The line holds a NUL, CR or LF",
-            );
+            let text = "The line holds a NUL, CR or LF";
+            ctx.numeric_text(numeric::ERR_UNKNOWNERROR, &[&command], text);
         }
     }
     ctx.finish()

@@ -70,8 +70,6 @@ pub(super) fn show(ctx: &mut Context<'_>, before: UserModes) {
         ctx.publish(|_, user| Effect::UserModes { user, modes: after.text() });
     }
     if !text.is_empty() {
-        let nick = ctx.user().nick().to_owned();
-        let line = ctx.by_me("MODE").param(&nick).param(&text);
-        ctx.reply(line);
+        ctx.reply(ctx.by_me("MODE").param(ctx.user().nick()).param(&text));
     }
 }

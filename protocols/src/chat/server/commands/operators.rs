@@ -178,12 +178,8 @@ pub(super) fn chghost(ctx: &mut Context<'_>, message: &Message<'_>) {
     };
     let nick = ctx.server.users[user].nick().to_owned();
     if ctx.ask_home(user, |_, user| Effect::Host { user, host: host.to_owned() }) {
-        return ctx.note(
-            "CHGHOST",
-            "ASKED",
-            &[&nick, host],
-            "The user's server is asked to change it",
-        );
+        let text = "The user's server is asked to change it";
+        return ctx.note("CHGHOST", "ASKED", &[&nick, host], text);
     }
     set_host(ctx, user, host);
     ctx.note("CHGHOST", "CHANGED", &[&nick, host], "The host is changed");

@@ -54,19 +54,14 @@ pub(super) fn tell_lusers(ctx: &mut Context<'_>) {
     let others = ctx.server.other_servers().len();
     let unknown = (counters.open - users).to_string();
     let channels = ctx.server.channels.len().to_string();
-    ctx.numeric_text(
-        numeric::RPL_LUSERCLIENT,
-        &[],
-        &format!("There are {visible} users and {invisible} invisible on {} servers", others + 1),
-    );
+    let servers = others + 1;
+    let text = format!("There are {visible} users and {invisible} invisible on {servers} servers");
+    ctx.numeric_text(numeric::RPL_LUSERCLIENT, &[], &text);
     ctx.numeric(numeric::RPL_LUSEROP, &[&counters.operators.to_string()]);
     ctx.numeric(numeric::RPL_LUSERUNKNOWN, &[&unknown]);
     ctx.numeric(numeric::RPL_LUSERCHANNELS, &[&channels]);
-    ctx.numeric_text(
-        numeric::RPL_LUSERME,
-        &[],
-        &format!("I have {users} clients and {others} servers"),
-    );
+    let text = format!("I have {users} clients and {others} servers");
+    ctx.numeric_text(numeric::RPL_LUSERME, &[], &text);
     let most_everywhere = counters.most_everywhere.max(most);
     for (numeric, which, users, most) in [
         (numeric::RPL_LOCALUSERS, "local", users, most),
@@ -185,6 +180,11 @@ pub(super) fn links(ctx: &mut Context<'_>, _: &Message<'_>) {
 
 /// `MAP`: each server hears all others, so the tree has one branch for each.
 pub(super) fn map(ctx: &mut Context<'_>, _: &Message<'_>) {
+    ctx.answer_in_turn(tell_map);
+}
+
+fn tell_map(ctx: &mut Context<'_>) {
+    ctx.looks_at(ctx.server.users.len());
     for (at, (server, users)) in ctx.server.servers().into_iter().enumerate() {
         let branch = if at == 0 { "" } else { "|- " };
         let word = if users == 1 { "user" } else { "users" };

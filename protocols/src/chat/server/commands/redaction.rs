@@ -21,12 +21,7 @@ pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
     };
     let user = ctx.reach(target);
     let Some(talk) = history::talk(ctx, target).or_else(|| watched(ctx, target)) else {
-        return ctx.fail(
-            "REDACT",
-            "INVALID_TARGET",
-            &[target],
-            "You cannot see what was said there",
-        );
+        return ctx.fail("REDACT", "INVALID_TARGET", &[target], history::OUT_OF_SIGHT);
     };
     let id = text.parse().ok();
     let found = id.and_then(|id| ctx.server.history.find(&talk, id));

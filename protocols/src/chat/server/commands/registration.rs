@@ -125,9 +125,7 @@ pub(super) fn ping(ctx: &mut Context<'_>, message: &Message<'_>) {
     match message.param(0) {
         None | Some("") => ctx.numeric(numeric::ERR_NOORIGIN, &[]),
         Some(token) => {
-            let name = ctx.server.settings.name.clone();
-            let line = ctx.by_server("PONG").param(&name).text(token);
-            ctx.reply(line);
+            ctx.reply(ctx.by_server("PONG").param(&ctx.server.settings.name).text(token));
         }
     }
 }

@@ -2,8 +2,10 @@
 //! by a `PRIVMSG` to NickServ or ChanServ; a `NOTICE` is never answered (RFC 1459, 4.4.2), and tags alone say
 //! nothing to them.
 
+use std::fmt;
+
 use crate::chat::server::Event;
-use crate::chat::server::accounts::{NotAdded, NotSaved};
+use crate::chat::server::accounts::NotAdded;
 use crate::chat::server::context::{Context, cut};
 use crate::chat::server::modes::Status;
 use crate::chat::server::post::Text;
@@ -102,14 +104,22 @@ pub(super) fn say(ctx: &mut Context<'_>, service: &str, text: &str) {
 
 /// Has a change saved, and says then that it is made.
 fn save_and_say(ctx: &mut Context<'_>, service: &'static str, text: String) {
+    save_and(ctx, service, move |ctx| say(ctx, service, &text));
+}
+
+/// Has a change saved, and goes on then, unless the network has not taken it: it is taken back.
+fn save_and(
+    ctx: &mut Context<'_>,
+    service: &'static str,
+    then: impl FnOnce(&mut Context<'_>) + 'static,
+) {
     ctx.save_and(move |ctx, kept| match kept {
-        Ok(()) => say(ctx, service, &text),
+        Ok(()) => then(ctx),
         Err(error) => say_refused(ctx, service, &error),
     });
 }
 
-/// The network has not taken a change, which is taken back.
-fn say_refused(ctx: &mut Context<'_>, service: &str, error: &NotSaved) {
+fn say_refused(ctx: &mut Context<'_>, service: &str, error: &impl fmt::Display) {
     say(ctx, service, &format!("That was not done: {error}."));
 }
 
@@ -203,18 +213,15 @@ fn group(ctx: &mut Context<'_>, nick: &str) {
     match ctx.server.accounts.add_nick(&account, nick) {
         Ok(()) => {
             let text = format!("{nick} belongs to {account} now.");
-            ctx.save_and(move |ctx, kept| match kept {
-                Ok(()) => {
-                    ctx.server.note_nicks_of(&account);
-                    say(ctx, NICKSERV, &text);
-                }
-                Err(error) => say_refused(ctx, NICKSERV, &error),
+            save_and(ctx, NICKSERV, move |ctx| {
+                ctx.server.note_nicks_of(&account);
+                say(ctx, NICKSERV, &text);
             });
         }
         Err(NotAdded::Taken { owner }) => {
             say(ctx, NICKSERV, &format!("{nick} belongs to {owner}."));
         }
-        Err(error) => say(ctx, NICKSERV, &format!("That was not done: {error}.")),
+        Err(error) => say_refused(ctx, NICKSERV, &error),
     }
 }
 
@@ -260,12 +267,9 @@ fn drop_account(ctx: &mut Context<'_>, name: &str) {
     };
     // It is the user's own, so that it is there.
     let _ = ctx.server.forget_account(&account);
-    ctx.save_and(move |ctx, kept| match kept {
-        Ok(()) => {
-            say(ctx, NICKSERV, &format!("The account {account} is gone."));
-            ctx.server.log_out_all(ctx.network, &account);
-        }
-        Err(error) => say_refused(ctx, NICKSERV, &error),
+    save_and(ctx, NICKSERV, move |ctx| {
+        say(ctx, NICKSERV, &format!("The account {account} is gone."));
+        ctx.server.log_out_all(ctx.network, &account);
     });
 }
 
@@ -308,16 +312,13 @@ fn register_channel(ctx: &mut Context<'_>, name: &str) {
     if ctx.server.channels[channel].is_permanent {
         return say(ctx, CHANSERV, "That channel is the server's own.");
     }
-    let name = ctx.server.channels[channel].name.to_string();
+    let name = ctx.name_of(channel);
     match ctx.server.accounts.register_channel(&name, &account, ctx.clock.system()) {
         Ok(()) => {
             kept_modes::remember(ctx.server, channel);
-            ctx.save_and(move |ctx, kept| match kept {
-                Ok(()) => channel_registered(ctx, &name),
-                Err(error) => say_refused(ctx, CHANSERV, &error),
-            });
+            save_and(ctx, CHANSERV, move |ctx| channel_registered(ctx, &name));
         }
-        Err(error) => say(ctx, CHANSERV, &format!("That was not done: {error}.")),
+        Err(error) => say_refused(ctx, CHANSERV, &error),
     }
 }
 
@@ -341,14 +342,11 @@ fn drop_channel(ctx: &mut Context<'_>, name: &str) {
     // It is the user's own, so that it is there.
     let _ = ctx.server.accounts.drop_channel(name);
     let name = name.to_owned();
-    ctx.save_and(move |ctx, kept| match kept {
-        Ok(()) => {
-            if let Some(channel) = ctx.server.channels.named(&name) {
-                ctx.server.set_registered(channel, false);
-            }
-            say(ctx, CHANSERV, &format!("{name} is nobody's now."));
+    save_and(ctx, CHANSERV, move |ctx| {
+        if let Some(channel) = ctx.server.channels.named(&name) {
+            ctx.server.set_registered(channel, false);
         }
-        Err(error) => say_refused(ctx, CHANSERV, &error),
+        say(ctx, CHANSERV, &format!("{name} is nobody's now."));
     });
 }
 

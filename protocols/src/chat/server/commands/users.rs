@@ -95,12 +95,17 @@ fn tell_channels(ctx: &mut Context<'_>, key: UserKey, nick: &str) {
 
 /// `WHOWAS nick[,…] [count]` (RFC 2812, 3.6.3): the latest first.
 pub(super) fn whowas(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let Some(nicks) = message.param(0).filter(|nicks| !nicks.is_empty()) else {
+    let Some(nicks) = message.param(0).filter(|nicks| !nicks.is_empty()).map(str::to_owned) else {
         return ctx.numeric(numeric::ERR_NONICKNAMEGIVEN, &[]);
     };
     let count = message.param(1).and_then(|count| count.parse::<usize>().ok());
     let most = count.filter(|&count| count > 0).unwrap_or(usize::MAX);
+    ctx.answer_in_turn(move |ctx| tell_who_was(ctx, &nicks, most));
+}
+
+fn tell_who_was(ctx: &mut Context<'_>, nicks: &str, most: usize) {
     let wanted: Vec<_> = nicks.split(',').filter(|nick| !nick.is_empty()).collect();
+    ctx.looks_at(wanted.len() * ctx.server.whowas.len());
     let found = ctx.server.whowas.find(&wanted, most);
     if found.is_empty() {
         ctx.numeric(numeric::ERR_WASNOSUCHNICK, &[nicks]);

@@ -17,29 +17,40 @@ const FIELDS: &str = "tcuihsnfdlaor";
 
 /// `WHO [mask [o][%fields[,token]]]`
 pub(super) fn who(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let mask = message.param(0).filter(|mask| !matches!(*mask, "" | "0")).unwrap_or("*");
-    let options = message.param(1).unwrap_or_default();
+    let mask = message.param(0).filter(|mask| !matches!(*mask, "" | "0")).unwrap_or("*").to_owned();
+    let options = message.param(1).unwrap_or_default().to_owned();
+    ctx.answer_in_turn(move |ctx| tell_all(ctx, mask, &options));
+}
+
+fn tell_all(ctx: &mut Context<'_>, mask: String, options: &str) {
     let (flags, fields) = match options.split_once('%') {
-        Some((flags, fields)) => (flags, Some(fields)),
+        Some((flags, fields)) => (flags, Some(fields.to_owned())),
         None => (options, None),
     };
     let only_operators = flags.contains('o');
-    let channel = ctx.server.channels.named(mask).filter(|_| ChannelName::is_meant(mask));
+    let channel = ctx.server.channels.named(&mask).filter(|_| ChannelName::is_meant(&mask));
     let mut found = match channel {
         Some(channel) => members(ctx, channel),
-        None if ChannelName::is_meant(mask) => Vec::new(),
-        None => matching(ctx, mask),
+        None if ChannelName::is_meant(&mask) => Vec::new(),
+        None => matching(ctx, &mask),
     };
     found.retain(|&user| !only_operators || ctx.server.users[user].is_operator());
     // A line has a host name and a real name at most, and seldom as much.
     found.truncate(ctx.server.longest_answer() / 192);
-    for user in found {
-        match fields {
+    let tell_one = move |ctx: &mut Context<'_>, user| {
+        // It may have gone since the answer began.
+        let is_there = match channel {
+            Some(channel) => ctx.server.channels.get(channel).is_some_and(|it| it.has(user)),
+            None => ctx.server.users.get(user).is_some(),
+        };
+        match &fields {
+            _ if !is_there => {}
             Some(fields) => tell_fields(ctx, user, channel, fields),
             None => tell(ctx, user, channel),
         }
-    }
-    ctx.numeric(numeric::RPL_ENDOFWHO, &[mask]);
+    };
+    let end = move |ctx: &mut Context<'_>| ctx.numeric(numeric::RPL_ENDOFWHO, &[&mask]);
+    ctx.tell_at_length(found.into_iter(), tell_one, end);
 }
 
 /// Whom the asker may see on a channel: on its own everybody, else those who do not hide.
@@ -63,6 +74,7 @@ fn matching(ctx: &mut Context<'_>, mask: &str) -> Vec<UserKey> {
     if !mask::is_mask(mask) {
         return Vec::new();
     }
+    ctx.looks_at(ctx.server.users.len());
     let peers = ctx.server.peers_everywhere(ctx.me);
     let fits = |user: &User| {
         [user.nick(), &user.name, &user.host, &user.real_name]
@@ -104,7 +116,7 @@ fn flags(ctx: &Context<'_>, user: UserKey, channel: Option<ChannelKey>) -> Strin
 }
 
 fn channel_name(ctx: &Context<'_>, channel: Option<ChannelKey>) -> String {
-    channel.map_or_else(|| "*".to_owned(), |channel| ctx.server.channels[channel].name.to_string())
+    channel.map_or_else(|| "*".to_owned(), |channel| ctx.name_of(channel))
 }
 
 fn tell(ctx: &mut Context<'_>, key: UserKey, channel: Option<ChannelKey>) {

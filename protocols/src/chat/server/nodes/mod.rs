@@ -156,7 +156,7 @@ impl Server {
     /// All servers that are there, this one first and the others by their names, and how many users each has.
     pub(super) fn servers(&self) -> Vec<(Rc<str>, usize)> {
         let Some(nodes) = &self.nodes else {
-            return vec![(self.name(), self.users.registered().count())];
+            return vec![(self.name(), self.counters.users as usize)];
         };
         let users = |place| nodes.people.values().filter(|person| person.node == place).count();
         let there = nodes.nodes.iter().enumerate().filter(|(_, node)| node.is_there);

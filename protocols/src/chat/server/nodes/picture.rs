@@ -57,7 +57,7 @@ impl Server {
 
 fn settings(channel: &Channel) -> String {
     let (letters, params) = channel.modes(true);
-    let topic = channel.topic.as_ref().map(|topic| (&topic.text, &topic.by));
+    let topic = channel.topic.as_ref().map(|topic| (&topic.text, &topic.set_by));
     let lists = List::ALL.map(|(_, list)| {
         channel
             .list(list)

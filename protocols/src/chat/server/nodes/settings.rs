@@ -287,8 +287,8 @@ pub(super) fn put(channel: &mut Channel, change: &Change) {
     match change.item.as_str() {
         TOPIC => {
             let text = value.filter(|text| !text.is_empty());
-            let (by, at) = (change.by.clone(), change.at.seconds());
-            channel.topic = text.map(|text| Topic { text, by, at });
+            let (set_by, set_at) = (change.by.clone(), change.at.seconds());
+            channel.topic = text.map(|text| Topic { text, set_by, set_at });
         }
         METADATA => {
             match value {
@@ -346,7 +346,7 @@ pub(super) fn settings_of(channel: &Channel, node: &NodeName) -> Settings {
         let value = on.then(|| param.unwrap_or_default());
         settings.take(&Change { item: letter.to_string(), key, value, ..made("") });
     }
-    if let Some(Topic { text, by, .. }) = &channel.topic {
+    if let Some(Topic { text, set_by: by, .. }) = &channel.topic {
         settings.take(&Change { item: TOPIC.to_owned(), value: Some(text.clone()), ..made(by) });
     }
     for (key, value) in &channel.metadata {

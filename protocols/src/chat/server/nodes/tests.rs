@@ -55,6 +55,7 @@ impl Network for Loop {
     fn save(&mut self, _: &mut Accounts, _: Option<Saver>) {}
     fn guard_nick(&mut self, _: ConnectionId, _: Duration) {}
     fn wait_for(&mut self, _: ConnectionId, _: &Rc<Cell<usize>>) {}
+    fn answer_next(&mut self) {}
     fn go_on_leaving(&mut self, _: Duration) {
         self.due = true;
     }
