@@ -127,7 +127,7 @@ pub trait Stream: Write + AsFd {}
 #[cfg(unix)]
 impl<S: Write + AsFd> Stream for S {}
 #[cfg(not(unix))]
-pub use Write as Stream;
+pub use std::io::Write as Stream;
 
 /// Whether a write of [`AT_ONCE`] returns at once.
 #[cfg(unix)]

@@ -527,3 +527,14 @@ fn a_file_is_kept_if_the_last_changes_cannot_be_written() {
     drop(app);
     assert!(place.open().0.account("ann").is_some());
 }
+
+#[test]
+fn what_cannot_take_its_place_takes_no_room() {
+    let place = Place::new();
+    let (mut journal, _, _) = journal::Journal::open(&place.path).expect("it opens");
+    fs::remove_file(&place.path).expect("it is there");
+    fs::create_dir(&place.path).expect("it can be made");
+    journal.replace(b"").expect_err("no file takes a directory's place");
+    let directory = place.path.parent().expect("it is in one");
+    assert_eq!(fs::read_dir(directory).expect("it is there").count(), 2, "it, and the lock");
+}
