@@ -46,21 +46,11 @@ impl Conversation<'_> {
 
     /// FEAT (RFC 2389, 3): what there is beyond RFC 959.
     pub(super) fn features(&mut self) {
-        let facts = self.session.facts.offer();
+        let facts = format!("MLST {}", self.session.facts.offer());
         let security = ["AUTH TLS", "PBSZ", "PROT"].into_iter().filter(|_| self.offers_tls());
-        let security: Vec<_> = security.map(str::to_owned).collect();
-        let lines = [
-            "EPRT".to_owned(),
-            "EPSV".to_owned(),
-            "HASH SHA-256*".to_owned(),
-            "MDTM".to_owned(),
-            "MFMT".to_owned(),
-            format!("MLST {facts}"),
-            "REST STREAM".to_owned(),
-            "SIZE".to_owned(),
-            "TVFS".to_owned(),
-            "UTF8".to_owned(),
-        ];
+        let security: Vec<_> = security.collect();
+        let lines = ["EPRT", "EPSV", "HASH SHA-256*", "MDTM", "MFMT", &facts];
+        let lines = lines.into_iter().chain(["REST STREAM", "SIZE", "TVFS", "UTF8"]);
         let lines = security.into_iter().chain(lines);
         self.say(&Reply::with_lines(211, "Extensions supported:", lines, "END"));
     }
