@@ -190,7 +190,6 @@ impl DatagramQueue {
     }
 
     /// As [`send`](Self::send), for a datagram of any kind, or for one that has failed to leave at once.
-    #[inline(never)]
     fn send_any(
         &mut self,
         outgoing: &Outgoing<'_>,

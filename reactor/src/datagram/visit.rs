@@ -96,7 +96,7 @@ impl<'a, App> SocketVisit<'a, App> {
     }
 
     /// Receives plain datagrams, each with its call, for as long as nothing else comes, or so many.
-    // A function of its own has the registers for it: 10 instructions a datagram.
+    // A function of its own has the registers for it: 4 instructions a datagram.
     #[inline(never)]
     fn receive_plain(
         &mut self,
@@ -247,7 +247,6 @@ impl<'a, App> SocketVisit<'a, App> {
     }
 
     /// The callback has done more than send from its socket, or it has panicked.
-    #[cold]
     fn attend(&mut self, panic: Option<Box<dyn Any + Send>>) {
         let DatagramTransport { queue, registry } = &mut self.transport;
         let Registry { own_datagrams, orders, ledger, .. } = &mut **registry;

@@ -46,6 +46,8 @@ pub(super) fn send(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
 
 /// Receives one datagram. Thirteen instructions cheaper than the standard library's, which calls the C
 /// library's.
+// Called, as of several loops in one program it would be, a datagram is 40 instructions more.
+#[inline(always)]
 pub(super) fn receive_from(
     socket: &mio::net::UdpSocket,
     buffer: &mut [u8],
