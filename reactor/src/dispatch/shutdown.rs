@@ -137,22 +137,20 @@ impl<App> Registry<App> {
         self.ledger.trace_loop(|| What::GraceEnded);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let Some(mut source) = self.slots.take(key) else {
-                continue;
-            };
             let reason = Box::new(CloseReason::Shutdown);
-            match &mut *source {
-                Source::Stream(connection) => {
+            match self.slots.find(key) {
+                Found::Here(Source::Stream(connection)) => {
                     connection.stream.retire(key, reason, &mut self.ledger);
                 }
-                Source::Datagram(socket) => {
+                Found::Here(Source::Datagram(socket)) => {
                     if socket.queue.retire() {
                         self.ledger.retired.push_back((key, reason));
                     }
                 }
-                Source::Listener(_) | Source::Preface(_) => {}
+                Found::Here(Source::Listener(_) | Source::Preface(_))
+                | Found::Running
+                | Found::Gone => {}
             }
-            self.slots.put(key.index(), source);
         }
     }
 
