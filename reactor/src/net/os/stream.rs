@@ -48,18 +48,6 @@ impl From<std::os::unix::net::UnixStream> for StdStream {
     }
 }
 
-/// Runs one call on whichever socket it is, where mio can see whether it would have blocked.
-macro_rules! call {
-    ($socket:expr, $inner:ident => $call:expr) => {
-        match $socket {
-            StreamSocket::Tcp($inner) => $inner.try_io(|| $call),
-            #[cfg(unix)]
-            StreamSocket::Unix($inner) => $inner.try_io(|| $call),
-            StreamSocket::Pending => Err(pending()),
-        }
-    };
-}
-
 impl StreamSocket {
     /// The place of one that is still to be found.
     pub(crate) fn pending() -> Self {
@@ -189,34 +177,31 @@ impl StreamSocket {
         }
     }
 
-    // Called, as of so many arms they would be, a read and a write are 15 instructions more each.
-    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        call!(self, socket => sys::receive(socket, buffer))
+        self.call(|socket| sys::receive(socket, buffer))
     }
 
-    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        call!(self, socket => sys::send(socket, bytes))
+        self.call(|socket| sys::send(socket, bytes))
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        call!(self, socket => sys::send_vectored(socket, slices))
+        self.call(|socket| sys::send_vectored(socket, slices))
     }
 
     /// Sends a part of a file; `Ok(0)` means the file ends before `offset`.
     pub(crate) fn send_file(&self, file: &File, offset: u64, count: usize) -> io::Result<usize> {
-        call!(self, socket => sys::send_file(socket, file, offset, count))
+        self.call(|socket| sys::send_file(socket, file, offset, count))
     }
 
     /// Moves what has come to a pipe, which is empty; `Ok(0)` is the end.
     pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        call!(self, socket => pipe.fill(socket))
+        self.call(|socket| pipe.fill(socket))
     }
 
     /// Sends what is in a pipe, as far as it goes.
     pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        call!(self, socket => pipe.pour(socket))
+        self.call(|socket| pipe.pour(socket))
     }
 
     /// Sends FIN behind everything written so far.
@@ -274,13 +259,29 @@ impl StreamSocket {
     }
 
     #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        use std::os::fd::AsFd;
-        Some(match self {
-            Self::Tcp(stream) => stream.as_fd(),
-            Self::Unix(stream) => stream.as_fd(),
-            Self::Pending => return None,
-        })
+    pub(crate) fn descriptor(&self) -> Option<sys::Borrowed<'_>> {
+        self.call(Ok).ok()
+    }
+
+    /// Makes one call, where mio can see whether it would have blocked.
+    // Called, a read and a write are 15 instructions more each.
+    #[inline(always)]
+    fn call<'a, T>(
+        &'a self,
+        call: impl FnOnce(sys::Borrowed<'a>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let result = call(match self {
+            Self::Tcp(stream) => sys::borrow(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => sys::borrow(stream),
+            Self::Pending => return Err(pending()),
+        });
+        match self {
+            Self::Tcp(stream) => stream.try_io(|| result),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_io(|| result),
+            Self::Pending => result,
+        }
     }
 
     /// As [`write`](Self::write), and descriptors leave with the first byte.
@@ -290,7 +291,7 @@ impl StreamSocket {
         bytes: &[u8],
         descriptors: &[std::os::fd::BorrowedFd<'_>],
     ) -> io::Result<usize> {
-        call!(self, socket => sys::send_with_descriptors(socket, bytes, descriptors))
+        self.call(|socket| sys::send_with_descriptors(socket, bytes, descriptors))
     }
 
     /// As [`read`](Self::read), and the descriptors that come with it.
@@ -300,7 +301,7 @@ impl StreamSocket {
         buffer: &mut [u8],
         arrived: &mut Vec<std::os::fd::OwnedFd>,
     ) -> io::Result<usize> {
-        call!(self, socket => sys::receive_with_descriptors(socket, buffer, arrived))
+        self.call(|socket| sys::receive_with_descriptors(socket, buffer, arrived))
     }
 
     pub(crate) fn kind(&self) -> &'static str {

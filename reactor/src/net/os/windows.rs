@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Read};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::windows::fs::FileExt;
-use std::os::windows::io::AsSocket;
+use std::os::windows::io::{AsSocket, BorrowedSocket};
 
 use socket2::SockRef;
 
@@ -21,12 +21,19 @@ const WSAENOBUFS: i32 = 10_055;
 /// Why a call failed.
 pub(crate) type Failure = io::Error;
 
-pub(super) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
-    (&*SockRef::from(socket)).read(buffer)
+/// A socket that is lent.
+pub(crate) type Borrowed<'a> = BorrowedSocket<'a>;
+
+pub(super) fn borrow(socket: &impl AsSocket) -> Borrowed<'_> {
+    socket.as_socket()
 }
 
-pub(super) fn send(socket: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
-    SockRef::from(socket).send(bytes)
+pub(super) fn receive(socket: impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    (&*SockRef::from(&socket)).read(buffer)
+}
+
+pub(super) fn send(socket: impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(&socket).send(bytes)
 }
 
 /// Receives one datagram.
@@ -46,13 +53,13 @@ pub(super) fn send_to_v4(
     socket.send_to(bytes, (*to).into()).map(drop)
 }
 
-pub(super) fn send_vectored(socket: &impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    SockRef::from(socket).send_vectored(slices)
+pub(super) fn send_vectored(socket: impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(&socket).send_vectored(slices)
 }
 
 /// Sends a part of a file by a bounded copy; `Ok(0)` is the file's end.
 pub(super) fn send_file(
-    socket: &impl AsSocket,
+    socket: impl AsSocket,
     file: &File,
     offset: u64,
     count: usize,
@@ -69,8 +76,8 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result
 }
 
 /// Has the coming close send RST: `SO_LINGER` with no time.
-pub(super) fn reset_on_close(socket: &impl AsSocket) -> io::Result<()> {
-    SockRef::from(socket).set_linger(Some(std::time::Duration::ZERO))
+pub(super) fn reset_on_close(socket: impl AsSocket) -> io::Result<()> {
+    SockRef::from(&socket).set_linger(Some(std::time::Duration::ZERO))
 }
 
 /// The process or the system has no sockets, or no memory for one, left.
