@@ -93,7 +93,12 @@ impl Ledger {
 
     /// Whether the next turn has work already, and must not sleep.
     pub(crate) fn has_work(&self) -> bool {
-        self.ready.len() | self.touched.len() | self.retired.len() != 0
+        self.waiting() != 0
+    }
+
+    /// Zero if nobody needs a visit.
+    pub(crate) fn waiting(&self) -> usize {
+        self.ready.len() | self.touched.len() | self.retired.len()
     }
 
     // ── the trace ───────────────────────────────────────────────────────────────────────────

@@ -14,7 +14,7 @@ use crate::{Handle, Limits, LoopError, Registry, ShutdownReport, Snapshot, Stats
 
 /// Of the turns that have one event and nothing else to do, one in so many is timed: to read the clock twice
 /// costs a fifth of what such a turn costs.
-const TIMED_TURNS: u64 = 16;
+const TIMED_TURNS: u64 = 64;
 
 /// The event loop: one thread, one poller, and everything registered with it.
 ///
@@ -304,11 +304,14 @@ impl<App> Reactor<App> {
         let ledger = &mut self.registry.ledger;
         ledger.clock.go_on();
         ledger.stats.turns += 1;
-        let is_timed = !self.is_at_rest
-            || self.events.len() > 1
+        ledger.gathers = self.events.len() > 1;
+        let is_timed = ledger.gathers
+            || !self.is_at_rest
             || ledger.stats.turns.is_multiple_of(TIMED_TURNS)
             || ledger.is_traced();
-        self.began = is_timed.then(|| ledger.clock.now());
+        if is_timed {
+            self.began = Some(ledger.clock.now());
+        }
         Ok(())
     }
 
@@ -374,7 +377,7 @@ impl<App> Reactor<App> {
     fn end_turn(&mut self) {
         let ledger = &mut self.registry.ledger;
         ledger.gathers = true;
-        if let Some(began) = self.began {
+        if let Some(began) = self.began.take() {
             let took = ledger.clock.refresh().saturating_duration_since(began);
             ledger.stats.longest_turn = ledger.stats.longest_turn.max(took);
             ledger.trace_loop(|| What::TurnEnded { took });

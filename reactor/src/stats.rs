@@ -18,7 +18,7 @@ pub struct Stats {
     pub stale_events: u64,
     /// The longest turn, without the wait: the longest any connection has waited for the others. A turn that
     /// brings a single event, to a loop in which nothing else waits and no timer is set, is timed once in
-    /// sixteen: there a reading of the clock costs as much as a tenth of the turn.
+    /// 64: there a reading of the clock costs as much as a tenth of the turn.
     pub longest_turn: Duration,
 
     /// Connections accepted, and handed to a protocol.

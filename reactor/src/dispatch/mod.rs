@@ -24,7 +24,6 @@ impl<App> Registry<App> {
     /// Handles the events of one wait: finds the socket of each, and visits it.
     pub(crate) fn handle_events(&mut self, events: &Events, app: &mut App, scratch: &mut Scratch) {
         self.ledger.stats.events += events.len() as u64;
-        self.ledger.gathers = events.len() > 1;
         self.ledger.trace_loop(|| What::TurnBegan { events: events.len() });
         for (token, readiness) in events.iter() {
             let Some(mut source) = self.slots.take_token(token) else {

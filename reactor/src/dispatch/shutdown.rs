@@ -137,20 +137,18 @@ impl<App> Registry<App> {
         self.ledger.trace_loop(|| What::GraceEnded);
         let keys: Vec<Key> = self.slots.iter().map(|(key, _)| key).collect();
         for key in keys {
-            let Some(mut source) = self.slots.take(key) else {
-                continue;
-            };
-            match &mut *source {
-                Source::Stream(connection) => {
+            match self.slots.find(key) {
+                Found::Here(Source::Stream(connection)) => {
                     let reason = Box::new(CloseReason::Shutdown);
                     connection.stream.retire(key, reason, &mut self.ledger);
                 }
-                Source::Datagram(socket) => {
+                Found::Here(Source::Datagram(socket)) => {
                     socket.queue.retire(CloseReason::Shutdown, &mut self.ledger);
                 }
-                Source::Listener(_) | Source::Preface(_) => {}
+                Found::Here(Source::Listener(_) | Source::Preface(_))
+                | Found::Running
+                | Found::Gone => {}
             }
-            self.slots.put(key.index(), source);
         }
     }
 

@@ -38,8 +38,8 @@ impl<App> Registry<App> {
 
     /// Whether the loop has nothing to do but to wait for events: no task, no timer, nobody to visit.
     pub(crate) fn is_idle(&self) -> bool {
-        let waiting = self.deferred.len() | self.mail.len() | self.wheel.len();
-        waiting == 0 && !self.has_mail && !self.ledger.has_work() && self.shutdown.is_running()
+        let waiting = self.deferred.len() | self.mail.len() | usize::from(self.has_mail);
+        waiting | self.wheel.len() | self.ledger.waiting() == 0 && self.shutdown.is_running()
     }
 
     /// Whether tasks or messages wait.

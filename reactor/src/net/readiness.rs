@@ -16,10 +16,8 @@ impl Readiness {
     pub(crate) const LAYERED: Self = Self(8);
     /// There are deadlines, which want to know when bytes move.
     pub(crate) const WATCHED: Self = Self(16);
-
-    pub(crate) const fn has_any(self, of: Self) -> bool {
-        self.0 & of.0 != 0
-    }
+    /// The connection is open in both directions. Here one question finds that with all the others.
+    pub(crate) const OPEN: Self = Self(32);
 
     /// Those of the asked ones that it has.
     pub(crate) const fn among(self, asked: Self) -> Self {

@@ -182,34 +182,32 @@ impl Outbox {
 
     /// Removes the file in front, which has been sent as far as it goes.
     pub(crate) fn pop_file(&mut self, spares: &mut Spares) -> Option<FilePiece> {
-        let queue = Rc::get_mut(self.0.as_mut()?)?;
-        let Some(Piece::File(_)) = queue.rest.front().filter(|_| queue.first.is_none()) else {
-            return None;
-        };
-        let file = queue.rest.pop_front();
-        if queue.is_empty() {
-            self.release(spares);
-        }
-        match file {
-            Some(Piece::File(file)) => Some(*file),
+        match self.pop_if(|piece| matches!(piece, Piece::File(_)), spares)? {
+            Piece::File(file) => Some(*file),
             _ => None,
         }
     }
 
     /// Removes the pipe in front.
     pub(crate) fn pop_pipe(&mut self, spares: &mut Spares) -> Option<Lent> {
+        match self.pop_if(|piece| matches!(piece, Piece::Pipe(_)), spares)? {
+            Piece::Pipe(pipe) => Some(*pipe),
+            _ => None,
+        }
+    }
+
+    fn pop_if(
+        &mut self,
+        is_wanted: impl FnOnce(&Piece) -> bool,
+        spares: &mut Spares,
+    ) -> Option<Piece> {
         let queue = Rc::get_mut(self.0.as_mut()?)?;
-        let Some(Piece::Pipe(_)) = queue.rest.front().filter(|_| queue.first.is_none()) else {
-            return None;
-        };
-        let pipe = queue.rest.pop_front();
+        queue.rest.front().filter(|piece| queue.first.is_none() && is_wanted(piece))?;
+        let piece = queue.rest.pop_front();
         if queue.is_empty() {
             self.release(spares);
         }
-        match pipe {
-            Some(Piece::Pipe(pipe)) => Some(*pipe),
-            _ => None,
-        }
+        piece
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -56,7 +56,8 @@ impl<App: 'static> Registry<App> {
         done: impl FnOnce(&mut Self, &mut App, Result<R, OffloadError>) + 'static,
     ) -> Result<(), PostError<()>> {
         self.submit(work, move |registry, app, result| {
-            done(registry, app, result);
+            // Where nobody is called it is dropped, with the result: that is a user's code as well, and may panic.
+            registry.run_task(|registry| done(registry, app, result));
             registry.take_back(key, app);
         })?;
         self.away.note(key);

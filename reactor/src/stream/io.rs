@@ -103,7 +103,7 @@ impl Io {
         } else if self.is_layered() {
             self.socket.seal();
         }
-        let known = other.readiness.without(Readiness::WATCHED);
+        let known = other.readiness.without(Readiness::WATCHED).without(Readiness::OPEN);
         self.readiness = self.readiness.with(known).with(Readiness::WRITE);
     }
 
@@ -215,11 +215,33 @@ impl Io {
         }
     }
 
-    /// Whether it may be read and written, has not ended, and no layer is between.
+    /// Whether it is open, may be read and written, has not ended, and no layer is between.
     pub(super) fn is_flowing(&self) -> bool {
-        let asked =
-            Readiness::READ.with(Readiness::WRITE).with(Readiness::END).with(Readiness::LAYERED);
-        self.readiness.among(asked) == Readiness::READ.with(Readiness::WRITE)
+        let wanted = Readiness::OPEN.with(Readiness::READ).with(Readiness::WRITE);
+        self.readiness.among(wanted.with(Readiness::END).with(Readiness::LAYERED)) == wanted
+    }
+
+    /// Whether it is open, and bytes may go straight to the kernel.
+    pub(super) fn is_straight(&self) -> bool {
+        let wanted = Readiness::OPEN.with(Readiness::WRITE);
+        self.readiness.among(wanted.with(Readiness::LAYERED)) == wanted
+    }
+
+    /// As [`Self::is_straight`], and nobody wants to know when bytes move.
+    pub(super) fn is_unwatched(&self) -> bool {
+        let wanted = Readiness::OPEN.with(Readiness::WRITE);
+        let asked = wanted.with(Readiness::LAYERED).with(Readiness::WATCHED);
+        self.readiness.among(asked) == wanted
+    }
+
+    /// Whether its deadlines want to know when bytes move.
+    pub(super) fn is_watched(&self) -> bool {
+        self.readiness.contains(Readiness::WATCHED)
+    }
+
+    pub(super) fn note_open(&mut self, is_open: bool) {
+        self.readiness =
+            self.readiness.without(Readiness::OPEN).with(Readiness::OPEN.when(is_open));
     }
 
     pub(super) fn not_readable(&mut self) {
@@ -245,7 +267,7 @@ impl Io {
 
     // ── in ──────────────────────────────────────────────────────────────────────────────────
 
-    /// One read. Nearly always it brings something; what else it says is for [`Self::received_nothing`].
+    /// One read. Nearly always it empties the socket; what else it says is for [`Self::received`].
     /// Edge-triggered pollers report no data twice, so what the call says about there being more is remembered.
     #[inline(always)]
     pub(super) fn receive(
@@ -256,11 +278,9 @@ impl Io {
         let result = self.socket.read(buffer);
         ledger.stats.reads += 1;
         match result {
-            Ok(length) if length > 0 => {
+            Ok(length) if SHORT_READ_DRAINS && (1..SCRATCH).contains(&length) => {
                 self.note_received(length, ledger);
-                if length < SCRATCH && SHORT_READ_DRAINS {
-                    self.not_readable();
-                }
+                self.not_readable();
                 Ok(length)
             }
             result => Err(result),
@@ -274,29 +294,24 @@ impl Io {
         ledger: &mut Ledger,
     ) -> Step<Received> {
         // With an end behind it a short read has not drained the socket.
-        let has_end = self.readiness.contains(Readiness::END);
-        let Some((layered, socket)) = self.layered_mut() else {
-            return match self.receive(buffer, ledger) {
-                Ok(length) => {
-                    self.readiness = self.readiness.with(Readiness::READ.when(has_end));
-                    Step::Continue(Received::Bytes(length))
-                }
-                Err(result) => self.received_nothing(result, ledger),
-            };
+        let believes = SHORT_READ_DRAINS && !self.readiness.contains(Readiness::END);
+        let (result, is_drained) = match self.layered_mut() {
+            None => {
+                let result = self.socket.read(buffer);
+                let is_short = matches!(result, Ok(1..SCRATCH));
+                (result, believes && is_short)
+            }
+            Some((layered, socket)) => {
+                let result = layered.read(socket, buffer, believes, &mut ledger.layers);
+                let is_drained = result.is_ok() && layered.is_drained();
+                (result, is_drained)
+            }
         };
-        let believes = SHORT_READ_DRAINS && !has_end;
-        let result = layered.read(socket, buffer, believes, &mut ledger.layers);
-        if result.is_ok() && layered.is_drained() {
+        if is_drained {
             self.not_readable();
         }
         ledger.stats.reads += 1;
-        match result {
-            Ok(length) if length > 0 => {
-                self.note_received(length, ledger);
-                Step::Continue(Received::Bytes(length))
-            }
-            result => self.received_nothing(result, ledger),
-        }
+        self.received(result, ledger)
     }
 
     /// Moves what there is to a pipe; `None` if the system cannot do that with this socket. How much came says
@@ -311,18 +326,13 @@ impl Io {
             result => result,
         };
         ledger.stats.reads += 1;
-        let length = match result {
-            Ok(length) if length > 0 => length,
-            result => return self.received_nothing(result, ledger).map_continue(Some),
-        };
-        self.note_received(length, ledger);
-        Step::Continue(Some(Received::Bytes(length)))
+        self.received(result, ledger).map_continue(Some)
     }
 
     fn note_received(&mut self, length: usize, ledger: &mut Ledger) {
         ledger.trace(|| What::Read { bytes: length });
         ledger.stats.read_bytes += length as u64;
-        if self.readiness.contains(Readiness::WATCHED) {
+        if self.is_watched() {
             self.note_read(length, ledger);
         }
     }
@@ -334,15 +344,23 @@ impl Io {
         }
     }
 
+    /// Deals with what a read says.
     #[cold]
-    pub(super) fn received_nothing(
+    pub(super) fn received(
         &mut self,
         result: io::Result<usize>,
-        ledger: &Ledger,
+        ledger: &mut Ledger,
     ) -> Step<Received> {
-        let Err(error) = result else {
-            ledger.trace(|| What::ReadEnd);
-            return Step::Continue(Received::End);
+        let error = match result {
+            Ok(0) => {
+                ledger.trace(|| What::ReadEnd);
+                return Step::Continue(Received::End);
+            }
+            Ok(length) => {
+                self.note_received(length, ledger);
+                return Step::Continue(Received::Bytes(length));
+            }
+            Err(error) => error,
         };
         match error.kind() {
             io::ErrorKind::WouldBlock => {
@@ -365,19 +383,8 @@ impl Io {
 
     // ── out ─────────────────────────────────────────────────────────────────────────────────
 
-    /// Whether more has to be done about a write than to make it: there is a layer, or there are deadlines.
-    pub(super) fn is_special(&self) -> bool {
-        self.readiness.has_any(Readiness::LAYERED.with(Readiness::WATCHED))
-    }
-
-    /// Whether the kernel may take something, and nothing more has to be done than to give it that.
-    pub(super) fn is_straight(&self) -> bool {
-        let asked = Readiness::WRITE.with(Readiness::LAYERED).with(Readiness::WATCHED);
-        self.readiness.among(asked) == Readiness::WRITE
-    }
-
-    /// One write, to a socket that [is not special](Self::is_special). Nearly always the kernel takes all of it; what
-    /// else it says is for [`Self::transmitted`].
+    /// One write, to a socket that no layer is on. Nearly always the kernel takes all of it, which is for
+    /// [`Self::note_moved`] if the socket is watched; what else it says is for [`Self::transmitted`].
     // Called, an echo takes 29 instructions more.
     #[inline(always)]
     pub(super) fn transmit(
@@ -386,7 +393,7 @@ impl Io {
         whose: About,
         ledger: &mut Ledger,
     ) -> Result<(), io::Result<usize>> {
-        debug_assert!(!self.is_special(), "nothing goes past a layer");
+        debug_assert!(!self.is_layered(), "nothing goes past a layer");
         match self.socket.write(bytes) {
             Ok(sent) if sent == bytes.len() => {
                 note_sent(sent, sent, whose, ledger);
@@ -413,10 +420,15 @@ impl Io {
             self.not_writable();
         }
         note_sent(sent, wanted, whose, ledger);
+        self.note_moved(sent, ledger);
+        Step::Continue(sent)
+    }
+
+    #[cold]
+    pub(super) fn note_moved(&mut self, sent: usize, ledger: &Ledger) {
         if let Some(guard) = self.guard() {
             guard.note_moved(sent, ledger.clock.tick());
         }
-        Step::Continue(sent)
     }
 
     /// One write, through the layer if there is one; how many bytes were taken.

@@ -218,7 +218,7 @@ impl Stream {
         let State::Opening(next) = self.state else {
             return AfterOpen(Next::Open);
         };
-        self.state = State::Open;
+        self.enter(State::Open);
         self.told = Told::Opened;
         AfterOpen(next)
     }
@@ -232,9 +232,10 @@ impl Stream {
 
     // ── states ───────────────────────────────────────────────────────────────────────────────
 
-    /// Whether it is open in both directions.
-    pub(crate) fn is_open(&self) -> bool {
-        self.state == State::Open
+    /// The only way into the open state, and out of it.
+    fn enter(&mut self, state: State) {
+        self.state = state;
+        self.io.note_open(state == State::Open);
     }
 
     /// Whether its protocol may be called: it was told of the opening, and has not closed.
@@ -256,18 +257,18 @@ impl Stream {
 
     /// This side sends no more: FIN follows what is queued. The peer may go on.
     pub(crate) fn end(&mut self) {
-        self.state = match self.state {
+        self.enter(match self.state {
             State::Connecting(Next::Open) => State::Connecting(Next::End),
             State::Opening(Next::Open) => State::Opening(Next::End),
             State::Open => State::Ending,
             State::PeerEnded => return self.close(),
             other => other,
-        };
+        });
     }
 
     /// Both sides are done: flush, FIN, and wait for the peer's, up to a deadline.
     pub(crate) fn close(&mut self) {
-        self.state = match self.state {
+        self.enter(match self.state {
             State::Connecting(Next::Open | Next::End) => State::Connecting(Next::Close),
             State::Opening(_) | State::Open | State::Ending => State::Draining(Fins::OursOnly),
             State::PeerEnded => State::Draining(Fins::PeersFirst),
@@ -276,20 +277,20 @@ impl Stream {
             | State::Draining(_)
             | State::Lingering
             | State::Closed => return,
-        };
+        });
         self.inbox = Inbox::default();
         self.io.deadlines = Deadlines::Closing;
     }
 
     /// This side is done, and does not wait for the other: flush, and leave the rest to the system.
     pub(crate) fn release(&mut self) {
-        self.state = match self.state {
+        self.enter(match self.state {
             State::Connecting(_) | State::Opening(_) => return self.close(),
             State::Draining(Fins::OursFirst | Fins::PeersFirst | Fins::Unheard) | State::Closed => {
                 return;
             }
             _ => State::Draining(Fins::Unheard),
-        };
+        });
         self.inbox = Inbox::default();
         self.io.deadlines = Deadlines::Closing;
     }
@@ -345,7 +346,7 @@ impl Stream {
     /// Ends the connection: at the end of the turn its protocol is told, and it is removed.
     pub(crate) fn retire(&mut self, key: Key, reason: Box<CloseReason>, ledger: &mut Ledger) {
         if self.state != State::Closed {
-            self.state = State::Closed;
+            self.enter(State::Closed);
             ledger.retired.push_back((key, reason));
         }
     }

@@ -70,14 +70,14 @@ impl Stream {
     /// Notes the peer's FIN; whether `on_end` is to be called.
     pub(crate) fn peer_ended(&mut self) -> Step<bool> {
         self.io.end_taken();
-        self.state = match self.state {
-            State::Open => State::PeerEnded,
+        match self.state {
+            State::Open => self.enter(State::PeerEnded),
             State::Ending | State::Ended => {
                 self.io.deadlines = Deadlines::Closing;
-                State::Draining(Fins::OursFirst)
+                self.enter(State::Draining(Fins::OursFirst));
             }
             State::Draining(Fins::OursOnly) => {
-                self.state = State::Draining(Fins::OursFirst);
+                self.enter(State::Draining(Fins::OursFirst));
                 return Step::Continue(false);
             }
             State::Lingering => return ended(CloseReason::Closed),
@@ -87,11 +87,8 @@ impl Stream {
                 return error
                     .map_or(Step::Continue(false), |error| ended(CloseReason::from_io(error)));
             }
-            other => {
-                self.state = other;
-                return Step::Continue(false);
-            }
-        };
+            _ => return Step::Continue(false),
+        }
         Step::Continue(true)
     }
 

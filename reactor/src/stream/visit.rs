@@ -98,13 +98,10 @@ impl<'a, App> Visit<'a, App> {
         }
         let step = match stream.io.receive(scratch, &mut self.registry.ledger) {
             Ok(length) => self.deliver_fresh(&scratch[..length]),
-            Err(result) => self.lend().handle_unread(result, scratch),
+            Err(result) => return self.lend().handle_unread(result, scratch),
         };
         if let Step::Break(reason) = step {
-            return self.retire(reason);
-        }
-        if !self.connection.stream.is_read_empty() {
-            self.lend().handle(scratch);
+            self.retire(reason);
         }
     }
 
@@ -235,7 +232,7 @@ impl<'a, App> Visit<'a, App> {
                 }
                 Some(Intake::Deliver) => {
                     let stream = &mut self.connection.stream;
-                    let received = stream.receive_any(scratch, &mut self.registry.ledger);
+                    let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
                     self.handle_received(received, scratch)?;
                 }
                 Some(Intake::Discard) => self.discard_once(scratch)?,
@@ -248,15 +245,22 @@ impl<'a, App> Visit<'a, App> {
         Step::Continue(())
     }
 
-    /// Handles what a read says that has brought nothing.
-    fn handle_unread(&mut self, result: io::Result<usize>, scratch: &Scratch) -> Step {
-        let stream = &mut self.connection.stream;
-        let received = stream.io.received_nothing(result, &self.registry.ledger);
-        self.handle_received(received, scratch)
+    /// Handles what a read says that has not emptied the socket, and goes on.
+    fn handle_unread(&mut self, result: io::Result<usize>, scratch: &mut Scratch) {
+        let step = self.drive_from(result, scratch);
+        self.finish(step);
     }
 
-    pub(super) fn handle_received(&mut self, received: Step<Received>, scratch: &Scratch) -> Step {
-        match received? {
+    fn drive_from(&mut self, result: io::Result<usize>, scratch: &mut Scratch) -> Step {
+        let stream = &mut self.connection.stream;
+        let received = stream.io.received(result, &mut self.registry.ledger)?;
+        self.handle_received(received, scratch)?;
+        self.drive(scratch)
+    }
+
+    /// Handles what a read has brought.
+    pub(super) fn handle_received(&mut self, received: Received, scratch: &Scratch) -> Step {
+        match received {
             Received::Bytes(length) => self.deliver(&scratch[..length]),
             // The end comes last: a protocol that took over, or was resumed, is first offered what is left. The next
             // read says it again.
@@ -495,15 +499,9 @@ impl<App> Visit<'_, App> {
 impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     fn is_flowing(&self) -> bool {
-        self.is_open()
-            && self.io.is_flowing()
+        self.io.is_flowing()
             && self.outbox.is_empty()
             && self.pending.is_quiet()
             && self.inbox.is_empty()
-    }
-
-    /// Whether the socket has been read empty.
-    fn is_read_empty(&self) -> bool {
-        !self.io.is_readable()
     }
 }

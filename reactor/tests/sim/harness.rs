@@ -417,6 +417,25 @@ fn a_closure_that_panics_when_it_is_dropped_uncalled_takes_its_connection_not_wi
     assert!(matches!(talker.reason(), Some(CloseReason::Closed)), "{:?}", talker.reason());
 }
 
+/// So is what was to be done with the result of work whose connection is closing when it comes back.
+#[test]
+fn an_answer_that_panics_when_it_is_dropped_uncalled_takes_nobody_with_it() {
+    silence_panics();
+    let mut talker = talk();
+    talker.allow_panics();
+    let (id, bomb) = (talker.id().expect("it is there"), Bomb);
+    let told = talker.registry().with_transport(id, move |transport, _| {
+        let begun = transport.offload(|| (), move |_: &mut Talker, _, _, _| drop(bomb));
+        begun.expect("there is room for it");
+        transport.close();
+    });
+    told.expect("it is open");
+    talker.settle();
+    assert_eq!(talker.registry().stats().panics, 1);
+    talker.peer_ends();
+    assert!(matches!(talker.reason(), Some(CloseReason::Closed)), "{:?}", talker.reason());
+}
+
 /// Dropping a protocol is a program's code too, also where it never came to run.
 #[test]
 fn a_successor_that_panics_when_it_is_dropped_takes_nobody_with_it() {

@@ -131,48 +131,7 @@ impl Task for Download {
         self.enter(first, features)
     }
 
-<<<<<<< HEAD
     fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
-=======
-    /// The step of a stage, or of the next one that has any.
-    fn enter(&mut self, stage: Stage, features: &Features) -> Next {
-        self.stage = stage;
-        let remote = self.remote.clone();
-        match stage {
-            Stage::Size if features.size && self.size.is_none() => {
-                Next::Do(Operation::Command(Command::Size(remote)))
-            }
-            Stage::Size => self.enter(Stage::Modified, features),
-            Stage::Modified if features.modified && self.modified.is_none() => {
-                Next::Do(Operation::Command(Command::Mdtm(remote)))
-            }
-            Stage::Modified => self.enter(Stage::Algorithm, features),
-            // What went into a pipe cannot be read again.
-            Stage::Algorithm if self.part.is_special() => self.enter(Stage::Transfer, features),
-            Stage::Algorithm => match self.check.choose(self.how, features) {
-                Some(choice) => Next::Do(choice),
-                None => self.enter(Stage::Transfer, features),
-            },
-            Stage::Transfer => self.transfer(features),
-            Stage::Guess => self.guess(features),
-            Stage::Recheck if self.is_of_another_size() && features.size => {
-                Next::Do(Operation::Command(Command::Size(remote)))
-            }
-            Stage::Recheck => match self.check_size() {
-                Ok(()) => self.enter(Stage::Hash, features),
-                Err(wrong) => Next::Failed(wrong),
-            },
-            Stage::Hash => match self.check.question(remote) {
-                Some(question) => Next::Do(question),
-                None => self.enter(Stage::Finish, features),
-            },
-            Stage::Compare => self.compare(features),
-            Stage::Finish => self.finish("the size is right"),
-        }
-    }
-
-    pub(crate) fn handle(&mut self, outcome: Result<Done, Failure>, features: &Features) -> Next {
->>>>>>> trials
         let next = match (self.stage, outcome) {
             (Stage::Size, outcome) => {
                 self.size = reply(outcome).and_then(|reply| client::size(&reply));
@@ -278,6 +237,8 @@ impl Download {
                 Next::Do(Operation::Command(Command::Mdtm(remote)))
             }
             Stage::Modified => self.enter(Stage::Algorithm, features),
+            // What went into a pipe cannot be read again.
+            Stage::Algorithm if self.part.is_special() => self.enter(Stage::Transfer, features),
             Stage::Algorithm => match self.check.choose(self.how, features) {
                 Some(choice) => Next::Do(choice),
                 None => self.enter(Stage::Transfer, features),

@@ -50,13 +50,6 @@ macro_rules! each {
     };
 }
 
-/// Runs one call where mio can see whether it would have blocked.
-macro_rules! call {
-    ($self:expr, $socket:ident => $call:expr) => {
-        each!($self, $socket => $socket.try_io(|| $call), else Err(pending()))
-    };
-}
-
 impl StreamSocket {
     /// The place of one that is still to be found.
     pub(crate) fn pending() -> Self {
@@ -163,19 +156,16 @@ impl StreamSocket {
         self.apply_accepted(options, self.local().ip().is_some_and(|ip| ip.is_ipv6()))
     }
 
-    // Called, as of so many arms they would be, a read and a write are 15 instructions more each.
-    #[inline(always)]
     pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        call!(self, socket => sys::receive(socket, buffer))
+        self.call(|socket| sys::receive(socket, buffer))
     }
 
-    #[inline(always)]
     pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        call!(self, socket => sys::send(socket, bytes))
+        self.call(|socket| sys::send(socket, bytes))
     }
 
     pub(crate) fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        call!(self, socket => sys::send_vectored(socket, slices))
+        self.call(|socket| sys::send_vectored(socket, slices))
     }
 
     /// Sends a part of a file without copying it through this process; `Ok(0)` means the file ends before `offset`.
@@ -185,7 +175,7 @@ impl StreamSocket {
         let Some(count) = std::num::NonZeroUsize::new(count) else {
             return Ok(0);
         };
-        call!(self, socket => SockRef::from(socket).sendfile(file, offset, Some(count)))
+        self.call(|socket| SockRef::from(&socket).sendfile(file, offset, Some(count)))
     }
 
     /// As on Linux, by a bounded copy.
@@ -202,12 +192,12 @@ impl StreamSocket {
 
     /// Moves what has come to a pipe, which is empty; `Ok(0)` is the end.
     pub(crate) fn splice_in(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        call!(self, socket => pipe.fill(socket))
+        self.call(|socket| pipe.fill(socket))
     }
 
     /// Sends what is in a pipe, as far as it goes.
     pub(crate) fn splice_out(&self, pipe: &mut Pipe) -> io::Result<usize> {
-        call!(self, socket => pipe.pour(socket))
+        self.call(|socket| pipe.pour(socket))
     }
 
     /// Sends FIN behind everything written so far.
@@ -243,9 +233,29 @@ impl StreamSocket {
     }
 
     #[cfg(unix)]
-    pub(crate) fn descriptor(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
-        use std::os::fd::AsFd;
-        each!(self, socket => Some(socket.as_fd()), else None)
+    pub(crate) fn descriptor(&self) -> Option<sys::Borrowed<'_>> {
+        self.call(Ok).ok()
+    }
+
+    /// Makes one call, where mio can see whether it would have blocked.
+    // Called, a read and a write are 15 instructions more each.
+    #[inline(always)]
+    fn call<'a, T>(
+        &'a self,
+        call: impl FnOnce(sys::Borrowed<'a>) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let result = call(match self {
+            Self::Tcp(stream) => sys::borrow(stream),
+            #[cfg(unix)]
+            Self::Unix(stream) => sys::borrow(stream),
+            Self::Pending => return Err(pending()),
+        });
+        match self {
+            Self::Tcp(stream) => stream.try_io(|| result),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_io(|| result),
+            Self::Pending => result,
+        }
     }
 
     /// As [`write`](Self::write), and descriptors leave with the first byte.
@@ -255,7 +265,7 @@ impl StreamSocket {
         bytes: &[u8],
         descriptors: &[std::os::fd::BorrowedFd<'_>],
     ) -> io::Result<usize> {
-        call!(self, socket => sys::send_with_descriptors(socket, bytes, descriptors))
+        self.call(|socket| sys::send_with_descriptors(socket, bytes, descriptors))
     }
 
     /// As [`read`](Self::read), and the descriptors that come with it.
@@ -265,7 +275,7 @@ impl StreamSocket {
         buffer: &mut [u8],
         arrived: &mut Vec<std::os::fd::OwnedFd>,
     ) -> io::Result<usize> {
-        call!(self, socket => sys::receive_with_descriptors(socket, buffer, arrived))
+        self.call(|socket| sys::receive_with_descriptors(socket, buffer, arrived))
     }
 
     pub(crate) fn kind(&self) -> &'static str {

@@ -33,6 +33,13 @@ const NO_SIGNAL: SendFlags = SendFlags::NOSIGNAL;
 /// Why a call failed, as the system says it.
 pub(crate) type Failure = Errno;
 
+/// A socket that is lent.
+pub(crate) type Borrowed<'a> = BorrowedFd<'a>;
+
+pub(super) fn borrow(socket: &impl AsFd) -> Borrowed<'_> {
+    socket.as_fd()
+}
+
 pub(super) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<usize> {
     match rustix::net::recv(socket, buffer, RecvFlags::empty()) {
         Ok((_, length)) => Ok(length),

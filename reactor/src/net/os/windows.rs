@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice, Read};
 use std::net::{SocketAddr, SocketAddrV4};
 use std::os::windows::fs::FileExt;
-use std::os::windows::io::AsSocket;
+use std::os::windows::io::{AsSocket, BorrowedSocket};
 
 use socket2::SockRef;
 
@@ -21,12 +21,19 @@ const WSAENOBUFS: i32 = 10_055;
 /// Why a call failed.
 pub(crate) type Failure = io::Error;
 
-pub(super) fn receive(socket: &impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
-    (&*SockRef::from(socket)).read(buffer)
+/// A socket that is lent.
+pub(crate) type Borrowed<'a> = BorrowedSocket<'a>;
+
+pub(super) fn borrow(socket: &impl AsSocket) -> Borrowed<'_> {
+    socket.as_socket()
 }
 
-pub(super) fn send(socket: &impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
-    SockRef::from(socket).send(bytes)
+pub(super) fn receive(socket: impl AsSocket, buffer: &mut [u8]) -> io::Result<usize> {
+    (&*SockRef::from(&socket)).read(buffer)
+}
+
+pub(super) fn send(socket: impl AsSocket, bytes: &[u8]) -> io::Result<usize> {
+    SockRef::from(&socket).send(bytes)
 }
 
 /// Receives one datagram.
@@ -46,8 +53,8 @@ pub(super) fn send_to_v4(
     socket.send_to(bytes, (*to).into()).map(drop)
 }
 
-pub(super) fn send_vectored(socket: &impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-    SockRef::from(socket).send_vectored(slices)
+pub(super) fn send_vectored(socket: impl AsSocket, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    SockRef::from(&socket).send_vectored(slices)
 }
 
 /// Reads a part of a file; `Ok(0)` is the file's end.

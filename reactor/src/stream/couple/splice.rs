@@ -31,10 +31,10 @@ impl<App> Visit<'_, App> {
     pub(in crate::stream) fn forward_once(&mut self, scratch: &mut Scratch) -> Step {
         match self.splice()? {
             Some(Received::Bytes(_)) => Step::Continue(()),
-            Some(other) => self.handle_received(Step::Continue(other), scratch),
+            Some(other) => self.handle_received(other, scratch),
             None => {
                 let stream = &mut self.connection.stream;
-                let received = stream.receive_any(scratch, &mut self.registry.ledger);
+                let received = stream.receive_any(scratch, &mut self.registry.ledger)?;
                 self.handle_received(received, scratch)
             }
         }
