@@ -57,7 +57,7 @@ pub struct Limits {
     /// Commands a second in the long run. What comes faster waits in the connection, unread.
     ///
     /// Each 32 KiB of answers count as a command too, since a short question may have a long answer; at most sixteen such
-    /// pieces do at one time, so that nobody waits for longer than eight seconds.
+    /// pieces do at one time, so that nobody waits for longer than eight seconds. What greets a client is free.
     ///
     /// Default 2: faster than anybody types, slower than a flood.
     pub flood_rate: u32,

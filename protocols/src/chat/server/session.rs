@@ -75,14 +75,16 @@ impl Pace {
         }
     }
 
-    fn settle(&mut self, limits: &Limits) {
+    /// It is registered: what it was told until now is free.
+    fn settle(&mut self, limits: &Limits, answered: &mut u32) {
         if let Self::Arriving(_) = self {
+            *answered = 0;
             *self = Self::Settled(TokenBucket::new(limits.flood_rate, limits.flood_burst));
         }
     }
 
     /// Pays for what its user was answered, a token for each piece; what cannot be paid is owed, and then there is no
-    /// token until then. What it is told by itself when it arrives is free.
+    /// token until then. What it is told while it arrives is free.
     fn pay(&mut self, now: Instant, answered: &mut u32) -> Result<(), Instant> {
         let Self::Settled(bucket) = self else {
             *answered = 0;
@@ -166,8 +168,9 @@ impl Session {
             if input.is_empty() {
                 return;
             }
-            if server.users[key].is_registered() {
-                self.pace.settle(&server.settings.limits);
+            let user = &mut server.users[key];
+            if user.is_registered() {
+                self.pace.settle(&server.settings.limits, &mut user.answered);
             } else if let Carrier::Stream(_) = self.carrier
                 && let Some(other) = OtherProtocol::at_once(input)
             {
@@ -257,6 +260,8 @@ impl Session {
         let Some(user) = self.user(server) else {
             return;
         };
+        // It has not been listened to meanwhile, and has taken what it was told of a long answer.
+        self.heard = Some(transport.registry().now());
         let mut ctx = Context::new(server, transport.registry(), user, None);
         if let Some(then) = self.waiting.take() {
             then.go_on(&mut ctx, done);
