@@ -15,6 +15,7 @@
 //!
 //! When all conversations together are too large, the one that was silent for longest is forgotten.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -118,9 +119,18 @@ impl History {
     }
 
     pub(super) fn forget(&mut self, talk: &Talk) {
-        if let Some(conversation) = self.conversations.remove(talk) {
-            self.bytes -= conversation.bytes;
-            self.ages.remove(&conversation.age);
+        let Some(conversation) = self.conversations.remove(talk) else {
+            return;
+        };
+        self.bytes -= conversation.bytes;
+        self.ages.remove(&conversation.age);
+        for guest in talk.guests() {
+            if let Entry::Occupied(mut talks) = self.guests.entry(guest) {
+                talks.get_mut().remove(talk);
+                if talks.get().is_empty() {
+                    talks.remove();
+                }
+            }
         }
     }
 
@@ -133,15 +143,11 @@ impl History {
 
     /// Remembers whose going will end this conversation, if it is not known yet.
     fn note_guests(&mut self, talk: &Talk) {
-        let Talk::Private(one, other) = talk else {
-            return;
-        };
-        if self.conversations.contains_key(talk) {
-            return;
-        }
-        for party in [one, other] {
-            if let Party::Connection(serial) = party {
-                self.guests.entry(*serial).or_default().insert(talk.clone());
+        if let Talk::Private(..) = talk
+            && !self.conversations.contains_key(talk)
+        {
+            for guest in talk.guests() {
+                self.guests.entry(guest).or_default().insert(talk.clone());
             }
         }
     }
@@ -449,6 +455,11 @@ mod tests {
         history.forget_guest(7);
         assert_eq!(history.targets(&ann, |_| None, all, 10), []);
         assert_eq!(history.len(), 1);
+        // Who stays has nothing of those who have gone.
+        let talk = Talk::private(guest, Party::Connection(8));
+        history.push(&talk, post(21), &[], 10, 1 << 20);
+        history.forget_guest(8);
+        assert!(history.guests.is_empty(), "{:?}", history.guests);
     }
 
     /// Posts as they are dated, whatever the wall clock says: it may stand still, and be set back.

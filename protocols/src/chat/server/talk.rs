@@ -23,4 +23,16 @@ impl Talk {
     pub(super) fn private(one: Party, other: Party) -> Self {
         if one <= other { Self::Private(one, other) } else { Self::Private(other, one) }
     }
+
+    /// Those of the two who have no account, by their serial numbers.
+    pub(super) fn guests(&self) -> impl Iterator<Item = u64> {
+        let both = match self {
+            Self::Private(one, other) => [Some(one), Some(other)],
+            Self::Channel(_) => [None; 2],
+        };
+        both.into_iter().flatten().filter_map(|party| match party {
+            Party::Connection(serial) => Some(*serial),
+            Party::Account(_) => None,
+        })
+    }
 }
