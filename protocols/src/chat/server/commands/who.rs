@@ -37,10 +37,14 @@ fn tell_all(ctx: &mut Context<'_>, mask: String, options: &str) {
     found.retain(|&user| !only_operators || ctx.server.users[user].is_operator());
     // A line has a host name and a real name at most, and seldom as much.
     found.truncate(ctx.server.longest_answer() / 192);
+    found.shrink_to_fit();
     let tell_one = move |ctx: &mut Context<'_>, user| {
-        // It may have gone since the answer began.
+        // It may have gone since the answer began, and the channel be secret.
         let is_there = match channel {
-            Some(channel) => ctx.server.channels.get(channel).is_some_and(|it| it.has(user)),
+            Some(channel) => {
+                let channel = ctx.server.channels.get(channel);
+                channel.is_some_and(|it| it.has(user) && it.is_visible_to(ctx.me))
+            }
             None => ctx.server.users.get(user).is_some(),
         };
         match &fields {
