@@ -176,6 +176,28 @@ fn a_channel_that_becomes_secret_while_a_long_answer_is_given_is_told_no_further
 }
 
 #[test]
+fn nothing_is_done_for_who_does_not_read_its_long_answers() {
+    let (stage, mut actors) = crowd();
+    let mut asker = actors.swap_remove(0);
+    (0..1_000).for_each(|_| asker.says("WHO #a"));
+    let stats = || stage.acts(|_, registry| registry.stats());
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let before = stats();
+        stage.turns(20);
+        let now = stats();
+        if now.queued_bytes > 64 * 1024 && now.tasks == before.tasks {
+            break;
+        }
+        assert!(Instant::now() < deadline, "it is busy with who does not read: {now}");
+    }
+    assert!(stats().queued_bytes < 256 * 1024, "{}", stats());
+    actors[0].hears_nothing();
+    drop(asker);
+    actors[0].hears(":a0 QUIT *");
+}
+
+#[test]
 fn random_bytes_and_endless_lines_do_no_harm() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
