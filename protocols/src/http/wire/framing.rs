@@ -47,9 +47,12 @@ impl Found {
 
     /// A Transfer-Encoding, which may be one of several that form one list.
     pub(super) fn coding(&mut self, value: &[u8]) -> Result<(), Refusal> {
-        let mut coding = self.coding;
+        // An empty one is a field all the same: others may see a coding in it.
+        if members(value).next().is_none() {
+            return Err(Refusal::Coding);
+        }
         for member in members(value) {
-            coding = Some(match (coding, member.eq_ignore_ascii_case(b"chunked")) {
+            self.coding = Some(match (self.coding, member.eq_ignore_ascii_case(b"chunked")) {
                 // Nothing comes behind it, itself included.
                 (Some(Coded::Chunked | Coded::ThenChunked), _) => return Err(Refusal::Coding),
                 (None, true) => Coded::Chunked,
@@ -57,8 +60,6 @@ impl Found {
                 (None | Some(Coded::Other), false) => Coded::Other,
             });
         }
-        // An empty one is a field all the same: others may see a coding in it.
-        self.coding = Some(coding.ok_or(Refusal::Coding)?);
         Ok(())
     }
 

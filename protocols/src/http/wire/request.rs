@@ -67,6 +67,7 @@ pub fn parse_request<'s, 'a: 's>(
     slots: &'s mut Slots<'a>,
     limits: &HeadLimits,
 ) -> Result<Option<(Request<'s>, usize)>, Refusal> {
+    slots.fields.clear();
     let length = match read_usual(bytes, slots, limits) {
         Some(length) => Some(length),
         None => read_any(bytes, slots, limits)?,
@@ -197,7 +198,8 @@ pub(super) struct Notes {
     /// Nothing is said that a server would have to heed.
     is_usual: bool,
     is_old: bool,
-    is_persistent: bool,
+    /// What Connection says of it: `close` counts, wherever it stands (RFC 9112, 9.3).
+    persistence: Option<bool>,
     expects_continue: bool,
 }
 
@@ -205,8 +207,8 @@ impl Notes {
     #[inline]
     pub(super) fn new(is_old: bool) -> Self {
         let found = Found::default();
-        let (is_persistent, is_usual) = (!is_old, !is_old);
-        Self { found, hosts: 0, is_usual, is_old, is_persistent, expects_continue: false }
+        let (is_usual, persistence) = (!is_old, None);
+        Self { found, hosts: 0, is_usual, is_old, persistence, expects_continue: false }
     }
 
     /// Something is to be heeded.
@@ -265,12 +267,10 @@ impl Notes {
     fn heed_connection(&mut self, value: &[u8]) {
         for option in super::fields::members(value) {
             if option.eq_ignore_ascii_case(b"close") {
-                self.is_persistent = false;
+                self.persistence = Some(false);
                 self.add_unusual();
-                return;
-            }
-            if self.is_old && option.eq_ignore_ascii_case(b"keep-alive") {
-                self.is_persistent = true;
+            } else if self.is_old && option.eq_ignore_ascii_case(b"keep-alive") {
+                self.persistence.get_or_insert(true);
             }
         }
     }
@@ -288,7 +288,8 @@ impl Notes {
     /// What that is, if it is one.
     #[inline]
     fn meaning(&self) -> Meaning {
-        let Self { found, is_old, is_persistent, expects_continue, .. } = *self;
+        let Self { found, is_old, persistence, expects_continue, .. } = *self;
+        let is_persistent = persistence.unwrap_or(!is_old);
         Meaning { framing: found.framing(), is_old, is_persistent, expects_continue }
     }
 }
@@ -416,6 +417,8 @@ mod tests {
             ("Transfer-Encoding: xchunked\r\n", Refusal::Coding),
             ("Transfer-Encoding: chunked;a=b\r\n", Refusal::Coding),
             ("Transfer-Encoding:\r\n", Refusal::Coding),
+            ("Transfer-Encoding: ,\r\nTransfer-Encoding: chunked\r\n", Refusal::Coding),
+            ("Transfer-Encoding: chunked\r\nTransfer-Encoding:\r\n", Refusal::Coding),
             ("Transfer-Encoding: gzip, chunked\r\n", Refusal::UnknownCoding),
             ("Host: other\r\n", Refusal::Host),
         ] {
@@ -508,7 +511,25 @@ mod tests {
         assert!(!persistent("HTTP/1.1", "Connection: x, Close\r\n"));
         assert!(!persistent("HTTP/1.0", ""));
         assert!(persistent("HTTP/1.0", "Connection: Keep-Alive\r\n"));
-        assert!(!persistent("HTTP/1.0", "Connection: close, keep-alive\r\n"));
+        for options in [
+            "Connection: close, keep-alive\r\n",
+            "Connection: keep-alive, close\r\n",
+            "Connection: close\r\nConnection: keep-alive\r\n",
+            "Connection: keep-alive\r\nConnection: close\r\n",
+        ] {
+            assert!(!persistent("HTTP/1.0", options), "{options:?}");
+            assert!(!persistent("HTTP/1.1", options), "{options:?}");
+        }
+    }
+
+    #[test]
+    fn room_that_had_another_head_has_nothing_of_it() {
+        let bytes = b"GET /a HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\nGET /b HTTP/1.1\r\nHost: b\r\n\r\n";
+        let (limits, mut slots) = (HeadLimits::default(), Slots::new());
+        let (_, length) = parse_request(bytes, &mut slots, &limits).unwrap().expect("it is whole");
+        let next = parse_request(&bytes[length..], &mut slots, &limits).unwrap();
+        let (request, _) = next.expect("it is whole");
+        assert_eq!(request.fields().iter().collect::<Vec<_>>(), [("Host", &b"b"[..])]);
     }
 
     #[test]

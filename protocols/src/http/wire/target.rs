@@ -108,8 +108,8 @@ impl<'a> Target<'a> {
         if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
             return Err(Refusal::Target);
         }
-        // Names of users are not taken: they are made to mislead (RFC 9110, 4.2.4).
-        if authority.is_empty() || !is_host(authority.as_bytes()) {
+        // There is a host (RFC 9110, 4.2.1). Names of users are not taken: they are made to mislead (4.2.4).
+        if authority.is_empty() || authority.starts_with(':') || !is_host(authority.as_bytes()) {
             return Err(Refusal::Target);
         }
         let rest = rest.as_bytes();
@@ -218,6 +218,7 @@ mod tests {
             ("GET", "h:443"),
             ("GET", "/a#b"),
             ("GET", "http:///a"),
+            ("GET", "http://:80/a"),
             ("GET", "http://u@h/"),
             ("GET", "ftp://h/"),
             ("CONNECT", "/"),
