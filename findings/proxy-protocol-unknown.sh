@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # "PROXY UNKNOWN", which nginx and HAProxy send for a client on a Unix socket: Apache and Twisted hang up, proxy-protocol-js
-# cannot read it; with addresses behind the word all of these can, and HAProxy resets.
+# cannot read it; with addresses behind the word all of these can, and HAProxy hangs up.
 #
 # Software: nginx 1.22.1-9+deb12u11, apache2-bin 2.4.71-1~deb12u1, lighttpd 1.4.69-1, haproxy 2.6.12-1+deb12u4
 #           (Debian 12); Twisted 26.10.0, aiosmtpd 1.4.6, proxy-protocol 0.11.3 (PyPI); proxy-protocol-js 4.0.6 (npm).
@@ -18,7 +18,7 @@
 #   proxy-protocol       serves       serves                       serves
 #   Apache, Twisted      closes       serves                       serves
 #   proxy-protocol-js    error        reads it                     reads it
-#   HAProxy              serves       resets                       serves
+#   HAProxy              serves       closes                       serves
 # And nginx and HAProxy as senders do say "PROXY UNKNOWN" of a client who came by a Unix socket; by version 2 HAProxy calls
 # him LOCAL, as it calls its own health checks.
 #

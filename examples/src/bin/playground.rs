@@ -21,7 +21,7 @@ use examples::advice::NotOpened;
 use examples::calls::{self, Topics};
 use examples::endpoint::HostPort;
 use examples::torrents::{self, Giving};
-use examples::{output, page, stop};
+use examples::{output, page, service, stop};
 use protocols::chat::accounts::{AccountLimits, Accounts};
 use protocols::chat::{self, Settings};
 use protocols::echo;
@@ -162,6 +162,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let directory = tempfile::Builder::new().prefix("playground-").tempdir()?;
     let mut reactor = Reactor::<Playground>::new()?;
     stop::on_request(reactor.registry())?;
+    service::tell_on_request(reactor.registry())?;
     output::never_wait();
 
     let mut opener = Opener { registry: reactor.registry(), lines: Vec::new() };
@@ -179,7 +180,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     calls::tick(opener.registry)?;
     let mut giving = Giving::new(opener.registry);
     let hash = opener.seed(options, &mut giving, &directory.path().join(FILES))?;
-    opener.announce()?;
+    opener.announce();
 
     // What people register here is forgotten when it ends: it is a playground.
     let accounts = Accounts::in_memory(AccountLimits::default());
@@ -382,11 +383,9 @@ impl Opener<'_> {
         self.lines.push(format!("  {name:<6} {kind:<5} {address:<36} {command}"));
     }
 
-    fn announce(&self) -> Result<(), Box<dyn Error>> {
-        output::say("One process, one thread. Try a line in another terminal; Ctrl-C stops.\n")?;
-        self.lines.iter().try_for_each(output::say)?;
-        output::say("")?;
-        Ok(())
+    fn announce(&self) {
+        let what = "One process, one thread. Try a line in another terminal; Ctrl-C stops.\n";
+        output::announce(&[&[what.to_owned()], &*self.lines, &[String::new()]].concat());
     }
 }
 
@@ -403,7 +402,7 @@ fn choose<Id>(
     let default: SocketAddr = default.parse()?;
     match open(default.into()) {
         Err(OpenError::AddressInUse(taken)) => {
-            output::say(format_args!("{taken} is taken, so this is another port:"))?;
+            output::announce(&[format!("{taken} is taken, so this is another port:")]);
             let free = SocketAddr::from((default.ip(), 0));
             Ok(open(free.into()).map_err(NotOpened::by(option))?)
         }

@@ -20,6 +20,7 @@ mod short;
 mod upgrade;
 
 use std::error::Error;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -64,7 +65,7 @@ pub struct Service {
 pub fn begin<App: 'static>(registry: &mut Registry<App>) -> Result<Service, Box<dyn Error>> {
     output::never_wait();
     short::tell(registry);
-    registry.on_signal(Signal::User1, |registry, _| tell(registry.stats()))?;
+    tell_on_request(registry)?;
     Ok(Service { predecessor: inherit::inherit(registry)? })
 }
 
@@ -97,6 +98,15 @@ pub fn begin_for_all<App: 'static>(
     service.begin_serving(registry, &group, options, Estate::none())?;
     output::announce(&listening);
     Ok(())
+}
+
+/// Has SIGUSR1 print what the loop has done.
+///
+/// # Errors
+///
+/// If the system has no descriptors left.
+pub fn tell_on_request<App: 'static>(registry: &mut Registry<App>) -> io::Result<()> {
+    registry.on_signal(Signal::User1, |registry, _| tell(registry.stats()))
 }
 
 /// Prints what loops have done.

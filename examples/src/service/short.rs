@@ -11,9 +11,9 @@ const QUIET: Duration = Duration::from_secs(1);
 
 /// Has the loop that accepts say so, however many are turned away meanwhile.
 pub(super) fn tell<App: 'static>(registry: &mut Registry<App>) {
-    registry.on_accept_failure(move |registry, _| {
+    registry.on_accept_failure(move |registry, _, _, _| {
         // It is the first of them; until the shortage is over nobody else is told.
-        registry.on_accept_failure(|_, _| {});
+        registry.on_accept_failure(|_, _, _, _| {});
         let advice = "who connects waits or is refused; ulimit -n raises their number";
         output::complain(format_args!("out of descriptors: {advice}"));
         let refused = registry.stats().refused_no_descriptor;

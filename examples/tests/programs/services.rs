@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::{
-    CHAT, ECHO, PATIENCE, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, copied, echo,
-    hears_itself, listener, replace_by, retry,
+    CHAT, ECHO, PATIENCE, PLAYGROUND, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, copied,
+    echo, hears_itself, listener, replace_by, retry,
 };
 use command_fds::{CommandFdExt, FdMapping};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
@@ -68,6 +68,24 @@ fn every_server_prints_what_it_has_done_at_sigusr1_and_serves_on() {
         }
         server.stop();
     }
+}
+
+#[test]
+fn the_playground_serves_though_it_cannot_print_where_and_tells_what_it_has_done() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("echo.sock");
+    let path = path.to_str().expect("it is text");
+    let script = r#"exec "$0" "$@" >/dev/full"#;
+    let any = ["--tcp", "--udp", "--chat", "--ftp", "--tftp", "--calls", "--web", "--seed"];
+    let mut words = vec!["-c", script, PLAYGROUND, "--unix", path, "--tracker", "127.0.0.1:0"];
+    words.extend(any.iter().flat_map(|option| [*option, "127.0.0.1:0"]));
+    let mut playground = Program::start("sh", &words);
+    while UnixStream::connect(path).is_err() {
+        assert!(playground.is_running());
+        thread::yield_now();
+    }
+    playground.signal(Signal::USR1);
+    playground.error_with(" turns (");
 }
 
 #[test]

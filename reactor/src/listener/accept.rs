@@ -59,7 +59,7 @@ impl<App> Registry<App> {
                 Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
                     return self.end_listener(key, listener, error);
                 }
-                Err(error) => return self.handle_accept_failure(key, listener, &error),
+                Err(error) => return self.handle_accept_failure(key, listener, error),
             }
         }
         if listener.can_accept() {
@@ -200,10 +200,10 @@ impl<App> Registry<App> {
     /// The connection that waits longest is refused with the spare descriptor, so that its peer learns of it;
     /// the others keep waiting. Without the rest a level-triggered loop would spin here; without the
     /// timer an edge-triggered one would never come back.
-    fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: &io::Error) {
+    fn handle_accept_failure(&mut self, key: Key, listener: &mut Listener<App>, error: io::Error) {
         self.ledger.stats.accept_errors += 1;
         self.ledger.trace(|| What::AcceptFailed(error.kind()));
-        if is_out_of_descriptors(error) && self.spare.release() {
+        if is_out_of_descriptors(&error) && self.spare.release() {
             if let Ok((refused, _)) = listener.socket.accept(&listener.stream) {
                 drop(refused);
                 self.note_refused(Refusal::Descriptors);
@@ -213,7 +213,7 @@ impl<App> Registry<App> {
         if let State::Draining(_) = listener.state {
             return self.end_draining(key, listener, false);
         }
-        self.tell_of_accept_failure();
+        self.tell_of_accept_failure(ListenerId(key), error);
         self.rest(key, listener, self.ledger.limits.accept_rest);
         if !self.resting.contains(&key) {
             self.resting.push(key);

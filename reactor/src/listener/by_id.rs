@@ -1,6 +1,7 @@
 //! Opening a listener, what can be told it and asked of it by its id, and how the program hears of its end.
 
 use std::borrow::Borrow;
+use std::io;
 use std::rc::Rc;
 
 use super::{Drained, Factory, Listener, State};
@@ -203,18 +204,33 @@ impl<App> Registry<App> {
 
     /// Has a closure called when a listener could not accept and rests, in want of descriptors, mostly: nobody else tells
     /// of it, since it is served again when there are some. [`Stats::refused_no_descriptor`](crate::Stats::refused_no_descriptor)
-    /// says how many were turned away. It is called at the end of the turn, and for each listener at most once in
+    /// says how many were turned away. It is told which listener it was, which may have ended meanwhile, and what `accept`
+    /// said. It is called at the end of the turn, and for each listener at most once in
     /// [`Limits::accept_rest`](crate::Limits::accept_rest). Setting it again replaces the closure.
-    pub fn on_accept_failure(&mut self, handler: impl FnMut(&mut Self, &mut App) + 'static) {
+    ///
+    /// ```
+    /// # use reactor::Registry;
+    /// fn watch<App>(registry: &mut Registry<App>) {
+    ///     registry.on_accept_failure(|registry, _app, listener, error| {
+    ///         if let Ok(address) = registry.listener_address(listener) {
+    ///             eprintln!("{address} accepts nobody for a while: {error}");
+    ///         }
+    ///     });
+    /// }
+    /// ```
+    pub fn on_accept_failure(
+        &mut self,
+        handler: impl FnMut(&mut Self, &mut App, ListenerId, &io::Error) + 'static,
+    ) {
         self.accept_failed = Some(Box::new(handler));
     }
 
     /// A listener could not accept.
-    pub(super) fn tell_of_accept_failure(&mut self) {
+    pub(super) fn tell_of_accept_failure(&mut self, id: ListenerId, error: io::Error) {
         if self.accept_failed.is_some() {
-            self.defer(|registry, app| {
+            self.defer(move |registry, app| {
                 let Some(mut handler) = registry.accept_failed.take() else { return };
-                handler(registry, app);
+                handler(registry, app, id, &error);
                 // Unless the handler has put another in its place.
                 registry.accept_failed.get_or_insert(handler);
             });

@@ -19,6 +19,7 @@ mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -144,7 +145,8 @@ pub struct Registry<App> {
     pub(crate) accept_failed: Option<AcceptFailed<App>>,
 }
 
-pub(crate) type AcceptFailed<App> = Box<dyn FnMut(&mut Registry<App>, &mut App)>;
+pub(crate) type AcceptFailed<App> =
+    Box<dyn FnMut(&mut Registry<App>, &mut App, ListenerId, &io::Error)>;
 
 /// What is to be done when a connection has ended, behind its own protocol's `on_close`.
 pub(crate) struct AfterClose<App> {

@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use examples::advice::NotOpened;
 use examples::endpoint::HostPort;
-use examples::{output, torrents};
+use examples::{output, service, torrents};
 use protocols::store::Access;
 use protocols::torrent::InfoHash;
 use protocols::torrent::dht::{self, DhtOptions};
@@ -349,6 +349,7 @@ fn begin(
     for signal in [Signal::Interrupt, Signal::Terminate] {
         registry.on_signal(signal, |registry, sharing: &mut Sharing| sharing.stop(registry))?;
     }
+    service::tell_on_request(registry)?;
     registry.defer(move |registry, sharing: &mut Sharing| {
         for address in addresses {
             // It is shared, or sought, from the beginning.

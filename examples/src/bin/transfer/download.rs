@@ -206,6 +206,10 @@ impl Task for Download {
         self.part.abandon();
     }
 
+    fn is_special(&self) -> bool {
+        self.part.is_special()
+    }
+
     fn name(&self) -> String {
         shown(&self.remote)
     }

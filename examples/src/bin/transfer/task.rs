@@ -41,6 +41,11 @@ pub(crate) trait Task: Debug {
         false
     }
 
+    /// Whether it is written into a pipe or the like, which may wait for its reader.
+    fn is_special(&self) -> bool {
+        false
+    }
+
     /// Whether another run can go on with it, if this one ends in the middle.
     fn can_be_continued(&self) -> bool {
         true

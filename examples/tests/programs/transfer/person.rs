@@ -85,6 +85,32 @@ fn get_writes_into_a_pipe_or_through_a_link_and_puts_no_file_in_its_place() {
     scene.stop();
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn ctrl_c_ends_get_while_it_waits_for_the_reader_of_a_pipe() {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let scene = Scene::new();
+    scene.place("large", &noise(300_000));
+    let pipe = scene.here("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    // It is open at both ends, and nobody reads.
+    let held = File::options().read(true).write(true).open(&pipe).expect("it is there");
+    for url in [format!("ftp://{}/large", scene.ftp), format!("tftp://{}/large", scene.tftp)] {
+        let mut held = held.try_clone().expect("a descriptor");
+        let get = Program::start(TRANSFER, &["get", "-o", &pipe.to_string_lossy(), &url]);
+        // Until there is no room left in it.
+        while poll(&mut [PollFd::new(&held, PollFlags::OUT)], Some(&Timespec::default())) != Ok(0) {
+            std::thread::yield_now();
+        }
+        get.interrupt();
+        let ended = get.ended();
+        assert_eq!(ended.code, None, "by the signal, for {url}: {ended:?}");
+        let left = rustix::io::ioctl_fionread(&held).expect("it is a pipe");
+        held.read_exact(&mut vec![0; left as usize]).expect("it is there");
+    }
+    scene.stop();
+}
+
 #[test]
 fn the_rest_is_done_though_something_fails() {
     let scene = Scene::new();

@@ -24,7 +24,12 @@ fn accepting_resumes_without_a_new_client_when_the_system_has_descriptors_again(
     let client = scene.host("client");
     let told = Rc::new(Cell::new(0));
     let count = Rc::clone(&told);
-    scene.registry(server).on_accept_failure(move |_, _| count.set(count.get() + 1));
+    let at = scene.network.address(server, super::scene::PORT);
+    scene.registry(server).on_accept_failure(move |registry, _, listener, error| {
+        assert_eq!(registry.listener_address(listener).map(|it| it.port()), Ok(at.port()));
+        assert!(error.raw_os_error().is_some(), "it is what the system said: {error}");
+        count.set(count.get() + 1);
+    });
     scene.network.limit_descriptors(server, Some(OWN + 2));
     for _ in 0..20 {
         scene.connect(client, server, Probe::new("client").outlives_its_peer());

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use examples::bars::{self, Bars};
 use examples::endpoint::seconds;
+use examples::part::Part;
 use indicatif::ProgressBar;
 use protocols::transfer::ftp::client::{
     self as ftp, Client, ClientLimits, ClientOptions, Done, Failure, Operation,
@@ -71,6 +72,16 @@ enum What {
     Tftp(PacketTask),
 }
 
+impl What {
+    /// Whether it is written into a pipe or the like.
+    fn is_special(&self) -> bool {
+        match self {
+            Self::Ftp(task) => task.is_special(),
+            Self::Tftp(task) => Part::of(task.local.clone()).is_special(),
+        }
+    }
+}
+
 /// A conversation with an FTP server.
 struct Worker {
     client: Client,
@@ -100,7 +111,10 @@ enum Attempt {
 /// Does everything, to the end.
 pub(crate) fn work(mut workers: Workers) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::<Workers>::new()?;
-    for signal in [Signal::Interrupt, Signal::Terminate] {
+    // The loop stands still while a pipe waits for its reader, and would not hear of them; there is nothing to go on with.
+    let waits = workers.queue.iter().any(|job| job.what.is_special());
+    let heard = [Signal::Interrupt, Signal::Terminate];
+    for signal in heard.into_iter().filter(|_| !waits) {
         reactor.registry().on_signal(signal, |registry, workers: &mut Workers| {
             let advice = if workers.can_be_continued() { "; --continue goes on" } else { "" };
             workers.stop(registry, format!("interrupted{advice}").into());
