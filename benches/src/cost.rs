@@ -10,12 +10,13 @@
 use std::fmt;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::OnceLock;
 
 use clap::ValueEnum;
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::Result;
 use crate::program::{Program, Server};
@@ -48,10 +49,39 @@ impl fmt::Display for Measure {
     }
 }
 
-/// Whether strace is installed, and allowed to trace.
+/// Whether system calls can be counted. Where they cannot it says so, once: strace is missing, or may not attach to
+/// a program that runs already, as where only descendants may be traced.
 pub fn can_trace() -> bool {
-    let output = Command::new("strace").args(["-qq", "-c", "true"]).stderr(Stdio::null()).status();
-    output.is_ok_and(|status| status.success())
+    static CAN: OnceLock<bool> = OnceLock::new();
+    *CAN.get_or_init(|| match try_to_trace() {
+        Ok(()) => true,
+        Err(error) => {
+            eprintln!("LEFT OUT: system calls, as strace cannot count them: {error}");
+            false
+        }
+    })
+}
+
+/// Traces a program that waits, just as a server.
+fn try_to_trace() -> Result {
+    let summary = NamedTempFile::new()?;
+    let mut waiting = Command::new("cat").stdin(Stdio::piped()).spawn()?;
+    let traced = Tracer::attach(Pid::from_child(&waiting), summary.path()).and_then(Tracer::detach);
+    waiting.kill()?;
+    waiting.wait()?;
+    traced
+}
+
+/// Fails if a program is not installed by which servers are started and their instructions counted.
+fn require_programs() -> Result {
+    let is_missing = |name: &&str| {
+        let mut command = Command::new(name);
+        command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+    };
+    match ["chrt", "valgrind", "vgdb"].into_iter().find(is_missing) {
+        Some(name) => Err(format!("nothing can be counted: {name} is not installed").into()),
+        None => Ok(()),
+    }
 }
 
 /// Counts what a server does in so many rounds.
@@ -65,6 +95,7 @@ pub struct Instrument {
 impl Instrument {
     /// One for so many rounds.
     pub fn new(measure: Measure, rounds: usize) -> Result<Self> {
+        require_programs()?;
         Ok(Self { measure, rounds, directory: TempDir::new()? })
     }
 
@@ -116,25 +147,51 @@ impl Instrument {
     }
 
     fn count_system_calls(&self, server: &Server, load: impl FnOnce() -> Result) -> Result<u64> {
-        let mut command = Command::new("strace");
-        command.args(["-c", "-f", "-o"]).arg(self.file("count"));
-        command.arg("-p").arg(server.pid().as_raw_nonzero().to_string());
-        let mut tracer = command.stderr(Stdio::piped()).spawn()?;
-        let said = tracer.stderr.take().ok_or("strace has no stderr")?;
-        let mut line = String::new();
-        // That it is attached. What it says at its end has room in the pipe.
-        let mut said = BufReader::new(said);
-        said.read_line(&mut line)?;
+        let tracer = Tracer::attach(server.pid(), &self.file("count"))?;
         let done = load();
-        kill_process(Pid::from_child(&tracer), Signal::INT)?;
-        tracer.wait()?;
+        tracer.detach()?;
         done?;
         let text = fs::read_to_string(self.file("count"))?;
-        Ok(system_calls(&text).ok_or_else(|| format!("strace wrote no summary: {line}"))?)
+        Ok(system_calls(&text).ok_or("strace wrote no summary")?)
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
+    }
+}
+
+/// strace, while it counts.
+struct Tracer {
+    process: Child,
+    /// Kept: what it says at its end has room in the pipe.
+    _said: BufReader<ChildStderr>,
+}
+
+impl Tracer {
+    /// Attaches it to a program that runs, of which it counts all threads.
+    fn attach(program: Pid, summary: &Path) -> Result<Self> {
+        let mut command = Command::new("strace");
+        command.args(["-c", "-f", "-o"]).arg(summary);
+        command.arg("-p").arg(program.as_raw_nonzero().to_string());
+        let mut process = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("it does not start: {error}"))?;
+        let mut said = BufReader::new(process.stderr.take().ok_or("strace has no stderr")?);
+        let mut line = String::new();
+        said.read_line(&mut line)?;
+        if !line.contains(" attached") {
+            process.wait()?;
+            return Err(line.trim_end().into());
+        }
+        Ok(Self { process, _said: said })
+    }
+
+    /// Has it write its summary, and end.
+    fn detach(mut self) -> Result {
+        kill_process(Pid::from_child(&self.process), Signal::INT)?;
+        self.process.wait()?;
+        Ok(())
     }
 }
 
@@ -159,7 +216,7 @@ fn system_calls(text: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{instructions, system_calls};
+    use super::*;
 
     const SUMMARY: &str = "\
 % time     seconds  usecs/call     calls    errors syscall
@@ -175,6 +232,14 @@ mod tests {
         let text = "events: Ir\nsummary: 7\n\nfn=(1)\n16 400\ntotals: 1404\n";
         assert_eq!(instructions(text), Some(1404));
         assert_eq!(instructions("events: Ir\nfn=(1)\n16 400\n"), None, "it is cut short");
+    }
+
+    #[test]
+    fn who_cannot_be_traced_is_an_error() {
+        let nobody = Pid::from_raw(i32::MAX).expect("it is not zero");
+        let summary = NamedTempFile::new().expect("there is room");
+        let error = Tracer::attach(nobody, summary.path()).err().expect("there is no such process");
+        assert!(!error.to_string().is_empty(), "it says why");
     }
 
     #[test]

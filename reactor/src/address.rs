@@ -132,15 +132,19 @@ impl Address {
     /// The IP address without its port; `None` for Unix sockets.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
-        self.socket_addr().map(|address| address.ip())
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            _ => None,
+        }
     }
 
     /// The port; `None` for Unix sockets.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         match self {
+            Self::Ip(address) => Some(address.port()),
             Self::Host(host) => Some(host.port),
-            _ => self.socket_addr().map(|address| address.port()),
+            Self::Path(_) | Self::Abstract(_) | Self::Unnamed => None,
         }
     }
 

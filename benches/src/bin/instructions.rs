@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use benches::cost::{self, Measure};
+use benches::cost::Measure;
 use benches::counts::{self, Subject};
 use benches::figures::Figures;
 use benches::table::Table;
@@ -82,9 +82,6 @@ fn run() -> Result {
     }
     let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
     program::build(programs)?;
-    if options.syscalls && !cost::can_trace() {
-        eprintln!("strace is not installed, or may not trace: no system calls");
-    }
     processor::share_one()?;
     let mut ours = Figures::default();
     for subject in &subjects {

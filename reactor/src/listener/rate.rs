@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// A token bucket, kept as the generic cell rate algorithm does (ITU-T I.371, annex A): its whole state
-/// is the time at which it would be full again.
+/// A token bucket, kept as a leaky one with a continuous state (ITU-T I.371, annex A): it is how much was missing
+/// when it was last asked. Several questions of one moment, as of one turn of the loop, compute no time.
 ///
 /// ```
 /// use reactor::TokenBucket;
@@ -18,20 +18,23 @@ use std::time::{Duration, Instant};
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenBucket {
-    /// Time in which one token grows.
-    interval: Duration,
-    /// How far ahead of the present `full_at` may be for there to be a token.
-    tolerance: Duration,
-    /// When the bucket is full again; `None` before the first token is taken.
-    full_at: Option<Instant>,
+    /// Time in which one token grows, in nanoseconds, as all that follows: 64 bits of them are 584 years.
+    interval: u64,
+    /// How much may be missing for there to be a token.
+    tolerance: u64,
+    /// What was missing at that time: how long the bucket took to be full again.
+    missing: u64,
+    /// `None` before the first token is taken.
+    at: Option<Instant>,
 }
 
 impl TokenBucket {
     /// A full bucket: `burst` at once, then `per_second` a second. Zero of either counts as one.
     #[must_use]
     pub fn new(per_second: u32, burst: u32) -> Self {
-        let interval = Duration::from_secs(1) / per_second.max(1);
-        Self { interval, tolerance: interval * (burst.max(1) - 1), full_at: None }
+        let interval = 1_000_000_000 / u64::from(per_second.max(1));
+        let tolerance = interval * u64::from(burst.max(1) - 1);
+        Self { interval, tolerance, missing: 0, at: None }
     }
 
     /// Takes one token.
@@ -40,18 +43,30 @@ impl TokenBucket {
     ///
     /// If there is none, the time at which there will be.
     pub fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        let full_at = self.full_at.map_or(now, |full_at| full_at.max(now));
-        if full_at > now + self.tolerance {
-            return Err(full_at - self.tolerance);
+        if self.at != Some(now) {
+            self.grow(now);
         }
-        self.full_at = Some(full_at + self.interval);
+        if let Some(wait @ 1..) = self.missing.checked_sub(self.tolerance) {
+            return Err(self.at.unwrap_or(now) + Duration::from_nanos(wait));
+        }
+        self.missing += self.interval;
         Ok(())
     }
 
     /// Whether no token is missing, so that the bucket may be forgotten.
     #[must_use]
     pub fn is_full(&self, now: Instant) -> bool {
-        self.full_at.is_none_or(|full_at| full_at <= now)
+        self.at.is_none_or(|at| {
+            Duration::from_nanos(self.missing) <= now.saturating_duration_since(at)
+        })
+    }
+
+    /// Adds what has grown until now.
+    fn grow(&mut self, now: Instant) {
+        let at = self.at.map_or(now, |at| at.max(now));
+        let grown = self.at.map_or(Duration::ZERO, |before| at - before);
+        self.missing = self.missing.saturating_sub(grown.as_nanos() as u64);
+        self.at = Some(at);
     }
 }
 
@@ -72,5 +87,14 @@ mod tests {
         assert!(bucket.is_full(at(10_000)));
         assert_eq!([0; 4].map(|_| bucket.take(at(10_000))), [Ok(()); 4]);
         assert!(bucket.take(at(10_000)).is_err());
+    }
+
+    #[test]
+    fn the_slowest_bucket_with_the_largest_burst_does_not_overflow() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::new(1, u32::MAX);
+        assert_eq!([0; 3].map(|_| bucket.take(now)), [Ok(()); 3]);
+        assert!(!bucket.is_full(now + Duration::from_secs(2)));
+        assert!(bucket.is_full(now + Duration::from_secs(3)));
     }
 }

@@ -106,12 +106,11 @@ impl Server {
     /// Whether a datagram is to be answered. The addresses are asked first: what is refused for them
     /// costs its source, who may be a forger's victim, none of its budget.
     fn admit(&mut self, from: &Address, own: &Address, now: Instant) -> Result<(), Refusal> {
-        match (Refusal::of(from, own), from.ip()) {
-            (Some(refusal), _) => Err(refusal),
-            (None, Some(ip)) => Ok(self.budget.take(ip, now)?),
-            // A Unix socket: its sender is a process of this machine, and waits when we are slow.
-            (None, None) => Ok(()),
+        if let Some(refusal) = Refusal::of(from, own) {
+            return Err(refusal);
         }
+        // Of a Unix socket there is none: its sender is a process of this machine, and waits when we are slow.
+        from.ip().map_or(Ok(()), |ip| Ok(self.budget.take(ip, now)?))
     }
 }
 

@@ -18,10 +18,6 @@ use thiserror::Error;
 
 use crate::budget::Spent;
 
-/// The ports of services that answer whatever they are sent: echo (RFC 862), daytime (867), quote of
-/// the day (865), character generator (864), time (868), DNS (1035), TFTP (1350) and NTP (5905).
-const REPLY_PORTS: [u16; 8] = [7, 13, 17, 19, 37, 53, 69, 123];
-
 /// Why a datagram is not answered; it prints as a few words for a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 pub enum Refusal {
@@ -66,7 +62,9 @@ impl Refusal {
     pub fn of(from: &Address, own: &Address) -> Option<Self> {
         match from.port() {
             Some(0) => Some(Self::NoReturnAddress),
-            Some(port) if REPLY_PORTS.contains(&port) => Some(Self::ReplyPort),
+            // Echo (RFC 862), daytime (867), quote of the day (865), character generator (864), time (868),
+            // DNS (1035), TFTP (1350) and NTP (5905).
+            Some(7 | 13 | 17 | 19 | 37 | 53 | 69 | 123) => Some(Self::ReplyPort),
             Some(port) => (own.port() == Some(port)).then_some(Self::OwnPort),
             None if *from == Address::Unnamed => Some(Self::NoReturnAddress),
             None => (from == own).then_some(Self::OwnPort),
