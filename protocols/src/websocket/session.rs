@@ -166,7 +166,7 @@ impl<H> Session<H> {
             Event::Message(message) => {
                 if self.is_heard() {
                     self.call(transport, |handler, socket| {
-                        handler.on_message(socket, message, app)
+                        handler.on_message(socket, message, app);
                     });
                 }
             }
