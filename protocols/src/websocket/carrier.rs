@@ -49,8 +49,7 @@ impl Carrier {
         self.link.endpoint.take_reading()
     }
 
-    pub(crate) fn give_back(&self, mut unpacking: Unpacking) {
-        unpacking.scratch.shrink();
+    pub(crate) fn give_back(&self, unpacking: Unpacking) {
         self.link.endpoint.give_back(unpacking);
     }
 

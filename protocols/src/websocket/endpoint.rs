@@ -95,13 +95,13 @@ impl Endpoint {
 
     /// Takes out what reading needs, for the time of a callback: no other runs meanwhile. If that panics it is
     /// made anew.
-    #[inline]
     pub(super) fn take_reading(&self) -> Box<Reading> {
         self.0.reading.take().unwrap_or_default()
     }
 
-    #[inline]
-    pub(super) fn give_back(&self, reading: Box<Reading>) {
+    /// Puts it back, without what a long message needed.
+    pub(super) fn give_back(&self, mut reading: Box<Reading>) {
+        reading.scratch.shrink();
         self.0.reading.set(Some(reading));
     }
 

@@ -8,8 +8,8 @@ use reactor::{Input, TimerKey, Transport};
 use super::endpoint::Reading;
 use super::handshake::{Agreed, Agreement};
 use super::wire::{
-    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Message, Opcode, Rules,
-    SHORT, Violation,
+    self, CloseCode, Context, Decoder, Deflater, Event, Header, Inflater, Message, Opcode, Room,
+    Rules, SHORT, Violation,
 };
 use super::{Endpoint, Limits, Role};
 
@@ -56,7 +56,8 @@ pub(super) struct Link {
     pub(super) role: Role,
     pub(super) state: State,
     pub(super) is_paused: bool,
-    /// Messages of fewer bytes are read by one look, if they stand there whole; none are on a client.
+    /// Messages of fewer bytes are read by one look, if they stand there whole, and written behind two bytes as
+    /// they are; none are on a client.
     short: u8,
     compression: Compression,
     /// Messages of as many bytes, or more, are compressed.
@@ -92,7 +93,10 @@ impl Link {
         let deflate_from = deflate_from(&endpoint, role, agreed.deflate);
         let Limits { frame, message, .. } = endpoint.options().limits;
         let short = match role {
-            Role::Server => frame.min(message).min(SHORT as usize) as u8 + 1,
+            Role::Server => {
+                let longest = frame.min(message).min(SHORT as usize);
+                (longest + 1).min(deflate_from as usize) as u8
+            }
             Role::Client => 0,
         };
         Self {
@@ -115,9 +119,9 @@ impl Link {
     pub(super) fn read_short<'a>(
         &self,
         input: &mut Input<'_>,
-        reading: &'a mut Reading,
+        room: &'a mut Room,
     ) -> Option<Result<Message<'a>, Violation>> {
-        self.decoder.next_short(input, self.short.into(), &mut reading.scratch)
+        self.decoder.next_short(input, self.short, room)
     }
 
     /// Takes what stands at the front of the input, whatever it is.
@@ -152,6 +156,21 @@ impl Link {
         if self.state != State::Open {
             return;
         }
+        if payload.len() >= self.short.into() {
+            return self.write_any(transport, opcode, payload);
+        }
+        transport.write(&Header::encode_short(opcode, payload.len() as u8));
+        transport.write(payload);
+    }
+
+    // In line it has every short message save registers for it.
+    #[inline(never)]
+    fn write_any<App>(
+        &mut self,
+        transport: &mut Transport<'_, App>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) {
         if payload.len() < self.deflate_from as usize {
             return self.write(transport, opcode, false, payload);
         }
@@ -187,8 +206,6 @@ impl Link {
     }
 
     /// Writes a frame: a server's as it is, a client's masked.
-    // Not in line, each message has its five arguments put on the stack.
-    #[inline(always)]
     pub(super) fn write<App>(
         &self,
         transport: &mut Transport<'_, App>,
@@ -196,26 +213,17 @@ impl Link {
         rsv1: bool,
         payload: &[u8],
     ) {
-        let length = payload.len() as u64;
-        let header = Header { fin: true, rsv1, opcode, mask: None, length };
-        match (self.role, header.encode_short()) {
-            (Role::Server, Some(two)) => {
-                transport.write(&two);
+        match self.role {
+            Role::Server => {
+                let length = payload.len() as u64;
+                let header = Header { fin: true, rsv1, opcode, mask: None, length };
+                transport.write(&header.encode());
                 transport.write(payload);
             }
-            (Role::Server, None) => Self::write_long(transport, &header, payload),
-            (Role::Client, _) => self.write_masked(transport, opcode, rsv1, payload),
+            Role::Client => self.write_masked(transport, opcode, rsv1, payload),
         }
     }
 
-    // In line it has every short frame save registers for it.
-    #[inline(never)]
-    fn write_long<App>(transport: &mut Transport<'_, App>, header: &Header, payload: &[u8]) {
-        transport.write(&header.encode());
-        transport.write(payload);
-    }
-
-    #[inline(never)]
     fn write_masked<App>(
         &self,
         transport: &mut Transport<'_, App>,

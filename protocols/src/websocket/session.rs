@@ -2,10 +2,9 @@
 
 use reactor::{Closed, ConnectionId, Input, Protocol, ReachError, Registry, TimerKey, Transport};
 
-use super::endpoint::Reading;
 use super::handshake::Agreed;
 use super::link::{Link, State, Timer};
-use super::wire::{CloseCode, Event, Message, Opcode, Violation};
+use super::wire::{CloseCode, Event, Opcode, Room, Violation};
 use super::{Ending, Endpoint, Handler, Role, Socket, handler};
 
 /// The session of one WebSocket, from its handshake on: frames, pings, deadlines and goodbyes. What
@@ -78,29 +77,28 @@ impl<H> Session<H> {
     }
 
     /// Takes what has come, one after the other, for as long as there is somebody to tell.
+    #[inline]
     fn read<App>(
         &mut self,
         transport: &mut Transport<'_, App>,
         input: &mut Input<'_>,
-        reading: &mut Reading,
         app: &mut App,
     ) where
         H: Handler<App>,
     {
+        let mut room = Room::default();
         loop {
             // Most are short, and told apart from the others by one look.
-            let read = match self.link.read_short(input, reading) {
+            let short = if self.is_heard() { self.link.read_short(input, &mut room) } else { None };
+            match short {
                 Some(Ok(message)) => {
-                    self.handle_message(message, transport, app);
-                    Ok(true)
+                    self.call(transport, |handler, socket| {
+                        handler.on_message(socket, message, app);
+                    });
                 }
-                Some(Err(violation)) => Err(violation),
-                None => self.read_any(transport, input, reading, app),
-            };
-            match read {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(violation) => return self.fail(violation, transport, app),
+                Some(Err(violation)) => return self.fail(violation, transport, app),
+                None if self.read_any(transport, input, app) => {}
+                None => return,
             }
             if input.is_empty() || !self.may_go_on(transport) {
                 return;
@@ -114,22 +112,25 @@ impl<H> Session<H> {
         &mut self,
         transport: &mut Transport<'_, App>,
         input: &mut Input<'_>,
-        reading: &mut Reading,
         app: &mut App,
-    ) -> Result<bool, Violation>
+    ) -> bool
     where
         H: Handler<App>,
     {
-        let read = self.link.read(input, reading).map(|event| {
-            let is_one = event.is_some();
-            if let Some(event) = event {
-                self.handle(event, transport, app);
-            }
-            is_one
-        });
-        // It may have been long.
-        reading.scratch.shrink();
-        read
+        if self.link.state == State::Over {
+            input.take_all();
+            return false;
+        }
+        let mut reading = self.link.endpoint.take_reading();
+        let read = self.link.read(input, &mut reading);
+        let is_one = matches!(read, Ok(Some(_)));
+        match read {
+            Ok(Some(event)) => self.handle(event, transport, app),
+            Ok(None) => {}
+            Err(violation) => self.fail(violation, transport, app),
+        }
+        self.link.endpoint.give_back(reading);
+        is_one
     }
 
     /// Whether there may be one more message in this visit. If not, what is left is offered again.
@@ -162,27 +163,19 @@ impl<H> Session<H> {
                 let (code, reason) = close.unwrap_or((CloseCode::NONE, ""));
                 self.handle_close(code, reason, transport, app);
             }
-            Event::Message(message) => self.handle_message(message, transport, app),
+            Event::Message(message) => {
+                if self.is_heard() {
+                    self.call(transport, |handler, socket| {
+                        handler.on_message(socket, message, app);
+                    });
+                }
+            }
             // What comes behind this side's goodbye cannot be answered.
             _ if self.link.state != State::Open => {}
             Event::Ping(payload) => self.link.write(transport, Opcode::Pong, false, payload),
             Event::Pong(payload) => {
                 self.call(transport, |handler, socket| handler.on_pong(socket, payload, app));
             }
-        }
-    }
-
-    #[inline]
-    fn handle_message<App>(
-        &mut self,
-        message: Message<'_>,
-        transport: &mut Transport<'_, App>,
-        app: &mut App,
-    ) where
-        H: Handler<App>,
-    {
-        if self.is_heard() {
-            self.call(transport, |handler, socket| handler.on_message(socket, message, app));
         }
     }
 
@@ -213,6 +206,7 @@ impl<H> Session<H> {
     }
 
     /// The peer broke a rule: it is told, and nothing more is heard of it (RFC 6455, 7.1.7).
+    #[cold]
     fn fail<App>(&mut self, violation: Violation, transport: &mut Transport<'_, App>, app: &mut App)
     where
         H: Handler<App>,
@@ -298,14 +292,8 @@ impl<App, H: Handler<App>> Protocol<App> for Session<H> {
         input: &mut Input<'_>,
         app: &mut App,
     ) {
-        if self.link.state == State::Over {
-            input.take_all();
-            return;
-        }
         self.link.heard = Some(transport.registry().now());
-        let mut reading = self.link.endpoint.take_reading();
-        self.read(transport, input, &mut reading, app);
-        self.link.endpoint.give_back(reading);
+        self.read(transport, input, app);
     }
 
     fn on_end(&mut self, transport: &mut Transport<'_, App>, app: &mut App) {

@@ -44,10 +44,11 @@ impl<App> Socket<'_, '_, App> {
     /// has closed, it is dropped.
     #[inline]
     pub fn send(&mut self, message: Message<'_>) {
-        match message {
-            Message::Text(text) => self.text(text),
-            Message::Binary(bytes) => self.binary(bytes),
-        }
+        let (opcode, payload) = match message {
+            Message::Text(text) => (Opcode::Text, text.as_bytes()),
+            Message::Binary(bytes) => (Opcode::Binary, bytes),
+        };
+        self.link.write_message(self.transport, opcode, payload);
     }
 
     /// Sends text.

@@ -5,7 +5,7 @@ use reactor::Input;
 use simdutf8::basic::from_utf8;
 
 use super::assembly::{Assembly, Kind};
-use super::{Event, Header, Inflater, Mask, Message, Opcode, Violation, close};
+use super::{Event, Header, Inflater, Mask, Message, Opcode, Room, Violation, close};
 use crate::websocket::{Limits, Role};
 
 /// Cuts a stream into frames, and puts messages together (RFC 6455, 5).
@@ -57,8 +57,6 @@ pub struct Scratch {
     pub(super) bytes: Vec<u8>,
     pub(super) text: String,
     inflated: Vec<u8>,
-    /// A short message, whose room need not be asked for.
-    short: [[u8; 8]; 16],
 }
 
 /// What is kept of a buffer that was needed once.
@@ -135,14 +133,14 @@ impl Decoder {
     pub(in crate::websocket) fn next_short<'a>(
         &self,
         input: &mut Input<'_>,
-        below: usize,
-        scratch: &'a mut Scratch,
+        below: u8,
+        room: &'a mut Room,
     ) -> Option<Result<Message<'a>, Violation>> {
         if !matches!((&self.reading, &self.message), (Reading::Header, None)) {
             return None;
         }
         let (opcode, key, payload) = Header::short(input, below)?;
-        let plain = Mask::new(key).copy(payload, &mut scratch.short);
+        let plain = Mask::new(key).copy(payload, room);
         input.advance(6 + payload.len());
         Some(message(opcode, plain))
     }

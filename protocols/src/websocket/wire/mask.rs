@@ -1,5 +1,8 @@
 //! Masks: what a client does to its bytes so that no proxy takes them for HTTP (RFC 6455, 5.3).
 
+/// What a short message is unmasked into, with a header of two bytes the longest there is.
+pub(in crate::websocket) type Room = [[u8; 32]; 4];
+
 /// The key of one frame, as far as it has been used.
 ///
 /// ```
@@ -31,16 +34,16 @@ impl Mask {
 
     /// Copies what fits, masked or unmasked.
     #[inline]
-    pub(super) fn copy<'t>(self, from: &[u8], to: &'t mut [[u8; 8]]) -> &'t [u8] {
-        let wide = u64::from(self.key) << 32 | u64::from(self.key);
-        let (eights, rest) = from.as_chunks::<8>();
-        for (to, eight) in to.iter_mut().zip(eights) {
-            *to = (u64::from_le_bytes(*eight) ^ wide).to_le_bytes();
-        }
-        if let (false, Some(to)) = (rest.is_empty(), to.get_mut(eights.len())) {
-            for ((to, byte), key) in to.iter_mut().zip(rest).zip(wide.to_le_bytes()) {
-                *to = byte ^ key;
+    pub(super) fn copy<'t>(mut self, from: &[u8], to: &'t mut Room) -> &'t [u8] {
+        let (blocks, rest) = from.as_chunks::<32>();
+        for (to, block) in to.iter_mut().zip(blocks) {
+            for (to, four) in to.as_chunks_mut().0.iter_mut().zip(block.as_chunks().0) {
+                *to = (u32::from_le_bytes(*four) ^ self.key).to_le_bytes();
             }
+        }
+        if let (false, Some(to)) = (rest.is_empty(), to.get_mut(blocks.len())) {
+            to[..rest.len()].copy_from_slice(rest);
+            self.apply(to);
         }
         let to = to.as_flattened();
         to.get(..from.len()).unwrap_or(to)
@@ -91,7 +94,7 @@ mod tests {
         ) {
             let expected: Vec<u8> =
                 bytes.iter().enumerate().map(|(at, byte)| byte ^ key[at % 4]).collect();
-            let mut room = [[0; 8]; 13];
+            let mut room = Room::default();
             prop_assert_eq!(Mask::new(key).copy(&bytes, &mut room), &expected);
             let mut bytes = bytes;
             let cut = cut.min(bytes.len());

@@ -25,5 +25,6 @@ pub use deflate::{Context, Deflater, Inflater};
 pub(super) use frame::SHORT;
 pub use frame::{EncodedHeader, Frame, Header, Opcode, encode};
 pub use mask::Mask;
+pub(super) use mask::Room;
 pub use message::{Event, Message};
 pub use violation::Violation;

@@ -40,14 +40,14 @@ fn hear_pieces<'a>(
     limits: &Limits,
 ) -> Vec<Heard> {
     let heard = hear_below(0, pieces.clone(), deflate, limits);
-    let short = limits.frame.min(limits.message).min(125) + 1;
+    let short = limits.frame.min(limits.message).min(125) as u8 + 1;
     assert_eq!(hear_below(short, pieces, deflate, limits), heard);
     heard
 }
 
 /// The same; short messages are those of fewer bytes.
 fn hear_below<'a>(
-    short: usize,
+    short: u8,
     pieces: impl IntoIterator<Item = &'a [u8]>,
     deflate: bool,
     limits: &Limits,
@@ -60,7 +60,8 @@ fn hear_below<'a>(
         kept.extend_from_slice(piece);
         let mut input = Input::new(&kept);
         loop {
-            let next = match decoder.next_short(&mut input, short, &mut scratch) {
+            let mut room = Room::default();
+            let next = match decoder.next_short(&mut input, short, &mut room) {
                 Some(read) => read.map(|message| Some(Event::Message(message))),
                 None => decoder.next(&mut input, &rules, &mut scratch, &mut inflater),
             };
