@@ -4,8 +4,7 @@
 
 /// Small writes of one callback are gathered up to this many bytes, few enough to stay in the cache.
 const LARGE: usize = 16 * 1024;
-/// Up to this many bytes of a callback are gathered in any case; see
-/// [`Stream::write`](crate::stream::Stream::write).
+/// Up to this many bytes of a callback are gathered in any case; see `Transport::write_through`.
 const SMALL: usize = 1023;
 
 pub(crate) struct Cork {

@@ -17,6 +17,9 @@ use crate::{
     Address, CloseReason, ConnectionId, OffloadError, PostError, Stale, StreamLimits, TimerKey,
 };
 
+/// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
+const COPY_UP_TO: usize = 4 * 1024;
+
 /// One connection, lent to its protocol for the time of a callback.
 ///
 /// ```
@@ -108,11 +111,33 @@ impl<'a, App> Transport<'a, App> {
         }
     }
 
-    // In line it has a callback that only gathers save registers for it.
+    /// A write that is not gathered as it is.
+    ///
+    /// A first one of middling size goes straight out, since copying it costs more than most callbacks save by
+    /// waiting: they write once. What follows it in the same callback is gathered.
+    // In line it has a callback that only gathers save registers for it, and so has what is seldom done in here.
     #[inline(never)]
     fn write_through(&mut self, bytes: &[u8]) {
         let Registry { cork, ledger, .. } = &mut *self.registry;
-        let step = self.stream.write_through(bytes, cork, ledger);
+        if !cork.is_fresh() || !self.stream.is_plain() {
+            return self.write_behind(bytes);
+        }
+        cork.outgrow();
+        if let Err(result) = self.stream.transmit(bytes, ledger) {
+            self.write_rest(bytes, result);
+        }
+    }
+
+    #[cold]
+    fn write_behind(&mut self, bytes: &[u8]) {
+        let Registry { cork, ledger, .. } = &mut *self.registry;
+        let step = self.stream.write_behind(bytes, cork, ledger);
+        self.note(step);
+    }
+
+    #[cold]
+    fn write_rest(&mut self, bytes: &[u8], result: io::Result<usize>) {
+        let step = self.stream.transmit_rest(bytes, result, &mut self.registry.ledger);
         self.note(step);
     }
 
@@ -120,6 +145,9 @@ impl<'a, App> Transport<'a, App> {
     /// a `Vec`, a `String` or a literal, for nothing; of a slice that is only borrowed, [`write`](Self::write) copies
     /// what it must, and no more.
     pub fn send(&mut self, bytes: Bytes) {
+        if bytes.len() <= COPY_UP_TO || !self.can_write() {
+            return self.write(&bytes);
+        }
         let Registry { cork, ledger, .. } = &mut *self.registry;
         let step = self.stream.send(bytes, cork, ledger);
         self.note(step);

@@ -23,43 +23,19 @@ use crate::outbox::{Cork, FilePiece, Front, MAX_SLICES, Outbox, Parcel, Pressure
 use crate::trace::{About, What};
 use crate::{CloseReason, ConnectionId, WhenFull};
 
-/// Shared bytes up to this size are cheaper to copy to the cork than to send on their own.
-const COPY_UP_TO: usize = 4 * 1024;
-
 /// The least of a file that is sent by one call, however little of the budget is left.
 const FILE_LEAST: usize = 64 * 1024;
 
 impl Stream {
     // ── what its protocol writes ────────────────────────────────────────────────────────────
 
-    /// A write of the running protocol: small ones collect in the cork, large ones go straight out.
-    ///
-    /// A first write of middling size goes straight out too, since copying it costs more than most
-    /// callbacks save by waiting: they write once. What follows it in the same callback is gathered.
-    pub(crate) fn write(&mut self, bytes: &[u8], cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        if cork.gather(bytes) {
-            return Step::Continue(());
-        }
-        self.write_through(bytes, cork, ledger)
-    }
-
-    /// A write that is not gathered as it is.
-    pub(crate) fn write_through(
+    /// A write that has something in front of it, or a layer, or is not the first of its callback.
+    pub(super) fn write_behind(
         &mut self,
         bytes: &[u8],
         cork: &mut Cork,
         ledger: &mut Ledger,
     ) -> Step {
-        if !cork.is_fresh() || !self.is_plain() {
-            return self.write_behind(bytes, cork, ledger);
-        }
-        cork.outgrow();
-        self.transmit(bytes, ledger)
-    }
-
-    /// A write that has something in front of it, or a layer.
-    #[cold]
-    fn write_behind(&mut self, bytes: &[u8], cork: &mut Cork, ledger: &mut Ledger) -> Step {
         if cork.is_closed() || !self.can_write() {
             ledger.stats.discarded_bytes += bytes.len() as u64;
             return Step::Continue(());
@@ -73,11 +49,8 @@ impl Stream {
         self.queue_rest(bytes, sent, ledger)
     }
 
-    /// As [`Self::write`], for bytes that are shared and need not be copied.
-    pub(crate) fn send(&mut self, mut bytes: Bytes, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        if bytes.len() <= COPY_UP_TO || cork.is_closed() || !self.can_write() {
-            return self.write(&bytes, cork, ledger);
-        }
+    /// Writes bytes that are shared and need not be copied.
+    pub(super) fn send(&mut self, mut bytes: Bytes, cork: &mut Cork, ledger: &mut Ledger) -> Step {
         let sent = self.transmit_behind(cork.take(), &bytes, ledger)?;
         bytes.advance(sent);
         self.queue(About::Visited, ledger, |outbox, spares| outbox.push(bytes, spares))
@@ -109,25 +82,31 @@ impl Stream {
         if corked.is_empty() {
             return Step::Continue(());
         }
-        self.transmit(corked, ledger)
+        match self.transmit(corked, ledger) {
+            Ok(()) => Step::Continue(()),
+            Err(result) => self.transmit_rest(corked, result, ledger),
+        }
     }
 
-    /// Sends bytes that have nothing in front of them, and queues what the kernel does not take.
+    /// Sends bytes that have nothing in front of them; what a write says that does not take all is for
+    /// [`Self::transmit_rest`].
     // Called, an echo takes 40 instructions more.
     #[inline(always)]
-    fn transmit(&mut self, bytes: &[u8], ledger: &mut Ledger) -> Step {
-        if let Err(result) = self.io.transmit(bytes, About::Visited, ledger) {
-            return self.transmit_rest(bytes, result, ledger);
-        }
+    pub(super) fn transmit(
+        &mut self,
+        bytes: &[u8],
+        ledger: &mut Ledger,
+    ) -> Result<(), io::Result<usize>> {
+        self.io.transmit(bytes, About::Visited, ledger)?;
         if self.io.is_watched() {
             self.io.note_moved(bytes.len(), ledger);
         }
-        Step::Continue(())
+        Ok(())
     }
 
-    /// Deals with what a write has said that did not take all.
+    /// Deals with what a write has said that did not take all: the rest is queued.
     #[cold]
-    fn transmit_rest(
+    pub(super) fn transmit_rest(
         &mut self,
         bytes: &[u8],
         result: io::Result<usize>,

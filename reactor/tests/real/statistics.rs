@@ -391,7 +391,7 @@ fn a_snapshot_knows_unix_sockets_by_their_paths() {
 fn a_connections_state_is_told_in_words() {
     let mut stage = Stage::new();
     let options = ListenOptions {
-        limits: StreamLimits { close_timeout: PATIENCE, ..StreamLimits::default() },
+        limits: StreamLimits { close_timeout: Duration::MAX, ..StreamLimits::default() },
         ..ListenOptions::default()
     };
     let address = stage.listen_with(&options, || {
