@@ -96,8 +96,6 @@ impl<'a, App> SocketVisit<'a, App> {
     }
 
     /// Receives plain datagrams, each with its call, for as long as nothing else comes, or so many.
-    // A function of its own has the registers for it: 4 instructions a datagram.
-    #[inline(never)]
     fn receive_plain(
         &mut self,
         scratch: &mut Scratch,
