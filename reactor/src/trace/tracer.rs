@@ -29,6 +29,8 @@ impl Tracer {
     }
 
     /// Writes a record, whose making costs nothing if there is no trace.
+    // Out of line, so that a loop without one does not pay for it.
+    #[cold]
     pub(crate) fn record(
         &self,
         now: impl FnOnce() -> Instant,

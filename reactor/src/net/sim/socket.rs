@@ -99,6 +99,8 @@ impl<Kind: 'static> Socket<Kind> {
         Self::unsupported()
     }
 
+    // Out of line, so that real sockets do not pay for it.
+    #[cold]
     fn ask<R>(&self, what: impl FnOnce(&mut World, SocketIndex) -> R) -> R {
         self.0.with(|Descriptor { world, index }| what(&mut world.borrow_mut(), *index))
     }
