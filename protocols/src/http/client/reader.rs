@@ -17,7 +17,7 @@ pub trait Reader<App>: 'static {
         let _ = (call, app);
     }
 
-    /// The body of the request can be sent, if it is [open](Payload::Open): at once, or from elsewhere by
+    /// The body of the request can be sent, if it is [open](super::Payload::Open): at once, or from elsewhere by
     /// [`Call::id`].
     fn on_ready(&mut self, call: &mut Call<'_, '_, App>, app: &mut App) {
         let _ = (call, app);
