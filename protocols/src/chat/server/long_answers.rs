@@ -1,5 +1,6 @@
-//! Long answers, and those that take long to find: they are given in pieces, one piece a turn of the loop whoever it is for, so that many who ask for much
-//! hold nobody else up; and each piece counts as a command, so that nobody asks for much all the time.
+//! Long answers, and those that take long to find: they are given in pieces, one piece a turn of the loop whoever it is
+//! for, so that many who ask for much hold nobody else up; and each piece counts as a command, so that nobody asks for
+//! much all the time.
 //!
 //! ```text
 //!   WHO ──▶ the end of the queue ──a turn each──▶ has the asker read what it was told? ──▶ a piece ──▶ the end of the answer

@@ -14,7 +14,7 @@ use super::sending::{Flow, Slices, Source};
 use super::session::{Manner, Reading, Writing};
 use crate::decimal::digits;
 use crate::http::outgoing::Framing;
-use crate::http::wire::{Length, has_no_body, write_field, write_status};
+use crate::http::wire::{Length, has_no_body, is_token, write_field, write_status};
 
 /// An answer of which the status is said, and its fields are being said. It is written when its body is
 /// given; dropped before, it was none.
@@ -99,7 +99,7 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
     /// Adds a field. Line ends in its value become spaces.
     #[inline]
     pub fn field(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        debug_assert!(is_name(name), "{name:?} is no name of a field");
+        debug_assert!(is_token(name.as_bytes()), "{name:?} is no name of a field");
         write_field(self.fields(), name, value.as_ref());
         self
     }
@@ -334,14 +334,6 @@ impl<App: 'static> fmt::Debug for Answer<'_, '_, '_, App> {
 fn write_timing(head: &mut Vec<u8>, took: Duration) {
     let value = format!("total;dur={:.3}", took.as_secs_f64() * 1_000.0);
     write_field(head, "Server-Timing", value.as_bytes());
-}
-
-/// A token (RFC 9110, 5.6.2).
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 impl<App> Exchange<'_, '_, App> {

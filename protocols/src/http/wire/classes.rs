@@ -17,6 +17,11 @@ pub(super) fn is<const CLASS: u8>(byte: u8) -> bool {
     CLASSES[usize::from(byte)] & CLASS != 0
 }
 
+/// Whether it is a token, which is not empty.
+pub(in crate::http) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && behind::<TOKEN>(bytes).is_empty()
+}
+
 /// What stands behind the bytes of the class. Eight are looked at in a row, without asking whether there are so many.
 #[inline]
 pub(super) fn behind<const CLASS: u8>(bytes: &[u8]) -> &[u8] {

@@ -63,6 +63,7 @@ pub use target::{NotDecoded, Target, decode_path, encode_path};
 pub use write::{Length, write_field, write_status};
 
 pub(crate) use chunks::write_chunk_size;
+pub(in crate::http) use classes::is_token;
 pub(in crate::http) use date::format_date;
 pub(in crate::http) use fields::Field;
 #[cfg(feature = "rpc-web")]
