@@ -251,13 +251,11 @@ impl<'x, 'e, 't, App: 'static> Answer<'x, 'e, 't, App> {
             return None;
         };
         manner.end_if(length == Length::Open && manner.is_old());
-        manner.end_if(match &session.reading {
-            Reading::Body(intake) if !intake.is_flowing() => {
-                !intake.is_worth_discarding(session.site.limits().discard)
-            }
-            Reading::Over => true,
-            _ => false,
-        });
+        if let Reading::Body(intake) = &session.reading
+            && !intake.is_flowing()
+        {
+            manner.end_if(!intake.is_worth_discarding(session.site.limits().discard));
+        }
         if let Some(record) = session.aside.record() {
             record.status = self.status.as_u16();
             if session.site.settings().server_timing {
