@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use slab::Slab;
 use thiserror::Error;
 
 use crate::words::debug_in_words;
@@ -240,26 +241,43 @@ impl fmt::Display for Address {
     }
 }
 
-/// An address in 16 bytes: most peers have an IPv4 one, and the others pay for a box.
+/// The addresses of peers that do not fit into eight bytes, as those of IPv4 do.
+#[derive(Default)]
+pub(crate) struct Peers(Slab<Address>);
+
+/// An address in eight bytes, which [`Peers`] knows how to read.
+#[derive(Clone, Copy)]
 pub(crate) enum PackedAddress {
     V4(SocketAddrV4),
-    Other(Box<Address>),
+    /// Where it is kept. There are as many as there are slots at most.
+    Kept(u32),
 }
 
-impl PackedAddress {
-    pub(crate) fn address(&self) -> Address {
-        match self {
-            Self::V4(address) => Address::Ip((*address).into()),
-            Self::Other(address) => (**address).clone(),
+impl Peers {
+    pub(crate) fn pack(&mut self, address: Address) -> PackedAddress {
+        match address {
+            Address::Ip(SocketAddr::V4(address)) => PackedAddress::V4(address),
+            other => PackedAddress::Kept(self.0.insert(other) as u32),
         }
     }
-}
 
-impl From<Address> for PackedAddress {
-    fn from(address: Address) -> Self {
-        match address {
-            Address::Ip(SocketAddr::V4(address)) => Self::V4(address),
-            other => Self::Other(Box::new(other)),
+    /// Gives the address back, of which nothing is kept any more.
+    pub(crate) fn unpack(&mut self, packed: PackedAddress) -> Address {
+        match packed {
+            PackedAddress::V4(address) => Address::Ip(address.into()),
+            PackedAddress::Kept(place) => self.0.remove(place as usize),
+        }
+    }
+
+    /// How many are kept.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn read(&self, packed: PackedAddress) -> Address {
+        match packed {
+            PackedAddress::V4(address) => Address::Ip(address.into()),
+            PackedAddress::Kept(place) => self.0[place as usize].clone(),
         }
     }
 }
@@ -320,10 +338,12 @@ mod tests {
 
     #[test]
     fn an_address_survives_being_packed() {
+        let mut peers = Peers::default();
         for text in ["127.0.0.1:80", "[::1]:80", "unix:/a", "localhost:80"] {
             let address: Address = text.parse().expect("it is an address");
-            assert_eq!(PackedAddress::from(address.clone()).address(), address);
+            let packed = peers.pack(address.clone());
+            assert_eq!((peers.read(packed), peers.unpack(packed)), (address.clone(), address));
         }
-        assert_eq!(size_of::<PackedAddress>(), 16);
+        assert!(peers.len() == 0 && size_of::<PackedAddress>() == 8);
     }
 }

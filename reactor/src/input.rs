@@ -93,23 +93,11 @@ impl Buf for Input<'_> {
 pub(crate) struct Inbox(Option<Box<Vec<u8>>>);
 
 impl Inbox {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
     pub(crate) fn len(&self) -> usize {
         self.0.as_ref().map_or(0, |bytes| bytes.len())
     }
 
-    /// Keeps what was left of a fresh read.
-    pub(crate) fn keep(&mut self, rest: &[u8]) {
-        debug_assert!(self.is_empty(), "what is kept goes behind what is there: use append");
-        if !rest.is_empty() {
-            self.0 = Some(Box::new(rest.to_vec()));
-        }
-    }
-
-    /// Adds a fresh read behind what is there.
+    /// Adds what was left of a fresh read behind what is there.
     pub(crate) fn append(&mut self, fresh: &[u8]) {
         self.0.get_or_insert_default().extend_from_slice(fresh);
     }
@@ -135,9 +123,7 @@ mod tests {
     #[test]
     fn an_empty_inbox_owns_no_buffer() {
         let mut inbox = Inbox::default();
-        inbox.keep(b"");
-        assert!(inbox.0.is_none());
-        inbox.keep(b"ab");
+        inbox.append(b"ab");
         let taken = inbox.take();
         inbox.give_back(taken, 0);
         assert!(inbox.0.is_none());
@@ -147,7 +133,7 @@ mod tests {
     #[test]
     fn what_is_left_comes_again_before_what_is_new() {
         let mut inbox = Inbox::default();
-        inbox.keep(b"bc");
+        inbox.append(b"bc");
         inbox.append(b"de");
         let taken = inbox.take();
         assert_eq!(taken, b"bcde");

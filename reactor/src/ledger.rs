@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::address::Peers;
 use crate::handshakes::Handshakes;
 use crate::id::Key;
 use crate::limits::Limits;
@@ -33,6 +34,8 @@ pub(crate) struct Ledger {
     pub(crate) gathers: bool,
     /// Reads one connection may make in a turn: [`Limits::read_budget`] in full buffers.
     pub(crate) reads_a_turn: usize,
+    /// Addresses of connections.
+    pub(crate) peers: Peers,
     /// Layers that are being opened.
     pub(crate) handshakes: Handshakes,
     /// Where layers work that hold nothing.
@@ -69,6 +72,7 @@ impl Ledger {
             attention: false,
             gathers: true,
             reads_a_turn: limits.read_budget.div_ceil(SCRATCH).max(1),
+            peers: Peers::default(),
             handshakes: Handshakes::default(),
             layers: LayerBuffers::default(),
             spares: Spares::default(),

@@ -1,5 +1,6 @@
 //! Everything that can be registered with the loop, in one enum.
 
+use crate::address::Peers;
 use crate::datagram::DatagramQueue;
 use crate::id::Key;
 use crate::listener::{Listener, Preface};
@@ -50,10 +51,10 @@ impl<App> Source<App> {
         }
     }
 
-    pub(crate) fn row(&self) -> SocketRow {
+    pub(crate) fn row(&self, peers: &Peers) -> SocketRow {
         match self {
             Self::Listener(listener) => listener.row(),
-            Self::Stream(connection) => connection.stream.row(),
+            Self::Stream(connection) => connection.stream.row(peers),
             Self::Datagram(socket) => socket.queue.row(),
             Self::Preface(preface) => preface.row(),
         }

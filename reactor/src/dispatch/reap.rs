@@ -32,6 +32,8 @@ impl<App> Registry<App> {
                 Some(Source::Listener(_)) | None => {}
             }
         }
+        let kept = self.ledger.peers.len();
+        debug_assert!(kept <= self.slots.len(), "an address is kept for as long as its connection");
         if !self.resting.is_empty() {
             self.wake_resting();
         }
@@ -54,7 +56,7 @@ impl<App> Registry<App> {
         let proxied = self.proxied.remove(&key);
         let reason = self.leave_race(key, reason);
         self.tell_waiting(key, Err(Stale));
-        let (peer, opened) = (stream.peer(), stream.was_opened());
+        let (peer, opened) = (stream.settle_accounts(&mut self.ledger), stream.was_opened());
         let after_close = self.after_close.remove(&key).map(|after| {
             let waited = stream.limits().deadline(&reason).unwrap_or_default();
             (after, waited)
@@ -67,11 +69,10 @@ impl<App> Registry<App> {
         let path = self.client_paths.remove(&key);
         let (unsent, detached) = if receiver.is_some() {
             path.iter().for_each(OwnedPath::keep);
-            (0, Some(stream.into_detached(proxied, &self.poller, &mut self.ledger)))
+            (0, Some(stream.into_detached(peer.clone(), proxied, &self.poller)))
         } else {
-            let unsent = stream.dispose(&reason, &self.poller, &mut self.ledger);
-            drop((path, stream));
-            (unsent, None)
+            drop(path);
+            (stream.dispose(&reason, &self.poller), None)
         };
         self.ledger.trace_visit(ConnectionId(key), || What::closed(&reason));
         if !is_attempt {

@@ -18,6 +18,8 @@ impl Readiness {
     pub(crate) const WATCHED: Self = Self(16);
     /// The connection is open in both directions. Here one question finds that with all the others.
     pub(crate) const OPEN: Self = Self(32);
+    /// Its protocol has left something unconsumed.
+    pub(crate) const UNREAD: Self = Self(64);
 
     /// Those of the asked ones that it has.
     pub(crate) const fn among(self, asked: Self) -> Self {

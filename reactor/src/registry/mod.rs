@@ -319,7 +319,7 @@ impl<App> Registry<App> {
     /// [`socket_rows`](Self::socket_rows).
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {
-        let sockets = self.slots.iter().map(|(_, source)| source.row()).collect();
+        let sockets = self.slots.iter().map(|(_, source)| source.row(&self.ledger.peers)).collect();
         Snapshot { sockets, stats: self.stats() }
     }
 
@@ -349,7 +349,7 @@ impl<App> Registry<App> {
         std::iter::from_fn(|| {
             let (next, source) = self.slots.next_from(from.0)?;
             from.0 = next;
-            Some(source.row())
+            Some(source.row(&self.ledger.peers))
         })
         .take(most)
         .collect()

@@ -181,7 +181,7 @@ impl<App> Registry<App> {
         }
         self.end_race(key);
         if let Found::Here(Source::Stream(connection)) = self.slots.find(key) {
-            connection.stream.connected_by(connected);
+            connection.stream.connected_by(connected, &mut self.ledger.peers);
             connection.stream.make_ready(key, &mut self.ledger);
         }
     }

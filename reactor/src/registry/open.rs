@@ -205,7 +205,7 @@ impl<App> Registry<App> {
         {
             return Err((protocol, OpenError::new(&peer, error)));
         }
-        let stream = Stream::new(socket, peer, origin, limits, &self.ledger);
+        let stream = Stream::new(socket, peer, origin, limits, &mut self.ledger);
         let mut connection = Connection { stream, protocol };
         // It is visited without an event: to be opened, or to have its deadline armed.
         connection.stream.make_ready(key, &mut self.ledger);

@@ -261,7 +261,7 @@ impl<App: 'static> Harness<App> {
         let address = self.peer_address.clone();
         let (registry, _) = self.network.parts(self.host)?;
         let is_it = |key_and_source: &(Key, &Source<App>)| match key_and_source.1 {
-            Source::Stream(connection) => connection.stream.peer() == address,
+            Source::Stream(connection) => connection.stream.peer(&registry.ledger.peers) == address,
             Source::Listener(_) | Source::Datagram(_) | Source::Preface(_) => false,
         };
         registry.slots.iter().find(is_it).map(|(key, _)| ConnectionId(key))

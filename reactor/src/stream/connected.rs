@@ -3,17 +3,15 @@
 use std::io;
 
 use super::{Io, Stream};
-use crate::address::PackedAddress;
+use crate::Address;
+use crate::address::Peers;
 use crate::id::Key;
-use crate::input::Inbox;
 use crate::ledger::Ledger;
 use crate::net::Poller;
 
 pub(crate) struct Connected {
     io: Io,
-    /// What has come with the end of a handshake.
-    inbox: Inbox,
-    peer: PackedAddress,
+    peer: Address,
 }
 
 impl Connected {
@@ -27,20 +25,18 @@ impl Connected {
 impl Stream {
     /// Takes a connection out of an attempt, of which nothing is left.
     pub(crate) fn into_connected(mut self, ledger: &mut Ledger) -> Connected {
-        self.end_handshake(ledger);
-        ledger.recharge(self.outbox.charge(), 0);
-        let Self { io, inbox, peer, .. } = self;
-        Connected { io, inbox, peer }
+        let peer = self.settle_accounts(ledger);
+        let Self { io, .. } = self;
+        Connected { io, peer }
     }
 
     /// It was connected by an attempt: from here on it goes on as any other that has just connected.
-    pub(crate) fn connected_by(&mut self, connected: Connected) {
-        let Connected { io, inbox, peer } = connected;
-        self.peer = peer;
-        self.io.take_over(io);
-        if !inbox.is_empty() {
-            self.inbox = inbox;
-            self.pending.offer_again();
-        }
+    pub(crate) fn connected_by(&mut self, connected: Connected, peers: &mut Peers) {
+        let Connected { io, peer } = connected;
+        peers.unpack(self.peer);
+        self.peer = peers.pack(peer);
+        // Something may have come with the end of a handshake.
+        let unread = self.io.take_over(io);
+        self.offer_later(&unread);
     }
 }

@@ -35,7 +35,7 @@ impl Stream {
         let doing = Doing {
             open: self.can_be_called(),
             reading: self.intake_of_others().is_some(),
-            owes: !self.inbox.is_empty() || !self.outbox.is_empty(),
+            owes: self.io.has_unread() || !self.outbox.is_empty(),
         };
         let limits = Rc::clone(&self.limits);
         let wanted = limits.idle_timeout.is_some()

@@ -14,10 +14,8 @@ use std::fmt;
 use super::Stream;
 use super::layer::Layered;
 use super::pending::Between;
-use crate::address::PackedAddress;
-use crate::ledger::Ledger;
 use crate::net::{Poller, StdStream};
-use crate::{Proxied, StreamLimits};
+use crate::{Address, Proxied, StreamLimits};
 
 /// A connection, taken out of its loop with [`Transport::detach`](crate::Transport::detach). It may go to
 /// another thread, and on in a loop with [`Registry::take_over`](crate::Registry::take_over).
@@ -36,7 +34,7 @@ pub struct Detached {
 pub(super) struct Rest {
     pub(super) layered: Option<Box<Layered>>,
     pub(super) limits: StreamLimits,
-    pub(super) peer: PackedAddress,
+    pub(super) peer: Address,
     pub(super) proxied: Option<Proxied>,
 }
 
@@ -52,19 +50,17 @@ impl fmt::Debug for Detached {
 impl Stream {
     /// Takes everything out, for whoever goes on with it.
     pub(crate) fn into_detached(
-        mut self,
+        self,
+        peer: Address,
         proxied: Option<Proxied>,
         poller: &Poller,
-        ledger: &mut Ledger,
     ) -> Detached {
-        self.end_handshake(ledger);
-        let Self { io, mut inbox, outbox, limits, peer, .. } = self;
-        ledger.recharge(outbox.charge(), 0);
-        let (socket, layered) = io.into_parts();
+        let Self { io, outbox, limits, .. } = self;
+        let (socket, layered, unread) = io.into_parts();
         let rest = Rest { layered, limits: StreamLimits::clone(&limits), peer, proxied };
         Detached {
             stream: socket.into_std(poller),
-            unread: inbox.take(),
+            unread,
             unsent: outbox.into_bytes(),
             rest: Box::new(rest),
         }
@@ -76,8 +72,13 @@ impl Stream {
             self.io.restore(layered);
             self.pending.between = Between::Layer;
         }
+        self.offer_later(unread);
+    }
+
+    /// Has what was read elsewhere offered to its protocol.
+    pub(super) fn offer_later(&mut self, unread: &[u8]) {
         if !unread.is_empty() {
-            self.inbox.append(unread);
+            self.io.keep(unread);
             self.pending.offer_again();
         }
     }

@@ -49,8 +49,7 @@ impl Stream {
     fn shake_once(&mut self, buffer: &mut Scratch, ledger: &mut Ledger) -> Step<bool> {
         match self.receive_any(buffer, ledger)? {
             Received::Bytes(length) => {
-                self.inbox.append(&buffer[..length]);
-                self.pending.offer_again();
+                self.offer_later(&buffer[..length]);
             }
             Received::Nothing => {}
             Received::End | Received::Truncated => return ended(CloseReason::Truncated),

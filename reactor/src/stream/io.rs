@@ -8,6 +8,7 @@ use super::guard::{Deadlines, Guard};
 use super::layer::{Layer, Layered};
 use crate::CloseReason;
 use crate::id::Key;
+use crate::input::Inbox;
 use crate::ledger::{Ledger, SCRATCH, Scratch};
 use crate::net::{Pipe, Readiness, SHORT_READ_DRAINS, StreamSocket, cannot_splice};
 use crate::reason::{Step, ended};
@@ -50,6 +51,15 @@ struct Aside {
     coupling: Option<Box<Coupling>>,
     /// The first of its timers in the wheel.
     timers: Option<Key>,
+    inbox: Inbox,
+}
+
+impl Aside {
+    fn is_empty(&self) -> bool {
+        let Self { guard, layered, coupling, timers, inbox } = self;
+        let is_held = layered.is_some() || coupling.is_some() || timers.is_some();
+        guard.is_none() && !is_held && inbox.len() == 0
+    }
 }
 
 /// What a read has brought.
@@ -94,22 +104,28 @@ impl Io {
         self.aside.as_mut()?.layered.as_mut()?.layer_mut()
     }
 
-    /// Takes over what another has come to. What is known of its socket is told again where that is registered, but
-    /// that it is connected.
-    pub(super) fn take_over(&mut self, other: Self) {
-        self.socket = other.socket;
-        if let Some(layered) = other.aside.and_then(|aside| aside.layered) {
-            self.aside().layered = Some(layered);
+    /// Takes over what another has come to, but for what is in its inbox, which is returned. What is known of its
+    /// socket is told again where that is registered, but that it is connected.
+    pub(super) fn take_over(&mut self, other: Self) -> Vec<u8> {
+        let own = Readiness::WATCHED.with(Readiness::OPEN).with(Readiness::UNREAD);
+        let known = other.readiness.without(own);
+        let (socket, layered, unread) = other.into_parts();
+        self.socket = socket;
+        if layered.is_some() {
+            self.aside().layered = layered;
         } else if self.is_layered() {
             self.socket.seal();
         }
-        let known = other.readiness.without(Readiness::WATCHED).without(Readiness::OPEN);
         self.readiness = self.readiness.with(known).with(Readiness::WRITE);
+        unread
     }
 
-    /// Takes out what it has: the socket, and the layer if there is one.
-    pub(super) fn into_parts(self) -> (StreamSocket, Option<Box<Layered>>) {
-        (self.socket, self.aside.and_then(|aside| aside.layered))
+    /// Takes out what it has: the socket, the layer if there is one, and what its protocol has left.
+    pub(super) fn into_parts(self) -> (StreamSocket, Option<Box<Layered>>, Vec<u8>) {
+        match self.aside.map(|aside| *aside) {
+            Some(Aside { layered, mut inbox, .. }) => (self.socket, layered, inbox.take()),
+            None => (self.socket, None, Vec::new()),
+        }
     }
 
     /// Puts a layer back that has been in use, on a socket that nothing is known of.
@@ -164,6 +180,38 @@ impl Io {
         &mut self.aside().timers
     }
 
+    /// Whether there is something in its inbox.
+    pub(super) fn has_unread(&self) -> bool {
+        self.readiness.contains(Readiness::UNREAD)
+    }
+
+    /// Bytes in its inbox.
+    pub(super) fn unread(&self) -> usize {
+        self.aside.as_ref().map_or(0, |aside| aside.inbox.len())
+    }
+
+    /// Puts bytes into its inbox, behind what is there.
+    pub(super) fn keep(&mut self, bytes: &[u8]) {
+        self.aside().inbox.append(bytes);
+        self.readiness = self.readiness.with(Readiness::UNREAD);
+    }
+
+    /// Takes the bytes out of its inbox for a dispatch; [`Self::give_back`] returns them.
+    pub(super) fn take_unread(&mut self) -> Vec<u8> {
+        self.readiness = self.readiness.without(Readiness::UNREAD);
+        self.aside.as_mut().map_or_else(Vec::new, |aside| aside.inbox.take())
+    }
+
+    /// Returns what a dispatch left: the last `left` bytes of what was taken.
+    pub(super) fn give_back(&mut self, bytes: Vec<u8>, left: usize) {
+        self.readiness = self.readiness.with(Readiness::UNREAD.when(left > 0));
+        let aside = self.aside();
+        aside.inbox.give_back(bytes, left);
+        if aside.is_empty() {
+            self.aside = None;
+        }
+    }
+
     pub(super) fn is_layered(&self) -> bool {
         self.layered().is_some()
     }
@@ -215,10 +263,11 @@ impl Io {
         }
     }
 
-    /// Whether it is open, may be read and written, has not ended, and no layer is between.
+    /// Whether it is open, may be read and written, has not ended, no layer is between, and nothing is left unread.
     pub(super) fn is_flowing(&self) -> bool {
         let wanted = Readiness::OPEN.with(Readiness::READ).with(Readiness::WRITE);
-        self.readiness.among(wanted.with(Readiness::END).with(Readiness::LAYERED)) == wanted
+        let others = Readiness::END.with(Readiness::LAYERED).with(Readiness::UNREAD);
+        self.readiness.among(wanted.with(others)) == wanted
     }
 
     /// Whether it is open, and bytes may go straight to the kernel.
@@ -566,4 +615,26 @@ fn is_files_error(error: &io::Error) -> bool {
             // A layer's own.
             | K::Other
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_few_have_is_gone_with_the_last_unread_byte() {
+        let mut io = Io::new(StreamSocket::pending(), Origin::Named);
+        assert!(io.aside.is_none());
+        io.keep(b"abc");
+        let unread = io.take_unread();
+        io.give_back(unread, 1);
+        assert_eq!((io.unread(), io.take_unread()), (1, b"c".to_vec()));
+        io.give_back(b"c".to_vec(), 0);
+        assert!(io.aside.is_none());
+        io.guard_from(0);
+        io.keep(b"d");
+        let unread = io.take_unread();
+        io.give_back(unread, 0);
+        assert!(io.guard().is_some());
+    }
 }

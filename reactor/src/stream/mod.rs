@@ -46,9 +46,8 @@ mod write;
 
 use std::rc::Rc;
 
-use crate::address::PackedAddress;
+use crate::address::{PackedAddress, Peers};
 use crate::id::Key;
-use crate::input::Inbox;
 use crate::ledger::Ledger;
 use crate::net::{Poller, Readiness, StreamSocket};
 use crate::outbox::Outbox;
@@ -79,7 +78,6 @@ pub(crate) struct Stream {
     told: Told,
     pending: Pending,
     outbox: Outbox,
-    pub(crate) inbox: Inbox,
     limits: Rc<StreamLimits>,
     peer: PackedAddress,
 }
@@ -136,7 +134,7 @@ impl Stream {
         peer: Address,
         origin: Origin,
         limits: Rc<StreamLimits>,
-        ledger: &Ledger,
+        ledger: &mut Ledger,
     ) -> Self {
         let mut stream = Self {
             io: Io::new(socket, origin),
@@ -144,9 +142,8 @@ impl Stream {
             told: Told::Nothing,
             pending: Pending::new(),
             outbox: Outbox::default(),
-            inbox: Inbox::default(),
             limits,
-            peer: PackedAddress::from(peer),
+            peer: ledger.peers.pack(peer),
         };
         if matches!(origin, Origin::Connecting | Origin::Named | Origin::Attempt) {
             stream.state = State::Connecting(Next::Open);
@@ -278,7 +275,7 @@ impl Stream {
             | State::Lingering
             | State::Closed => return,
         });
-        self.inbox = Inbox::default();
+        self.io.take_unread();
         self.io.deadlines = Deadlines::Closing;
     }
 
@@ -291,7 +288,7 @@ impl Stream {
             }
             _ => State::Draining(Fins::Unheard),
         });
-        self.inbox = Inbox::default();
+        self.io.take_unread();
         self.io.deadlines = Deadlines::Closing;
     }
 
@@ -360,16 +357,15 @@ impl Stream {
         self.state == State::Closed
     }
 
-    /// Takes it out of the loop's accounts and out of the poller; bytes that were not sent.
-    pub(crate) fn dispose(
-        &mut self,
-        reason: &CloseReason,
-        poller: &Poller,
-        ledger: &mut Ledger,
-    ) -> u64 {
-        let unsent = self.outbox.unsent();
+    /// Takes it out of the loop's accounts, as the last thing but to dispose of it; its peer, who was in them.
+    pub(crate) fn settle_accounts(&mut self, ledger: &mut Ledger) -> Address {
         ledger.recharge(self.outbox.charge(), 0);
         self.end_handshake(ledger);
+        ledger.peers.unpack(self.peer)
+    }
+
+    /// Closes it, and takes it out of the poller; bytes that were not sent.
+    pub(crate) fn dispose(mut self, reason: &CloseReason, poller: &Poller) -> u64 {
         if reason.resets() {
             self.io.socket.reset_on_close();
         }
@@ -377,7 +373,7 @@ impl Stream {
             // It fails only if the duplicate's owner has taken it out already.
             let _ = self.io.socket.deregister(poller);
         }
-        unsent
+        self.outbox.unsent()
     }
 
     // ── the layer ───────────────────────────────────────────────────────────────────────────
@@ -463,8 +459,8 @@ impl Stream {
 
     // ── questions ───────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn peer(&self) -> Address {
-        self.peer.address()
+    pub(crate) fn peer(&self, peers: &Peers) -> Address {
+        peers.read(self.peer)
     }
 
     pub(crate) fn socket(&self) -> &StreamSocket {
@@ -478,16 +474,16 @@ impl Stream {
 
     /// Bytes that the protocol has left unconsumed.
     pub(crate) fn unread_bytes(&self) -> usize {
-        self.inbox.len()
+        self.io.unread()
     }
 
-    pub(crate) fn row(&self) -> SocketRow {
+    pub(crate) fn row(&self, peers: &Peers) -> SocketRow {
         SocketRow {
             protocol: self.io.socket.kind(),
             receive_queue: self.unread_bytes(),
             send_queue: self.outbox.len(),
             local: self.io.socket.local(),
-            peer: Some(self.peer()),
+            peer: Some(self.peer(peers)),
             state: match self.state {
                 State::Connecting(_) => "connecting",
                 State::Opening(_) if self.is_shaking_hands() => "shaking hands",
@@ -517,6 +513,6 @@ mod tests {
 
     #[test]
     fn a_stream_is_small() {
-        assert!(size_of::<Stream>() <= 72, "{}", size_of::<Stream>());
+        assert!(size_of::<Stream>() <= 56, "{}", size_of::<Stream>());
     }
 }

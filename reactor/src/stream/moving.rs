@@ -98,7 +98,6 @@ impl<App> Registry<App> {
     ) -> Result<ConnectionId, OpenError> {
         let Detached { stream, unread, unsent, rest } = detached;
         let Rest { layered, limits, peer, proxied } = *rest;
-        let peer = peer.address();
         let admitted =
             self.refuse_while_shutting_down(&peer).and_then(|()| self.refuse_when_full(&peer));
         self.ledger.stats.refused_full += u64::from(admitted.is_err());

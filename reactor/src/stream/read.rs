@@ -53,7 +53,7 @@ impl Stream {
     ) -> Step<Received> {
         if self.pending.between == Between::Starting {
             self.pending.between = Between::Securing;
-            let mut bytes = self.inbox.take();
+            let mut bytes = self.io.take_unread();
             self.io.feed(&mut bytes)?;
         }
         self.io.receive_any(buffer, ledger)
@@ -61,7 +61,7 @@ impl Stream {
 
     /// Ends a connection whose protocol has left too much unconsumed, unless reading is held.
     pub(crate) fn check_inbox(&self) -> Step {
-        if self.inbox.len() > self.limits.inbox && !self.pending.holds() && self.is_listening() {
+        if self.io.unread() > self.limits.inbox && !self.pending.holds() && self.is_listening() {
             return ended(CloseReason::InboxFull);
         }
         Step::Continue(())
@@ -98,7 +98,7 @@ impl Stream {
             return false;
         }
         self.pending.reading = Reading::Fresh;
-        self.is_listening() && !self.inbox.is_empty()
+        self.is_listening() && self.io.has_unread()
     }
 
     /// Has the inbox offered again at the next visit: to a protocol that replaced another.

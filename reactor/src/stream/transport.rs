@@ -81,7 +81,7 @@ impl<'a, App> Transport<'a, App> {
     #[must_use]
     #[doc(alias("peer_addr", "remote_addr"))]
     pub fn peer(&self) -> Address {
-        self.stream.peer()
+        self.stream.peer(&self.registry.ledger.peers)
     }
 
     /// This end's address.
@@ -515,7 +515,7 @@ impl<'a, App> Transport<'a, App> {
 
     /// Keeps what the protocol has not consumed of a fresh read.
     pub(crate) fn keep(&mut self, rest: &[u8]) {
-        self.stream.inbox.keep(rest);
+        self.stream.io.keep(rest);
         self.registry.ledger.attention = true;
     }
 

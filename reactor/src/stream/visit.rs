@@ -284,8 +284,8 @@ impl<'a, App> Visit<'a, App> {
 
     /// Offers fresh bytes to the protocol, behind what it has left before.
     fn deliver(&mut self, fresh: &[u8]) -> Step {
-        if !self.connection.stream.inbox.is_empty() {
-            self.connection.stream.inbox.append(fresh);
+        if self.connection.stream.io.has_unread() {
+            self.connection.stream.io.keep(fresh);
             return self.offer();
         }
         self.prepare_call();
@@ -306,13 +306,13 @@ impl<'a, App> Visit<'a, App> {
 
     /// Offers what is in the inbox.
     fn offer(&mut self) -> Step {
-        let bytes = self.connection.stream.inbox.take();
+        let bytes = self.connection.stream.io.take_unread();
         let mut input = Input::new(&bytes);
         let step = self.call(Callback::Data, |protocol, transport, app| {
             protocol.on_data(transport, &mut input, app);
         });
         let left = input.len();
-        self.connection.stream.inbox.give_back(bytes, left);
+        self.connection.stream.io.give_back(bytes, left);
         step?;
         self.connection.stream.check_inbox()
     }
@@ -499,9 +499,6 @@ impl<App> Visit<'_, App> {
 impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     fn is_flowing(&self) -> bool {
-        self.io.is_flowing()
-            && self.outbox.is_empty()
-            && self.pending.is_quiet()
-            && self.inbox.is_empty()
+        self.io.is_flowing() && self.outbox.is_empty() && self.pending.is_quiet()
     }
 }

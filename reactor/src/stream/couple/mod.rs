@@ -184,7 +184,7 @@ impl<App: 'static> Registry<App> {
         if stream.is_closed() || stream.partner() != Some(partner.0) {
             return;
         }
-        let unread = stream.inbox.take();
+        let unread = stream.io.take_unread();
         let has_ended = stream.state == State::PeerEnded;
         stream.flow(id.0, &mut self.ledger);
         if !unread.is_empty() && self.forward(id.0, partner.0, &unread).is_none() {

@@ -88,7 +88,7 @@ impl<App> Visit<'_, App> {
 impl Stream {
     /// Where to splice to, if there is much to be moved and nothing in front of it.
     fn wants_splice(&self) -> Option<Key> {
-        if !self.inbox.is_empty() || self.io.is_layered() {
+        if self.io.has_unread() || self.io.is_layered() {
             return None;
         }
         self.io.coupling().filter(|it| it.manner == Manner::Splicing).map(|it| it.partner)
