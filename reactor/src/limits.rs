@@ -284,6 +284,11 @@ pub struct StreamLimits {
 }
 
 impl StreamLimits {
+    /// Whether an open connection has any.
+    pub(crate) fn has_deadlines(&self) -> bool {
+        self.idle_timeout.is_some() || self.read_timeout.is_some() || self.min_rate.is_some()
+    }
+
     /// How long a connection had for what it did not do in time, if that is why it has ended.
     pub(crate) fn deadline(&self, reason: &CloseReason) -> Option<Duration> {
         match reason {

@@ -221,8 +221,8 @@ impl<App> Registry<App> {
 
     /// Nobody waits for an outcome any more.
     fn end_race(&mut self, key: Key) -> Option<Race> {
-        self.cancel_race_timer(key);
-        let race = self.races.remove(&key)?;
+        let mut race = self.races.remove(&key)?;
+        race.timer.take().map(|timer| self.wheel.cancel(timer));
         self.lookups.forget(ConnectionId(key));
         for id in race.running() {
             // The one that has won is gone already.

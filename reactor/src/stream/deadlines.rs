@@ -38,10 +38,7 @@ impl Stream {
             owes: self.io.has_unread() || !self.outbox.is_empty(),
         };
         let limits = Rc::clone(&self.limits);
-        let wanted = limits.idle_timeout.is_some()
-            || limits.read_timeout.is_some()
-            || limits.min_rate.is_some();
-        if !wanted && self.io.guard().is_none() {
+        if !limits.has_deadlines() && self.io.guard().is_none() {
             return Step::Continue(None);
         }
         self.io.guard_from(now).check(now, &limits, doing).map_break(Box::new)

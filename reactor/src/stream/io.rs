@@ -80,7 +80,7 @@ impl Io {
             Origin::Connecting | Origin::Named | Origin::Attempt => Readiness::default(),
             Origin::Accepted { .. } | Origin::Adopted => Readiness::WRITE,
         };
-        Self { socket, readiness, origin, deadlines: Deadlines::Changed, sent_in: 0, aside: None }
+        Self { socket, readiness, origin, deadlines: Deadlines::Armed, sent_in: 0, aside: None }
     }
 
     /// Puts a layer on the socket. No event tells what the layer still holds, so from here on it is the layer that

@@ -145,6 +145,9 @@ impl Stream {
             limits,
             peer: ledger.peers.pack(peer),
         };
+        if stream.limits.has_deadlines() {
+            stream.io.deadlines.change();
+        }
         if matches!(origin, Origin::Connecting | Origin::Named | Origin::Attempt) {
             stream.state = State::Connecting(Next::Open);
             if let Some(timeout) = stream.limits.connect_timeout {

@@ -240,9 +240,8 @@ impl<App> Registry<App> {
 
     /// Calls those who wait for the outbox of a connection: it has fallen, or the connection has ended.
     pub(crate) fn tell_waiting(&mut self, key: Key, result: Result<(), Stale>) {
-        for act in self.waiting.remove(&key).unwrap_or_default() {
-            self.deferred.push_back(act(result));
-        }
+        let Some(acts) = self.waiting.remove(&key) else { return };
+        self.deferred.extend(acts.into_iter().map(|act| act(result)));
     }
 
     /// Whether more is queued for a connection than its [`outbox_high`](StreamLimits::outbox_high).
