@@ -8,7 +8,6 @@ use socket2::{Domain, Socket, Type};
 
 use crate::ping::Latencies;
 use crate::program::{Program, Server};
-use crate::rooms;
 use crate::servers::Peer;
 use crate::work::{Spent, Work};
 use crate::{PATIENCE, Result, descriptors};
@@ -133,7 +132,7 @@ impl Work for RoomWork {
 
 /// The program that keeps this room, for these clients.
 pub fn program(room: Peer, seats: Seats) -> Result<Program> {
-    let program = Program::named(rooms::PROGRAM)?.with(room);
+    let program = Program::server("room")?.with(room);
     Ok(match seats.stalled {
         0 => program,
         _ => program.with(format!("--kernel-buffers={SMALL_BUFFER}")),

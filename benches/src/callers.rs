@@ -6,9 +6,6 @@ use std::net::{SocketAddr, TcpStream};
 use crate::Result;
 use crate::load::connect;
 
-/// The name of the server's program, in `src/bin`.
-pub const PROGRAM: &str = "rpc-server";
-
 const SUBSCRIBE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"listen\",\"id\":1}\n";
 const SUBSCRIBED: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":\"news\",\"id\":1}\n";
 const SAY: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"say\",\"params\":[\"good morning\"]}\n";

@@ -108,7 +108,7 @@ impl Work for DatagramWork {
 
 /// The program that is this server.
 pub fn program(server: Datagrams, duty: Duty) -> Result<Program> {
-    Ok(Program::named(datagrams::PROGRAM)?.with(server).with(duty))
+    Ok(Program::server("datagrams")?.with(server).with(duty))
 }
 
 fn open(server: SocketAddr) -> Result<UdpSocket> {

@@ -10,20 +10,19 @@ use std::rc::Rc;
 use crate::Result;
 use crate::askers::{Asked, Askers};
 use crate::audience::{self, Audience, Seats};
-use crate::callers::{self, Subscribers};
+use crate::callers::Subscribers;
 use crate::calls::Calls;
 use crate::channel::Channel;
-use crate::chats::{self, Chat, network::Network};
+use crate::chats::{Chat, network::Network};
 use crate::correspondents::{self, Correspondents};
 use crate::cost::{Instrument, Measure, can_trace};
-use crate::datagrams::{self, Datagrams, Duty};
+use crate::datagrams::{Datagrams, Duty};
 use crate::descriptors;
 use crate::load::{Clients, Load};
 use crate::nats::broker;
 use crate::program::Program;
-use crate::rooms;
 use crate::servers::{self, Peer};
-use crate::webs::{self, Web};
+use crate::webs::Web;
 
 /// How the names of those begin that need a `nats-server`.
 const NETWORK: &str = "network.";
@@ -37,8 +36,6 @@ pub struct Subject {
     pub about: String,
     /// What is counted: a message, a delivery.
     pub unit: &'static str,
-    /// The program that the runs start.
-    pub program: &'static str,
     /// Units that are counted, about: whole rounds.
     units: usize,
     /// Units of a round.
@@ -118,7 +115,7 @@ impl Subject {
     /// What is counted of it: system calls too, where there is strace. Not those of a chat, whose deliveries are
     /// many: strace stops at each.
     pub fn measures(&self) -> &'static [Measure] {
-        match self.program != chats::PROGRAM && can_trace() {
+        match !self.name.starts_with("chat.") && !self.name.starts_with(NETWORK) && can_trace() {
             true => &[Measure::Instructions, Measure::SystemCalls],
             false => &[Measure::Instructions],
         }
@@ -161,7 +158,6 @@ fn echo((connections, depth): (usize, usize)) -> Subject {
             "an echo of 64 bytes, connections: {connections}, in flight on each: {depth}"
         ),
         unit: "message",
-        program: servers::PROGRAM,
         units: 20_000,
         round: load.round(),
         runners: Runner::each(Peer::all(), move |peer, instrument| {
@@ -177,7 +173,6 @@ fn fan_out(members: usize) -> Subject {
         name: format!("fan-out.{members}"),
         about: format!("a line of 64 bytes to each of {members} members"),
         unit: "delivery",
-        program: rooms::PROGRAM,
         units: 20_000,
         round: members,
         runners: Runner::each(Peer::all(), move |room, instrument| {
@@ -206,7 +201,6 @@ fn datagrams((duty, clients): (Duty, usize)) -> Subject {
         name: format!("datagrams.{duty}"),
         about: format!("datagrams, {duty}, clients: {clients}"),
         unit: "datagram",
-        program: datagrams::PROGRAM,
         units: 20_000,
         round,
         runners: Runner::each(Datagrams::all(), move |server, instrument| {
@@ -220,7 +214,7 @@ fn datagrams((duty, clients): (Duty, usize)) -> Subject {
 /// A line of a hundred bytes to every user on a channel.
 fn chat(members: usize) -> Subject {
     let ours = Runner::new(Chat::Reactor, move |instrument| {
-        let server = instrument.start(&Program::named(chats::PROGRAM)?)?;
+        let server = instrument.start(&Program::server("chat")?)?;
         let mut channel = Channel::gather(|_| server.address(), members)?;
         instrument.count(&server, || channel.publish(1))
     });
@@ -228,7 +222,6 @@ fn chat(members: usize) -> Subject {
         name: format!("chat.{members}"),
         about: format!("a line of chat to each of {members} users on a channel"),
         unit: "delivery",
-        program: chats::PROGRAM,
         units: 50_000,
         round: members,
         runners: vec![ruler(members), ours],
@@ -254,7 +247,6 @@ fn network(name: &str, what: &str, speaker: usize) -> Subject {
         name: format!("{NETWORK}{name}.{members}"),
         about: format!("a line of chat, {what}, to each of {members} users of one server"),
         unit: "delivery",
-        program: chats::PROGRAM,
         units: 200 * members,
         round: members,
         runners: vec![ruler(members), ours],
@@ -264,7 +256,7 @@ fn network(name: &str, what: &str, speaker: usize) -> Subject {
 /// One server after the other is asked the same.
 fn asked<A: Asked>(
     (name, about): (&str, &str),
-    (unit, program): (&'static str, &'static str),
+    unit: &'static str,
     (connections, depth): (usize, usize),
     servers: &[A],
 ) -> Subject {
@@ -279,7 +271,6 @@ fn asked<A: Asked>(
         name: format!("{name}.{connections}x{depth}"),
         about: format!("{about}, connections: {connections}, in flight on each: {depth}"),
         unit,
-        program,
         units: 20_000,
         round: connections * depth,
         runners: servers.iter().map(runner).collect(),
@@ -288,11 +279,11 @@ fn asked<A: Asked>(
 
 fn calls(name: &str, how: &str, servers: &[Calls]) -> Subject {
     let about = format!("a call of sum in JSON-RPC, {how}");
-    asked((name, &about), ("call", callers::PROGRAM), (50, 1), servers)
+    asked((name, &about), "call", (50, 1), servers)
 }
 
 fn web(name: &str, what: &str, load: (usize, usize), webs: &[Web]) -> Subject {
-    asked((&format!("web.{name}"), what), ("request", webs::PROGRAM), load, webs)
+    asked((&format!("web.{name}"), what), "request", load, webs)
 }
 
 const HELLOS: &[Web] = &[Web::Epoll, Web::Mio, Web::Reactor, Web::Hyper];
@@ -300,7 +291,7 @@ const HELLOS: &[Web] = &[Web::Epoll, Web::Mio, Web::Reactor, Web::Hyper];
 fn topic(subscribers: usize) -> Subject {
     let ours = Runner::new("reactor", move |instrument| {
         descriptors::require(subscribers + 64)?;
-        let server = instrument.start(&Program::named(callers::PROGRAM)?)?;
+        let server = instrument.start(&Program::server("calls")?.with(Calls::ReactorLines))?;
         let mut all = Subscribers::gather(server.address(), subscribers)?;
         instrument.count(&server, || all.publish(1))
     });
@@ -308,7 +299,6 @@ fn topic(subscribers: usize) -> Subject {
         name: format!("rpc.topic.{subscribers}"),
         about: format!("a notification in JSON-RPC to each of {subscribers} subscribers"),
         unit: "delivery",
-        program: callers::PROGRAM,
         units: 20_000,
         round: subscribers,
         runners: vec![ours],
@@ -317,7 +307,7 @@ fn topic(subscribers: usize) -> Subject {
 
 #[cfg(feature = "tls")]
 fn tls(connections: usize) -> Subject {
-    use crate::secure::{self, Secure};
+    use crate::secure::Secure;
     use crate::secured::Echoing;
 
     let runner = |secure: Secure| {
@@ -329,7 +319,6 @@ fn tls(connections: usize) -> Subject {
         name: format!("tls.echo.{connections}x1"),
         about: format!("an echo of 64 bytes over TLS, connections: {connections}"),
         unit: "message",
-        program: secure::PROGRAM,
         units: 2_000,
         round: connections,
         runners: [Secure::TokioEcho, Secure::ReactorEcho].map(runner).into(),

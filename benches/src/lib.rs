@@ -80,8 +80,6 @@ pub(crate) use shown_by_value;
 
 use std::time::Duration;
 
-use rustix::process::{Signal, set_parent_process_death_signal};
-
 pub mod askers;
 pub mod audience;
 pub mod callers;
@@ -161,16 +159,6 @@ pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
-}
-
-/// What a server of this package does that a measurement starts: it serves until SIGTERM, and does not
-/// outlive its parent.
-pub fn child(program: &str, serve: impl FnOnce() -> Result) -> std::process::ExitCode {
-    let prepare = || -> Result {
-        set_parent_process_death_signal(Some(Signal::TERM))?;
-        descriptors::raise_limit()
-    };
-    exit(program, prepare().and_then(|()| serve()))
 }
 
 /// A result whose error is only ever shown to the person who runs the measurement.

@@ -17,12 +17,15 @@ use tempfile::TempDir;
 use crate::work::Spent;
 use crate::{Result, processor};
 
+/// The program that is any of the servers of this package, in `src/bin`.
+const SERVER: &str = "bench-server";
+
 /// How long a program that is not of this package may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Has cargo build these programs of this package, with the profile and features of this one, if cargo
-/// runs it: it has built that one only.
-pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
+/// Has cargo build the program of the servers, with the profile and features of this one, if cargo runs it: it has
+/// built that one only.
+pub fn build() -> Result {
     let Some(cargo) = env::var_os("CARGO") else {
         return Ok(());
     };
@@ -30,7 +33,7 @@ pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
-        .args(names.into_iter().flat_map(|name| ["--bin", name]))
+        .args(["--bin", SERVER])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     for (is_on, feature) in [(cfg!(feature = "sim"), "sim"), (cfg!(feature = "tls"), "tls")] {
         if is_on {
@@ -54,13 +57,18 @@ pub struct Program {
 impl Program {
     /// The program of this name, beside the one that runs, or above it if cargo keeps that one, a test
     /// or a benchmark, in a directory of its own.
-    pub fn named(name: &str) -> Result<Self> {
+    fn named(name: &str) -> Result<Self> {
         let this = env::current_exe()?;
         let mut places = this.ancestors().skip(1).take(2).map(|directory| directory.join(name));
         let path = places
             .find(|path| path.exists())
             .ok_or_else(|| format!("{name} is not built: cargo build --release -p benches"))?;
         Ok(Self::at(path))
+    }
+
+    /// The program of this package that is any of its servers, as this kind of server.
+    pub fn server(kind: &str) -> Result<Self> {
+        Ok(Self::named(SERVER)?.with(kind))
     }
 
     /// The program at a known place, as cargo tells its tests and benchmarks.

@@ -17,28 +17,9 @@ use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{
-    Result, callers, chats, datagrams, descriptors, groups, nats, program, rooms, servers, webs,
-};
+use benches::{Result, descriptors, groups, nats, program};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-
-/// The programs that the sections start.
-const PROGRAMS: [&str; 7] = [
-    servers::PROGRAM,
-    rooms::PROGRAM,
-    datagrams::PROGRAM,
-    chats::PROGRAM,
-    webs::PROGRAM,
-    callers::PROGRAM,
-    nats::PROGRAM,
-];
-
-/// Those that come with the feature `tls`.
-#[cfg(feature = "tls")]
-const WITH_TLS: &[&str] = &[benches::secure::PROGRAM];
-#[cfg(not(feature = "tls"))]
-const WITH_TLS: &[&str] = &[];
 
 /// The page of all measurements.
 #[derive(Parser)]
@@ -114,7 +95,7 @@ fn run() -> Result {
     fs::create_dir_all(&directory)?;
     let file = destination::file(&page);
     if !wanted.is_empty() {
-        program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
+        program::build()?;
         descriptors::raise_limit()?;
     }
     if wanted.iter().any(|section| section.name == groups::NATS)

@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use benches::transfers::groups::Group;
-use benches::transfers::{Scale, network, servers};
+use benches::transfers::{Scale, network};
 use benches::{Result, program};
 use clap::{Parser, ValueEnum};
 
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result {
     let options = Options::parse();
-    program::build([servers::PROGRAM])?;
+    program::build()?;
     network::enter(&options.congestion)?;
     let scale = if options.quick { Scale::QUICK } else { Scale::FULL };
     let groups = match &*options.group {

@@ -10,7 +10,6 @@ use clap::ValueEnum;
 
 use crate::Result;
 use crate::askers::{Asked, Asking};
-use crate::callers::PROGRAM;
 use crate::program::{Program, Running};
 use crate::servers::Place;
 use crate::webs::UPGRADE;
@@ -65,7 +64,7 @@ impl Asked for Calls {
 
     // The program that is this server; not of jayson, which is Node's.
     fn program(self) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self))
+        Ok(Program::server("calls")?.with(self))
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {

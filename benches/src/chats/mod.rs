@@ -15,9 +15,6 @@ use crate::program::{Program, Running};
 use crate::servers::Place;
 use crate::{Result, processor};
 
-/// The name of the program that runs ours, in `src/bin`.
-pub const PROGRAM: &str = "chat-server";
-
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Chat {
@@ -41,7 +38,7 @@ impl Chat {
     /// Starts it.
     pub fn start(self) -> Result<Running> {
         match self {
-            Self::Reactor => Ok(Running::new(Program::named(PROGRAM)?.start()?)),
+            Self::Reactor => Ok(Running::new(Program::server("chat")?.start()?)),
             Self::Ngircd => {
                 let (directory, program, address) = ngircd::prepare()?;
                 Running::start_at(directory, &program, address)

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::PROGRAM;
 use crate::nats::broker::Broker;
 use crate::program::{Program, Server};
 use crate::user::User;
@@ -85,7 +84,7 @@ impl Network {
 
 fn node(broker: &Broker, number: usize) -> Result<Program> {
     let node = name(number);
-    Ok(Program::named(PROGRAM)?.with("--nats").with(broker.address()).with("--node").with(node))
+    Ok(Program::server("chat")?.with("--nats").with(broker.address()).with("--node").with(node))
 }
 
 fn name(number: usize) -> String {

@@ -26,9 +26,6 @@ use socket2::{Domain, Socket, Type};
 use crate::Result;
 use crate::servers::Place;
 
-/// The name of the program that runs one of them, in `src/bin`.
-pub const PROGRAM: &str = "datagram-server";
-
 /// Datagrams of a run.
 pub const RUN: usize = 32;
 

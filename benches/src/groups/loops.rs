@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Result;
 use crate::load::{Clients, Load};
-use crate::program::{Program, Server};
+use crate::program::Server;
 use crate::servers::{self, Peer};
 use crate::work::{Case, Clock, Contender, Group, Spent, Work};
 
@@ -46,7 +46,7 @@ impl EchoWork {
     /// With so many servers, of so many loops each.
     fn start(load: Load, servers: &[usize]) -> Result<Self> {
         let start = |loops: &usize| {
-            let program = Program::named(servers::PROGRAM)?.with(Peer::Reactor);
+            let program = servers::program(Peer::Reactor)?;
             program.with("--loops").with(loops).start()
         };
         let servers = servers.iter().map(start).collect::<Result<Vec<Server>>>()?;

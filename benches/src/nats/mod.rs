@@ -28,9 +28,6 @@ use crate::program::{Program, Running};
 use crate::work::{Spent, Work};
 use crate::{Result, processor};
 
-/// The name of the program that runs ours, in `src/bin`.
-pub const PROGRAM: &str = "nats-client";
-
 /// Bytes of a message.
 const SIZE: usize = 64;
 
@@ -74,7 +71,7 @@ impl Nats {
     /// Starts it, connected to that server.
     pub fn start(self, server: SocketAddr) -> Result<Running> {
         let program = match self {
-            Self::Reactor => Program::named(PROGRAM)?,
+            Self::Reactor => Program::server("nats")?,
             Self::AsyncNats => asynchronous()?,
             Self::Npm => {
                 let (directory, program) = npm::prepare()?;

@@ -16,9 +16,6 @@ use crate::cost::Instrument;
 use crate::program::{Program, Running};
 use crate::servers::Place;
 
-/// The name of the program that runs those that are not programs themselves, in `src/bin`.
-pub const PROGRAM: &str = "tls-server";
-
 /// The name in their certificate.
 pub const NAME: &str = "localhost";
 
@@ -84,7 +81,7 @@ impl Secure {
     }
 
     fn program(self, keys: &Keys) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self).with(keys.directory().display()))
+        Ok(Program::server("tls")?.with(self).with(keys.directory().display()))
     }
 }
 

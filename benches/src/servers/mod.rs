@@ -33,9 +33,6 @@ use crate::program::Program;
 
 use echo::Echoes;
 
-/// The name of the program that runs one of them, in `src/bin`.
-pub const PROGRAM: &str = "echo-server";
-
 /// Bytes that one read can take, in the servers with one buffer for all connections.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
@@ -123,7 +120,7 @@ pub fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
 
 /// The program that is this server.
 pub fn program(peer: Peer) -> Result<Program> {
-    Ok(Program::named(PROGRAM)?.with(peer))
+    Ok(Program::server("echo")?.with(peer))
 }
 
 /// A listener that does not block; accepted sockets inherit the sizes of its buffers.

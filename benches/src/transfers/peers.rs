@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use super::load::{blocks, control::Control};
-use super::{servers, tree::Tree};
+use super::tree::Tree;
 use crate::program::{Program, Server, free_address};
 use crate::{Result, processor};
 
@@ -118,8 +118,8 @@ fn not_root(program: &str) -> Option<String> {
 
 /// One of the servers that are programs of this package.
 fn start_ours(server: &str, tree: &Tree) -> Result<Started> {
-    let program = Program::named(servers::PROGRAM)?.with(server);
-    Ok(Started::new(program.with("--root").with(tree.path().display()).start()?))
+    let program = Program::server("files")?.with(server);
+    Ok(Started::new(program.with(tree.path().display()).start()?))
 }
 
 /// One thread of Python; where the system has sendfile, it uses it. It logs nothing here, has a session of its own as a

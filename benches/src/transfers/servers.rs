@@ -16,9 +16,6 @@ use rustix::fs::sendfile;
 use crate::Result;
 use crate::servers::{Place, announce, reactor as ours};
 
-/// The name of the program that is any of these.
-pub const PROGRAM: &str = "transfer-server";
-
 /// Which one.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub enum Kind {

@@ -21,9 +21,6 @@ use crate::askers::{Asked, Asking};
 use crate::program::{Program, Running};
 use crate::servers::Place;
 
-/// The name of the program that runs those that are not programs themselves, in `src/bin`.
-pub const PROGRAM: &str = "web-server";
-
 /// What is answered.
 const HELLO: &str = "Hello, World!";
 
@@ -75,7 +72,7 @@ impl Asked for Web {
 
     // The program that is this server; not of nginx, which is one by itself.
     fn program(self) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self))
+        Ok(Program::server("web")?.with(self))
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {

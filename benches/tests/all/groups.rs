@@ -5,14 +5,13 @@ use std::collections::HashSet;
 use benches::Result;
 use benches::load::Load;
 use benches::pipeline::Pipeline;
-use benches::program::Program;
 use benches::servers::{self, Peer};
 use benches::{groups, work::Group};
 
 #[test]
 fn more_than_any_buffer_holds_comes_back_from_every_server() -> Result {
     for peer in Peer::all() {
-        let server = Program::named(servers::PROGRAM)?.with(peer).start()?;
+        let server = servers::program(*peer)?.start()?;
         let load = Load { connections: 3, depth: 16, size: 64 * 1024 };
         let mut clients = Pipeline::connect(server.address(), load)?;
         clients.exchange(20).map_err(|error| format!("{peer}: {error}"))?;

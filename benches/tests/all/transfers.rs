@@ -1,19 +1,17 @@
 //! Every group of transfers, with very little to transfer: what is measured works, whoever is installed.
 
 use benches::Result;
-use benches::program::Program;
+use benches::transfers::Scale;
 use benches::transfers::groups::Group;
 use benches::transfers::load::single::{Client, compare, drain};
 use benches::transfers::peers::{self, Peer};
 use benches::transfers::tree::{IN, Tree};
-use benches::transfers::{Scale, servers};
 
 use crate::left_out;
 
 /// Measures a group; nobody may fail, and every line is about somebody who is here, or there is a word
 /// about who is not.
 fn measure(group: Group) -> Result {
-    Program::named(servers::PROGRAM)?;
     let report = group.measure(Scale::TINY)?;
     let shown = report.to_string();
     assert!(!report.failed, "{shown}");
