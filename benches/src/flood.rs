@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
+use crate::sockets::watch;
 
 /// The clients' own buffers in the kernel, small so that a thousand of them fill soon.
 const KERNEL_BUFFER: usize = 64 * 1024;
@@ -51,14 +52,12 @@ pub enum Reading {
 }
 
 /// The flooding clients.
-#[derive(Debug)]
 pub struct Flood {
     poll: Poll,
     clients: Vec<Client>,
     plan: Plan,
 }
 
-#[derive(Debug)]
 struct Client {
     stream: TcpStream,
     is_open: bool,
@@ -73,8 +72,7 @@ impl Flood {
             Reading::Slowly { .. } | Reading::Nothing => Interest::WRITABLE,
         };
         for token in 0..plan.clients {
-            let mut stream = connect(address)?;
-            flood.poll.registry().register(&mut stream, Token(token), interest)?;
+            let stream = watch(&flood.poll, connect(address)?, token, interest)?;
             flood.clients.push(Client { stream, is_open: true });
         }
         Ok(flood)
@@ -172,11 +170,10 @@ impl Client {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+fn connect(address: SocketAddr) -> Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_send_buffer_size(KERNEL_BUFFER)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
     socket.connect(&address.into())?;
-    socket.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket.into())
 }

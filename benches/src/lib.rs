@@ -55,6 +55,8 @@
 //!   a process, processors shared or apart, room for ten thousand sockets.
 //! - [`table`]: columns for people.
 
+// Nobody's library: it is told what was measured, and not what measures.
+#![allow(missing_debug_implementations)]
 // Without the peers some of what is shared with them is for nobody.
 #![cfg_attr(not(feature = "peers"), allow(dead_code, unused_imports))]
 
@@ -80,6 +82,9 @@ pub(crate) use shown_by_value;
 
 use std::time::Duration;
 
+use clap::Parser;
+use rustix::process::{Signal, set_parent_process_death_signal};
+
 pub mod askers;
 pub mod audience;
 pub mod callers;
@@ -87,8 +92,6 @@ pub mod calls;
 pub mod channel;
 pub mod chats;
 pub mod closed;
-#[cfg(feature = "peers")]
-pub mod codecs;
 pub mod correspondents;
 pub mod cost;
 pub mod counts;
@@ -96,17 +99,14 @@ pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
 pub mod flood;
-#[cfg(feature = "peers")]
-pub mod groups;
-pub mod idle;
 pub mod load;
 pub mod memory;
 #[cfg(feature = "peers")]
 pub mod messages;
+#[cfg(feature = "peers")]
+pub mod micro;
 pub mod nats;
 pub mod offered;
-#[cfg(feature = "peers")]
-pub mod parts;
 pub mod ping;
 pub mod pipeline;
 pub mod processor;
@@ -114,11 +114,14 @@ pub mod program;
 #[cfg(feature = "peers")]
 pub mod report;
 pub mod rooms;
+#[cfg(feature = "peers")]
+pub mod sections;
 #[cfg(feature = "tls")]
 pub mod secure;
 #[cfg(feature = "tls")]
 pub mod secured;
 pub mod servers;
+pub mod sockets;
 pub mod table;
 #[cfg(feature = "peers")]
 pub mod timers;
@@ -159,6 +162,17 @@ pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
             std::process::ExitCode::FAILURE
         }
     }
+}
+
+/// What a program does that a measurement starts: it prints `listening on ADDRESS`, serves until SIGTERM, and does not
+/// outlive its parent.
+pub fn child<Options: Parser>(serve: impl FnOnce(Options) -> Result) -> std::process::ExitCode {
+    let options = Options::parse();
+    let prepare = || -> Result {
+        set_parent_process_death_signal(Some(Signal::TERM))?;
+        descriptors::raise_limit()
+    };
+    exit("the server", prepare().and_then(|()| serve(options)))
 }
 
 /// A result whose error is only ever shown to the person who runs the measurement.

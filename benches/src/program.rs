@@ -17,13 +17,13 @@ use tempfile::TempDir;
 use crate::work::Spent;
 use crate::{Result, processor};
 
-/// The program that is any of the servers of this package, in `src/bin`.
-const SERVER: &str = "bench-server";
+/// The programs in `src/bin` that are servers.
+const SERVERS: [&str; 3] = ["bench-server", "web-server", "rpc-server"];
 
 /// How long a program that is not of this package may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Has cargo build the program of the servers, with the profile and features of this one, if cargo runs it: it has
+/// Has cargo build the programs that are servers, with the profile and features of this one, if cargo runs it: it has
 /// built that one only.
 pub fn build() -> Result {
     let Some(cargo) = env::var_os("CARGO") else {
@@ -33,7 +33,7 @@ pub fn build() -> Result {
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
-        .args(["--bin", SERVER])
+        .args(SERVERS.iter().flat_map(|name| ["--bin", name]))
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     for (is_on, feature) in [(cfg!(feature = "sim"), "sim"), (cfg!(feature = "tls"), "tls")] {
         if is_on {
@@ -57,7 +57,7 @@ pub struct Program {
 impl Program {
     /// The program of this name, beside the one that runs, or above it if cargo keeps that one, a test
     /// or a benchmark, in a directory of its own.
-    fn named(name: &str) -> Result<Self> {
+    pub fn named(name: &str) -> Result<Self> {
         let this = env::current_exe()?;
         let mut places = this.ancestors().skip(1).take(2).map(|directory| directory.join(name));
         let path = places
@@ -66,9 +66,9 @@ impl Program {
         Ok(Self::at(path))
     }
 
-    /// The program of this package that is any of its servers, as this kind of server.
+    /// The program of this package that is most of its servers, as this kind of server.
     pub fn server(kind: &str) -> Result<Self> {
-        Ok(Self::named(SERVER)?.with(kind))
+        Ok(Self::named("bench-server")?.with(kind))
     }
 
     /// The program at a known place, as cargo tells its tests and benchmarks.
@@ -149,7 +149,6 @@ impl Program {
 }
 
 /// A server that listens. It is killed when dropped.
-#[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -169,10 +168,7 @@ impl Server {
     /// Does something to it, and tells what that took: time on the wall, and processor time of all its
     /// threads, in user space and in the kernel.
     pub fn watch(&self, units: u64, load: impl FnOnce() -> Result) -> Result<Spent> {
-        let (start, before) = (Instant::now(), self.processor_time()?);
-        load()?;
-        let wall = start.elapsed();
-        Ok(Spent { units, wall, processor: self.processor_time()?.saturating_sub(before) })
+        Ok(watch(&[self], units, load)?.1)
     }
 
     /// Waits until its first thread does: it has done all it was asked to do, and what it is asked next does not fall
@@ -222,13 +218,30 @@ impl Drop for Server {
     }
 }
 
+/// Does something to all of these: what comes of it, and what they spend meanwhile.
+pub fn watch<T>(
+    servers: &[&Server],
+    units: u64,
+    load: impl FnOnce() -> Result<T>,
+) -> Result<(T, Spent)> {
+    let processor_time = || {
+        let add =
+            |sum, server: &&Server| -> Result<Duration> { Ok(sum + server.processor_time()?) };
+        servers.iter().try_fold(Duration::ZERO, add)
+    };
+    let (start, before) = (Instant::now(), processor_time()?);
+    let done = load()?;
+    let wall = start.elapsed();
+    let processor = processor_time()?.saturating_sub(before);
+    Ok((done, Spent { units, wall, processor }))
+}
+
 /// A server that listens, one of this package or somebody else's.
-#[derive(Debug)]
 pub struct Running {
     /// Its process.
     pub server: Server,
     /// Its files, which it may read as long as it runs.
-    _directory: Option<TempDir>,
+    files: Vec<TempDir>,
     /// The server behind it, if it has one.
     _behind: Option<Box<Running>>,
 }
@@ -237,19 +250,20 @@ impl Running {
     /// One that is there.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self { server, _directory: None, _behind: None }
+        Self { server, files: Vec::new(), _behind: None }
     }
 
     /// Starts a program that is not of this package, with its files, told to listen at `address`.
     pub fn start_at(directory: TempDir, program: &Program, address: SocketAddr) -> Result<Self> {
         let server = program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-        Ok(Self { server, _directory: Some(directory), _behind: None })
+        Ok(Self::new(server).with_files(directory))
     }
 
     /// The same with files that it may read.
     #[must_use]
-    pub fn with_files(self, directory: TempDir) -> Self {
-        Self { _directory: Some(directory), ..self }
+    pub fn with_files(mut self, directory: TempDir) -> Self {
+        self.files.push(directory);
+        self
     }
 
     /// The same, before another one, which ends with it.

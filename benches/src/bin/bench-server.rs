@@ -1,20 +1,17 @@
-//! `bench-server KIND …`: one of the servers, or our client of NATS, for the measurements to start; it prints
-//! `listening on ADDRESS`, serves until SIGTERM, and does not outlive its parent.
+//! `bench-server KIND …`: one of the servers, or our client of NATS, for the measurements to start.
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use benches::calls::{self, Calls};
 use benches::chats::{self, Node};
 use benches::datagrams::{self, Datagrams, Duty};
 use benches::servers::{self, Peer, Place};
 use benches::transfers::servers::{self as files, Kind};
-use benches::webs::{self, Web};
-use benches::{Result, descriptors, nats, rooms};
+use benches::{Result, nats, rooms};
 use clap::Parser;
-use rustix::process::{Signal, set_parent_process_death_signal, setsid};
+use rustix::process::setsid;
 
 /// A server on loopback.
 #[derive(Parser)]
@@ -50,10 +47,6 @@ enum Server {
         #[arg(long, value_name = "NAME", requires = "nats")]
         node: Option<String>,
     },
-    /// The web.
-    Web { who: Web },
-    /// JSON-RPC.
-    Calls { who: Calls },
     /// TLS, with the certificate and the file in that directory.
     #[cfg(feature = "tls")]
     Tls { who: benches::secure::Secure, directory: PathBuf },
@@ -64,12 +57,10 @@ enum Server {
 }
 
 fn main() -> ExitCode {
-    benches::exit("bench-server", run(Server::parse()))
+    benches::child(run)
 }
 
 fn run(server: Server) -> Result {
-    set_parent_process_death_signal(Some(Signal::TERM))?;
-    descriptors::raise_limit()?;
     let place = Place::LOOPBACK;
     match server {
         Server::Echo { peer: Peer::Reactor, loops: Some(loops), .. } => {
@@ -85,8 +76,6 @@ fn run(server: Server) -> Result {
         Server::Chat { nats, node } => {
             chats::serve(place, nats.zip(node).map(|(nats, name)| Node { nats, name }))
         }
-        Server::Web { who } => webs::serve(who, place),
-        Server::Calls { who } => calls::serve(who, place),
         #[cfg(feature = "tls")]
         Server::Tls { who, directory } => benches::secure::serve(who, &directory, place),
         Server::Files { kind, root } => {

@@ -15,9 +15,9 @@ use benches::report::chart::Picture;
 use benches::report::contest::Section;
 use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
-use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{Result, descriptors, groups, nats, program};
+use benches::sections::{self, Scale};
+use benches::{Result, descriptors, nats, program};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -98,7 +98,7 @@ fn run() -> Result {
         program::build()?;
         descriptors::raise_limit()?;
     }
-    if wanted.iter().any(|section| section.name == groups::NATS)
+    if wanted.iter().any(|section| section.name == sections::NATS)
         && let Err(error) = nats::build()
     {
         eprintln!("async-nats takes part as it was built before, or not at all: {error}");

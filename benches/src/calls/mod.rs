@@ -13,6 +13,7 @@ use crate::askers::{Asked, Asking};
 use crate::program::{Program, Running};
 use crate::servers::Place;
 use crate::webs::UPGRADE;
+use crate::work::Start;
 
 /// Who serves, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,20 +52,13 @@ impl Asked for Calls {
         }
     }
 
-    fn start(self) -> Result<Running> {
-        let transport = match self {
-            Self::JaysonLines => "tcp",
-            Self::JaysonHttp => "http",
-            Self::JaysonSocket => "websocket",
-            _ => return Ok(Running::new(self.program()?.start()?)),
-        };
-        let (directory, program, address) = jayson::prepare(transport)?;
-        Running::start_at(directory, &program, address)
-    }
-
-    // The program that is this server; not of jayson, which is Node's.
-    fn program(self) -> Result<Program> {
-        Ok(Program::server("calls")?.with(self))
+    fn start(self, start: Start<'_>) -> Result<Running> {
+        match self {
+            Self::JaysonLines => start.other(|| jayson::start("tcp")),
+            Self::JaysonHttp => start.other(|| jayson::start("http")),
+            Self::JaysonSocket => start.other(|| jayson::start("websocket")),
+            _ => start.program(&Program::named("rpc-server")?.with(self)),
+        }
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {

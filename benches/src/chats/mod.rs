@@ -11,9 +11,10 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
+use crate::Result;
 use crate::program::{Program, Running};
 use crate::servers::Place;
-use crate::{Result, processor};
+use crate::work::Start;
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,19 +31,11 @@ impl Chat {
         Self::value_variants()
     }
 
-    /// Starts it on a processor of its own.
-    pub fn start_apart(self) -> Result<Running> {
-        processor::start_apart(|| self.start())
-    }
-
     /// Starts it.
-    pub fn start(self) -> Result<Running> {
+    pub fn start(self, start: Start<'_>) -> Result<Running> {
         match self {
-            Self::Reactor => Ok(Running::new(Program::server("chat")?.start()?)),
-            Self::Ngircd => {
-                let (directory, program, address) = ngircd::prepare()?;
-                Running::start_at(directory, &program, address)
-            }
+            Self::Reactor => start.program(&Program::server("chat")?),
+            Self::Ngircd => start.other(ngircd::start),
         }
     }
 }

@@ -23,8 +23,8 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use self::broker::Broker;
-use crate::load::connect;
 use crate::program::{Program, Running};
+use crate::sockets::connect;
 use crate::work::{Spent, Work};
 use crate::{Result, processor};
 
@@ -120,7 +120,6 @@ fn folder() -> PathBuf {
 // ── work ────────────────────────────────────────────────────────────────────────────────────────────
 
 /// A client, the server it is connected to, and who has it do something, as work.
-#[derive(Debug)]
 pub struct NatsWork {
     feeder: Feeder,
     way: Way,
@@ -148,7 +147,6 @@ impl Work for NatsWork {
 }
 
 /// Who speaks with a client over NATS, in its plain text.
-#[derive(Debug)]
 struct Feeder {
     stream: BufReader<TcpStream>,
     batch: Vec<u8>,

@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn every_line_is_about_something_that_is_measured() -> crate::Result {
         use super::all;
-        use crate::report::sections::{self, Scale};
+        use crate::sections::{self, Scale};
 
         let sections = sections::all(Scale::FULL);
         for line in all()? {

@@ -74,7 +74,6 @@ impl fmt::Display for Peer {
 }
 
 /// A server that listens. It is killed when dropped, and what it needed is removed.
-#[derive(Debug)]
 pub struct Started {
     server: Server,
     /// What it reads its settings from.

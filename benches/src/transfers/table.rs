@@ -39,13 +39,11 @@ pub enum Beside {
 }
 
 /// What has been measured.
-#[derive(Debug)]
 pub struct Contest {
     columns: &'static [Column],
     outcomes: Vec<Outcome>,
 }
 
-#[derive(Debug)]
 struct Outcome {
     name: String,
     /// The figures of each round, as far as it went.
@@ -71,12 +69,6 @@ pub enum Bound {
     Least(f64),
     /// At most so much.
     Most(f64),
-}
-
-impl fmt::Debug for Entrant<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entrant").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 impl Contest {

@@ -19,7 +19,6 @@ const PREFIX: &str = "transfers-";
 pub const IN: &str = "in";
 
 /// A directory with files to fetch, and one to bring files to. It is removed when dropped.
-#[derive(Debug)]
 pub struct Tree {
     root: TempDir,
 }

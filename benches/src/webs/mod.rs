@@ -20,6 +20,7 @@ use crate::Result;
 use crate::askers::{Asked, Asking};
 use crate::program::{Program, Running};
 use crate::servers::Place;
+use crate::work::Start;
 
 /// What is answered.
 const HELLO: &str = "Hello, World!";
@@ -62,17 +63,11 @@ impl Asked for Web {
         }
     }
 
-    fn start(self) -> Result<Running> {
-        if let Self::Nginx | Self::NginxFile = self {
-            let (directory, program, address) = nginx::prepare()?;
-            return Running::start_at(directory, &program, address);
+    fn start(self, start: Start<'_>) -> Result<Running> {
+        match self {
+            Self::Nginx | Self::NginxFile => start.other(nginx::start),
+            _ => start.program(&Program::named("web-server")?.with(self)),
         }
-        Ok(Running::new(self.program()?.start()?))
-    }
-
-    // The program that is this server; not of nginx, which is one by itself.
-    fn program(self) -> Result<Program> {
-        Ok(Program::server("web")?.with(self))
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {

@@ -15,7 +15,6 @@ use benches::report::chart::Picture;
 use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
 use benches::report::lines::{Line, Reading};
 use benches::report::results::{Measured, Results};
-use benches::report::sections::{self, Scale};
 use benches::report::{page, rounds};
 use benches::servers::{self, Peer};
 
@@ -234,20 +233,6 @@ fn a_section_is_not_measured_over_a_page_of_another_machine() -> Result {
     assert_eq!(fs::read(directory.path().join("page/results.json"))?, measured);
     assert!(!page.exists() && directory.path().join("page/old-1.svg").exists());
     Ok(())
-}
-
-#[test]
-fn every_contest_has_a_name_of_its_own_and_we_take_part() {
-    for section in sections::all(Scale::FULL) {
-        let mut names: Vec<_> = section.contests.iter().map(|contest| &contest.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), section.contests.len(), "{}", section.name);
-        for contest in &section.contests {
-            let ours = contest.entrants.iter().position(|entrant| entrant.name == "reactor");
-            assert!(ours.is_some_and(|place| place > 0), "{}, {}", section.name, contest.name);
-        }
-    }
 }
 
 #[test]

@@ -31,7 +31,6 @@ pub enum Group {
 }
 
 /// What has been found out.
-#[derive(Debug)]
 pub struct Report {
     /// What was measured, in a sentence or two.
     pub about: String,

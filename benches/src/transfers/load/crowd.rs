@@ -21,7 +21,6 @@ const TURN: usize = 256 * 1024;
 const EVENTS: usize = 64;
 
 /// Clients that are logged in.
-#[derive(Debug)]
 pub struct Crowd {
     clients: Vec<Control>,
 }

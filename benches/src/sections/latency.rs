@@ -2,7 +2,7 @@
 
 use super::Scale;
 use crate::offered::{self, Offer};
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
+use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
 
 /// The quantiles that are shown.
@@ -16,7 +16,7 @@ const CONNECTIONS: usize = 100;
 /// A turn is longer than those of others: its figures are quantiles.
 const SLICES: u32 = 4;
 
-pub(super) fn section(scale: Scale) -> Section {
+pub(super) fn all(scale: Scale) -> Section {
     let contests: Vec<Contest> = RATES.iter().map(|rate| contest(*rate, scale)).collect();
     let columns = |contest: &Contest| Drawing::Columns(contest.name.clone(), QUANTILES.len());
     Section {
@@ -40,12 +40,7 @@ fn contest(rate: u32, scale: Scale) -> Contest {
             Ok(QUANTILES.map(|(quantile, _)| latencies.value_at_quantile(quantile) as f64).into())
         })
     };
-    Contest {
-        name: format!("{rate} messages a second"),
-        columns: QUANTILES.map(|(_, name)| Column::new(name, Kind::Time)).into(),
-        grows_to: None,
-        rounds: scale.rounds,
-        between: Between::Stays,
-        entrants: Entrant::each(Peer::all(), start),
-    }
+    let columns = QUANTILES.map(|(_, name)| Column::new(name, Kind::Time));
+    let entrants = Entrant::each(Peer::all(), start);
+    Contest::new(format!("{rate} messages a second"), scale.rounds, columns, entrants)
 }

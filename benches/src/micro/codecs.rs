@@ -1,10 +1,7 @@
 //! Wire formats: of each a text, how many messages it has, and everyone who finds them.
 
-use std::fmt;
 use std::hint::black_box;
 use std::io::BufRead;
-use std::rc::Rc;
-use std::time::Instant;
 
 use bytes::BytesMut;
 use protocols::chat::Message;
@@ -14,59 +11,36 @@ use reactor::Input;
 use reactor::framing::{Line, Lines};
 use tokio_util::codec::{Decoder, LinesCodec};
 
-use crate::Result;
-use crate::work::{Spent, Work};
+use super::{Microbenchmark, rival};
 
 /// Finds every message in a text, and returns how many there are.
-pub type Decode = fn(&[u8]) -> usize;
-
-/// One wire format.
-pub struct Codec {
-    /// Its name.
-    pub name: &'static str,
-    /// Messages, one behind the other.
-    pub text: Rc<[u8]>,
-    /// How many.
-    pub messages: usize,
-    /// Who finds them, the ruler first.
-    pub decoders: Vec<(&'static str, Decode)>,
-}
+type Decode = fn(&[u8]) -> usize;
 
 /// Every codec.
-pub fn all() -> Vec<Codec> {
+pub fn all() -> Vec<Microbenchmark> {
     vec![lines(), irc(), ftp(), tftp()]
 }
 
-impl fmt::Debug for Codec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Codec").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// One who finds the messages of a text again and again, as work.
-#[derive(Debug)]
-pub struct Decoding {
-    /// The text.
-    pub text: Rc<[u8]>,
-    /// Its messages.
-    pub messages: usize,
-    /// Who finds them.
-    pub decode: Decode,
-}
-
-impl Work for Decoding {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let times = units.div_ceil(self.messages as u64);
-        let start = Instant::now();
-        for _ in 0..times {
-            let found = (self.decode)(black_box(&self.text));
-            if found != self.messages {
-                return Err(format!("{found} messages were found of {}", self.messages).into());
+/// Who finds so many messages in a text, again and again.
+fn codec(
+    name: &str,
+    text: &[u8],
+    messages: usize,
+    decoders: &[(&'static str, Decode)],
+) -> Microbenchmark {
+    let decoder = |&(name, decode): &(&'static str, Decode)| {
+        assert_eq!(decode(text), messages, "{name} does not find them all");
+        let text = text.to_vec();
+        rival(name, move || {
+            let text = text.clone();
+            move |units| {
+                let times = units.div_ceil(messages as u64);
+                (0..times).map(|_| decode(black_box(&text)) as u64).sum()
             }
-        }
-        let wall = start.elapsed();
-        Ok(Spent { units: times * self.messages as u64, wall, processor: wall })
-    }
+        })
+    };
+    let rivals = decoders.iter().map(decoder).collect();
+    Microbenchmark { name: name.to_owned(), unit: "message", rivals }
 }
 
 /// The longest line that is allowed.
@@ -75,22 +49,18 @@ const CEILING: usize = 512;
 const LINES: usize = 1_000;
 
 /// Lines, as chat and FTP have them, of lengths as people type them.
-fn lines() -> Codec {
-    Codec {
-        name: "lines",
-        text: text_of_lines(),
-        messages: LINES,
-        decoders: vec![
-            ("std", std_lines),
-            ("reactor", our_lines),
-            ("read-until", read_until),
-            ("tokio-util", tokio_util),
-        ],
-    }
+fn lines() -> Microbenchmark {
+    let decoders: [(_, Decode); 4] = [
+        ("std", std_lines),
+        ("reactor", our_lines),
+        ("read-until", read_until),
+        ("tokio-util", tokio_util),
+    ];
+    codec("lines", &text_of_lines(), LINES, &decoders)
 }
 
 /// Lines of 10 to 109 bytes, each length as often as the others, in no order that could be guessed.
-fn text_of_lines() -> Rc<[u8]> {
+fn text_of_lines() -> Vec<u8> {
     let line = |number: usize| {
         let mut line = vec![b'a' + (number % 26) as u8; 8 + number * 37 % 100];
         line.extend_from_slice(b"\r\n");
@@ -165,25 +135,21 @@ const COMMANDS: [&str; 8] = [
     "MLSD /pub/linux\r\n",
 ];
 
-fn irc() -> Codec {
+fn irc() -> Microbenchmark {
     repeated("irc", MESSAGES, std_irc, |text| {
         ended(text).filter_map(|it| Message::parse(it).ok()).map(black_box).count()
     })
 }
 
-fn ftp() -> Codec {
+fn ftp() -> Microbenchmark {
     repeated("ftp", COMMANDS, std_ftp, |text| {
         ended(text).filter_map(|it| Command::parse(it).ok()).map(black_box).count()
     })
 }
 
-fn repeated(name: &'static str, lines: [&str; 8], std: Decode, ours: Decode) -> Codec {
-    Codec {
-        name,
-        text: (0..ROUNDS).flat_map(|_| lines).flat_map(str::bytes).collect(),
-        messages: ROUNDS * lines.len(),
-        decoders: vec![("std", std), ("reactor", ours)],
-    }
+fn repeated(name: &str, lines: [&str; 8], std: Decode, ours: Decode) -> Microbenchmark {
+    let text: Vec<u8> = (0..ROUNDS).flat_map(|_| lines).flat_map(str::bytes).collect();
+    codec(name, &text, ROUNDS * lines.len(), &[("std", std), ("reactor", ours)])
 }
 
 fn ended(text: &[u8]) -> impl Iterator<Item = &[u8]> {
@@ -216,16 +182,12 @@ const BLOCKS: u16 = 200;
 const DATAGRAM: usize = 4 + 512;
 
 /// TFTP's datagrams, as a transfer sends them: blocks of a file.
-fn tftp() -> Codec {
-    Codec {
-        name: "tftp",
-        text: text_of_blocks(),
-        messages: usize::from(BLOCKS),
-        decoders: vec![("std", std_tftp), ("reactor", our_tftp)],
-    }
+fn tftp() -> Microbenchmark {
+    let decoders: [(_, Decode); 2] = [("std", std_tftp), ("reactor", our_tftp)];
+    codec("tftp", &text_of_blocks(), usize::from(BLOCKS), &decoders)
 }
 
-fn text_of_blocks() -> Rc<[u8]> {
+fn text_of_blocks() -> Vec<u8> {
     let datagram = |block: u16| {
         let [high, low] = block.to_be_bytes();
         let mut bytes = vec![b'x'; DATAGRAM];

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::Scale;
 use crate::channel::Channel;
 use crate::chats::network::Network;
-use crate::program::{Program, Server};
-use crate::report::contest::{Between, Column, Contest, Entrant, Kind, OURS, Trial};
+use crate::report::contest::{Column, Contest, Entrant, Kind, OURS, Trial};
+use crate::work::Start;
 use crate::{Result, processor};
 
 /// Who listens.
@@ -22,21 +22,16 @@ pub(super) fn contest(scale: Scale) -> Contest {
     let entrant = |name: &str, nodes| {
         Entrant::new(name, move || processor::start_apart(|| Spread::start(nodes, lasting)))
     };
-    Contest {
-        name: format!(
-            "a line to {MEMBERS} users, on {NODES} servers over NATS, to one that has them all"
-        ),
-        columns: vec![
-            Column::new("processor time in all a delivery", Kind::Time),
-            Column::new("that of the chat servers", Kind::Time),
-            Column::new("that of nats-server", Kind::Time),
-            Column::new("messages a line from NATS to a server, at most", Kind::Count),
-        ],
-        grows_to: None,
-        rounds: scale.rounds,
-        between: Between::Stays,
-        entrants: vec![entrant("one", 1), entrant(OURS, NODES)],
-    }
+    let columns = [
+        Column::new("processor time in all a delivery", Kind::Time),
+        Column::new("that of the chat servers", Kind::Time),
+        Column::new("that of nats-server", Kind::Time),
+        Column::new("messages a line from NATS to a server, at most", Kind::Count),
+    ];
+    let name = format!(
+        "a line to {MEMBERS} users, on {NODES} servers over NATS, to one that has them all"
+    );
+    Contest::new(name, scale.rounds, columns, vec![entrant("one", 1), entrant(OURS, NODES)])
 }
 
 /// A channel whose members are on several servers.
@@ -48,15 +43,16 @@ struct Spread {
 
 impl Spread {
     fn start(nodes: usize, lasting: Duration) -> Result<Self> {
-        let network = Network::start(nodes, Program::start)?;
+        let network = Network::start(nodes, |node| Start::Here.program(node))?;
         let channel = Channel::gather(|number| network.address(number % nodes), MEMBERS)?;
         Ok(Self { channel, network, lasting })
     }
 
     fn processor_times(&self) -> Result<[Duration; 2]> {
-        let mut nodes = self.network.nodes().iter().map(Server::processor_time);
+        let Network { nodes, broker } = &self.network;
+        let mut nodes = nodes.iter().map(|it| it.server.processor_time());
         let sum = nodes.try_fold(Duration::ZERO, |sum, node| -> Result<_> { Ok(sum + node?) })?;
-        Ok([sum, self.network.broker().server().processor_time()?])
+        Ok([sum, broker.server().processor_time()?])
     }
 }
 

@@ -5,9 +5,8 @@ use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::{case, repeated};
+use super::{Microbenchmark, rival};
 use crate::outbox::{Outbox, Spares};
-use crate::work::{Case, Contender};
 
 /// Bytes of a message.
 const SIZE: usize = 64;
@@ -21,27 +20,25 @@ const DEPTHS: [usize; 2] = [1, 16];
 /// The message that is shared.
 static MESSAGE: [u8; SIZE] = [b'q'; SIZE];
 
-pub(super) fn cases() -> Vec<Case> {
-    DEPTHS.iter().flat_map(|depth| [shared(*depth), copied(*depth)]).collect()
-}
-
-/// Messages that are queued by reference, and leave in one write.
-fn shared(depth: usize) -> Case {
-    let contenders: Vec<Contender> = vec![
-        repeated("vec-deque", move || deque_of_shared(depth)),
-        repeated("reactor", move || outbox_of_shared(depth)),
-    ];
-    case(&format!("{depth} shared messages in and out"), "message", contenders)
-}
-
-/// Messages that are copied into the queue, and leave in one write.
-fn copied(depth: usize) -> Case {
-    let contenders: Vec<Contender> = vec![
-        repeated("vec-deque", move || deque_of_copies(depth)),
-        repeated("reactor", move || outbox_of_copies(depth)),
-        repeated("bytes-mut", move || buffer_of_copies(depth)),
-    ];
-    case(&format!("{depth} copied messages in and out"), "message", contenders)
+/// Messages that are queued by reference, and messages that are copied into the queue; they leave in one write.
+pub fn all() -> Vec<Microbenchmark> {
+    let of = |depth| {
+        let named = |how, rivals| {
+            let name = format!("{depth} {how} messages in and out");
+            Microbenchmark { name, unit: "message", rivals }
+        };
+        let shared = vec![
+            rival("vec-deque", move || deque_of_shared(depth)),
+            rival("reactor", move || outbox_of_shared(depth)),
+        ];
+        let copied = vec![
+            rival("vec-deque", move || deque_of_copies(depth)),
+            rival("reactor", move || outbox_of_copies(depth)),
+            rival("bytes-mut", move || buffer_of_copies(depth)),
+        ];
+        [named("shared", shared), named("copied", copied)]
+    };
+    DEPTHS.into_iter().flat_map(of).collect()
 }
 
 /// Rounds of so many messages each, at least as many messages as asked for.

@@ -6,12 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::Scale;
-use crate::audience::{RoomWork, Seats};
+use crate::audience::{Seats, lines};
 use crate::flood::{Flood, Plan, Reading};
 use crate::ping::{self, Latencies, Schedule};
 use crate::program::Server;
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section, Trial};
+use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section, Trial};
 use crate::servers::{self, Peer};
+use crate::work::{Loaded, Start};
 use crate::{Result, descriptors, memory};
 
 /// The quiet clients, who take turns.
@@ -20,9 +21,6 @@ const QUIET: Schedule = Schedule { clients: 100, every: Duration::from_micros(50
 /// The buffers of the server's sockets where a thousand fill them: with the kernel's choice they would
 /// hold more than it allows TCP in all, and it would drop packets of the quiet.
 const SMALL_BUFFERS: usize = 64 * 1024;
-
-/// Descriptors that are not connections of the flood.
-const SPARE_DESCRIPTORS: usize = 64 + QUIET.clients;
 
 /// A turn is longer than those of others: its figures are quantiles.
 const SLICES: u32 = 5;
@@ -65,7 +63,7 @@ const SCENES: [Scene; 4] = [
 /// A room in which everyone listens, and one in which some do not.
 const ROOMS: [Seats; 2] = [Seats { members: 100, stalled: 0 }, Seats { members: 100, stalled: 10 }];
 
-pub(super) fn section(scale: Scale) -> Section {
+pub(super) fn all(scale: Scale) -> Section {
     let contests: Vec<Contest> = SCENES
         .iter()
         .map(|scene| contest(*scene, scale))
@@ -94,7 +92,7 @@ pub(super) fn quantiles() -> Vec<Column> {
     ["p50", "p99", "worst"].map(|name| Column::new(name, Kind::Time)).into()
 }
 
-pub(super) fn figures(latencies: &Latencies) -> Vec<f64> {
+fn figures(latencies: &Latencies) -> Vec<f64> {
     [latencies.at(0.5), latencies.at(0.99), latencies.max()]
         .map(|latency| latency.as_nanos() as f64)
         .into()
@@ -105,14 +103,8 @@ fn contest(scene: Scene, scale: Scale) -> Contest {
     let entrants =
         Entrant::each(Peer::all(), move |peer| Beside::start(peer, scene, settling, lasting));
     let most = Column::new("resident at most", Kind::Bytes);
-    Contest {
-        name: format!("quiet clients, {}", scene.name),
-        columns: quantiles().into_iter().chain([most]).collect(),
-        grows_to: None,
-        rounds: scale.few_rounds,
-        between: Between::IsPutAway,
-        entrants,
-    }
+    let (name, columns) = (format!("quiet clients, {}", scene.name), [quantiles(), vec![most]]);
+    Contest::put_away(name, scale.few_rounds, columns.concat(), entrants)
 }
 
 /// A server, the quiet clients, and those beside them.
@@ -137,7 +129,7 @@ impl Trial for Beside {
     fn turn(&mut self) -> Result<Vec<f64>> {
         let address = self.server.address();
         let connect = |plan: Plan| {
-            descriptors::require(plan.clients + SPARE_DESCRIPTORS)?;
+            descriptors::require(plan.clients + QUIET.clients)?;
             Flood::connect(address, plan)
         };
         let mut flood = self.scene.flood.map(connect).transpose()?;
@@ -160,18 +152,14 @@ impl Trial for Beside {
 fn room(seats: Seats, scale: Scale) -> Contest {
     let lasting = scale.slice * SLICES;
     let Seats { members, stalled } = seats;
-    Contest {
-        name: format!("a line to {members} members, beside {stalled} who do not read"),
-        columns: quantiles(),
-        grows_to: None,
-        rounds: scale.few_rounds,
-        between: Between::Stays,
-        entrants: Entrant::each(&seats.rooms(), move |room| hearing(room, seats, lasting)),
-    }
+    let name = format!("a line to {members} members, beside {stalled} who do not read");
+    let entrants = Entrant::each(&seats.rooms(), move |room| {
+        Ok(hearing(lines(Start::Apart, room, seats)?, lasting))
+    });
+    Contest::new(name, scale.few_rounds, quantiles(), entrants)
 }
 
-/// A room whose members are waited for.
-pub(super) fn hearing(room: Peer, seats: Seats, lasting: Duration) -> Result<impl Trial> {
-    let mut work = RoomWork::start(room, seats)?;
-    Ok(move || Ok(figures(&work.listen(lasting)?)))
+/// How long a round takes, for so long.
+pub(super) fn hearing(mut loaded: Loaded, lasting: Duration) -> impl Trial {
+    move || Ok(figures(&loaded.latencies(lasting)?))
 }

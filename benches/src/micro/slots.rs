@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use slab::Slab;
 use slotmap::SlotMap;
 
-use super::{case, repeated};
+use super::{Microbenchmark, rival};
 use crate::id::{Generations, Key};
 use crate::slots::Slots;
-use crate::work::{Case, Contender};
 
 /// What is registered.
 const MANY: usize = 10_000;
@@ -24,36 +23,31 @@ impl Thing {
     }
 }
 
-pub(super) fn cases() -> Vec<Case> {
-    let look_up = "find one among 10000 by its id and change it";
-    let replace = "remove one of 10000 and put another there";
+/// Look-ups and replacements. The ruler does less: an index of a bare slab finds whatever is there now, be it a stranger.
+pub fn all() -> Vec<Microbenchmark> {
+    let named = |name: &str, unit, rivals| Microbenchmark { name: name.to_owned(), unit, rivals };
     vec![
-        case(
-            look_up,
+        named(
+            "find one among 10000 by its id and change it",
             "look-up",
             vec![
-                bare_slab(look_up_of_slab),
-                repeated("reactor", look_up_of_slots),
-                repeated("slotmap", look_up_of_slot_map),
-                repeated("hash-map", look_up_of_hash_map),
+                rival("slab", look_up_of_slab),
+                rival("reactor", look_up_of_slots),
+                rival("slotmap", look_up_of_slot_map),
+                rival("hash-map", look_up_of_hash_map),
             ],
         ),
-        case(
-            replace,
+        named(
+            "remove one of 10000 and put another there",
             "replacement",
             vec![
-                bare_slab(replace_in_slab),
-                repeated("reactor", replace_in_slots),
-                repeated("slotmap", replace_in_slot_map),
-                repeated("hash-map", replace_in_hash_map),
+                rival("slab", replace_in_slab),
+                rival("reactor", replace_in_slots),
+                rival("slotmap", replace_in_slot_map),
+                rival("hash-map", replace_in_hash_map),
             ],
         ),
     ]
-}
-
-/// The ruler: an index finds whatever is there now, be it a stranger.
-fn bare_slab<F: FnMut(u64) -> u64 + 'static>(prepare: impl Fn() -> F + 'static) -> Contender {
-    repeated("slab", prepare)
 }
 
 /// Ids in random order, again and again.

@@ -1,9 +1,10 @@
 //! Instructions and system calls, which no noise touches.
 
 use super::Scale;
+use crate::cost::Measure;
 use crate::counts::{self, Runner, Subject};
 use crate::processor;
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Section};
+use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 
 pub(super) fn section(scale: Scale) -> Section {
     let contests: Vec<Contest> = counts::all()
@@ -36,15 +37,8 @@ fn contest(subject: &Subject) -> Contest {
             })
         })
     };
-    Contest {
-        name: format!("{name}: {about}"),
-        columns: measures
-            .iter()
-            .map(|measure| Column::new(format!("{measure} a {unit}"), Kind::Count))
-            .collect(),
-        grows_to: None,
-        rounds: 1,
-        between: Between::Stays,
-        entrants: subject.runners.iter().map(entrant).collect(),
-    }
+    let column = |measure: &Measure| Column::new(format!("{measure} a {unit}"), Kind::Count);
+    let columns: Vec<_> = measures.iter().map(column).collect();
+    let entrants = subject.runners.iter().map(entrant).collect();
+    Contest::new(format!("{name}: {about}"), 1, columns, entrants)
 }

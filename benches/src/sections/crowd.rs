@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Scale;
 use crate::load::{Clients, Load};
 use crate::program::Server;
-use crate::report::contest::{Between, Column, Contest, Entrant, Kind, Trial};
+use crate::report::contest::{Column, Contest, Entrant, Kind, Trial};
 use crate::servers::{self, Peer};
 use crate::work::{Clock, Spent};
 use crate::{Result, closed, descriptors};
@@ -16,29 +16,23 @@ const SIZE: usize = 64;
 /// The deep load's messages in flight on each connection.
 const DEEP: usize = 16;
 
-/// Descriptors that are not connections.
-const SPARE_DESCRIPTORS: usize = 64;
-
 /// A round of so many takes long, and a turn should have some of them.
 const SLICES: u32 = 4;
 
 pub(super) fn contest(scale: Scale) -> Contest {
     let (connections, lasting) = (scale.many, scale.slice * SLICES);
-    Contest {
-        name: format!("connections: {connections}, bytes: {SIZE}"),
-        columns: vec![
-            Column::new(format!("{} a message", Clock::Processor), Kind::Time),
-            Column::new("done in a second", Kind::Rate),
-            Column::new(format!("the same, {DEEP} in flight on each"), Kind::Time),
-            Column::new("p50", Kind::Time),
-            Column::new("p99", Kind::Time),
-            Column::new("p99/p50", Kind::Count),
-        ],
-        grows_to: Some(connections),
-        rounds: scale.few_rounds,
-        between: Between::IsPutAway,
-        entrants: Entrant::each(Peer::all(), move |peer| Ok(Crowd { peer, connections, lasting })),
-    }
+    let columns = [
+        Column::new(format!("{} a message", Clock::Processor), Kind::Time),
+        Column::new("done in a second", Kind::Rate),
+        Column::new(format!("the same, {DEEP} in flight on each"), Kind::Time),
+        Column::new("p50", Kind::Time),
+        Column::new("p99", Kind::Time),
+        Column::new("p99/p50", Kind::Count),
+    ];
+    let name = format!("connections: {connections}, bytes: {SIZE}");
+    let entrants = Entrant::each(Peer::all(), move |peer| Ok(Crowd { peer, connections, lasting }));
+    let crowd = Contest::put_away(name, scale.few_rounds, columns, entrants);
+    Contest { grows_to: Some(connections), ..crowd }
 }
 
 struct Crowd {
@@ -49,7 +43,7 @@ struct Crowd {
 
 impl Trial for Crowd {
     fn turn(&mut self) -> Result<Vec<f64>> {
-        descriptors::require(self.connections + SPARE_DESCRIPTORS)?;
+        descriptors::require(self.connections)?;
         let server = servers::program(self.peer)?.start_apart()?;
         let load = Load { connections: self.connections, depth: 1, size: SIZE };
         let mut clients = Clients::connect(server.address(), load)?;
@@ -70,7 +64,7 @@ impl Crowd {
         let (start, round) = (Instant::now(), clients.load().round());
         let mut spent = Spent::default();
         while start.elapsed() < self.lasting {
-            spent += server.watch(round as u64, || clients.exchange(round))?;
+            spent += server.watch(round as u64, || clients.round())?;
         }
         Ok(spent)
     }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::Scale;
 use crate::chats::Chat;
-use crate::program::Server;
-use crate::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
+use crate::program::watch;
+use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Trial};
 use crate::town::{Plan, Town};
 use crate::user::User;
-use crate::work::{Clock, Spent};
+use crate::work::{Clock, Start};
 use crate::{Result, descriptors, memory};
 
 /// Channels that share the users.
@@ -31,9 +31,6 @@ const SLICES: u32 = 10;
 /// rounds here that would tell a stall of the machine from one of the server.
 const SPANS: usize = 5;
 
-/// Descriptors that are not users.
-const SPARE_DESCRIPTORS: usize = 64;
-
 /// Two figures of the table, as bars.
 pub(super) fn drawings(scale: Scale) -> [Drawing; 2] {
     let name = contest(scale).name;
@@ -47,25 +44,20 @@ pub(super) fn contest(scale: Scale) -> Contest {
     let mut entrants = Entrant::each(Chat::all(), move |chat| Ok(Network { chat, plan, lasting }));
     // The ruler is the other one.
     entrants.reverse();
-    Contest {
-        name: format!(
-            "{users} users on {CHANNELS} channels, {} of them on another too, to ngircd",
-            plan.on_square
-        ),
-        columns: vec![
-            Column::new("resident bytes a user", Kind::Bytes),
-            Column::new(format!("{} to let one in", Clock::Processor), Kind::Time),
-            Column::new(format!("{} a delivery", Clock::Processor), Kind::Time),
-            Column::new("delivered in a second", Kind::Rate),
-            Column::new(format!("p50 at {RATE} lines a second"), Kind::Time),
-            Column::new("p99", Kind::Time),
-        ],
-        grows_to: None,
-        // ngircd, which walks over everybody for each command, takes most of a minute to let them in.
-        rounds: 1,
-        between: Between::IsPutAway,
-        entrants,
-    }
+    let columns = [
+        Column::new("resident bytes a user", Kind::Bytes),
+        Column::new(format!("{} to let one in", Clock::Processor), Kind::Time),
+        Column::new(format!("{} a delivery", Clock::Processor), Kind::Time),
+        Column::new("delivered in a second", Kind::Rate),
+        Column::new(format!("p50 at {RATE} lines a second"), Kind::Time),
+        Column::new("p99", Kind::Time),
+    ];
+    let name = format!(
+        "{users} users on {CHANNELS} channels, {} of them on another too, to ngircd",
+        plan.on_square
+    );
+    // One round: ngircd, which walks over everybody for each command, takes most of a minute to let them in.
+    Contest::put_away(name, 1, columns, entrants)
 }
 
 struct Network {
@@ -76,17 +68,17 @@ struct Network {
 
 impl Trial for Network {
     fn turn(&mut self) -> Result<Vec<f64>> {
-        descriptors::require(self.plan.users + SPARE_DESCRIPTORS)?;
-        let running = self.chat.start_apart()?;
+        descriptors::require(self.plan.users)?;
+        let running = self.chat.start(Start::Apart)?;
         let server = &running.server;
         // The first makes the server touch what it needs once: code, scratch buffers.
         let _first = User::register(server.address(), self.plan.users)?;
         let before = memory::resident(server.pid())?;
         let (users, registering) =
-            watch(server, || User::register_all(server.address(), self.plan.users))?;
+            watch(&[server], 1, || User::register_all(server.address(), self.plan.users))?;
         let grown = memory::resident(server.pid())?.saturating_sub(before);
-        let (mut town, settling) = watch(server, || Town::settle(users, self.plan))?;
-        let (deliveries, chatter) = watch(server, || town.chatter(AT_ONCE, self.lasting))?;
+        let (mut town, settling) = watch(&[server], 1, || Town::settle(users, self.plan))?;
+        let (deliveries, chatter) = watch(&[server], 1, || town.chatter(AT_ONCE, self.lasting))?;
         let [p50, p99] = self.quantiles(&mut town)?;
 
         let users = self.plan.users as f64;
@@ -113,14 +105,4 @@ impl Network {
             times[SPANS / 2]
         }))
     }
-}
-
-/// Does something to a server: what comes of it, and what it took.
-fn watch<T>(server: &Server, load: impl FnOnce() -> Result<T>) -> Result<(T, Spent)> {
-    let mut result = None;
-    let spent = server.watch(1, || {
-        result = Some(load()?);
-        Ok(())
-    })?;
-    Ok((result.ok_or("it was not done")?, spent))
 }
