@@ -79,11 +79,11 @@ impl Program {
     /// Somebody else's program, where distributions put it (not everybody has that in their path), if it says of
     /// itself, when it is asked by `argument`, that it is that.
     pub fn installed(name: &str, argument: &str, says: &str) -> Result<Self> {
+        // By a shell: there is one that answers on its standard input.
         let is_it = |path: &PathBuf| {
-            let said = Command::new(path).arg(argument).output();
-            said.is_ok_and(|it| {
-                [it.stdout, it.stderr].iter().any(|it| it.starts_with(says.as_bytes()))
-            })
+            let mut asking = Command::new("sh");
+            asking.args(["-c", r#"exec "$0" "$1" 0>&1 2>&1"#]).arg(path).arg(argument);
+            asking.output().is_ok_and(|it| it.stdout.starts_with(says.as_bytes()))
         };
         let mut paths = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"]
             .map(|it| Path::new(it).join(name))
@@ -97,6 +97,12 @@ impl Program {
     pub fn with(mut self, argument: impl ToString) -> Self {
         self.arguments.push(argument.to_string());
         self
+    }
+
+    /// Runs it to its end; whether it has done what it should.
+    pub fn succeeds(&self) -> bool {
+        let output = Command::new(&self.path).args(&self.arguments).output();
+        output.is_ok_and(|it| it.status.success())
     }
 
     /// Starts it on a processor of its own, if there is one, and keeps this thread off it.

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use benches::chats::{self, Node};
 use benches::datagrams::{self, Datagrams, Duty};
 use benches::servers::{self, Peer, Place};
-use benches::transfers::servers::{self as files, Kind};
+use benches::transfers::ours::{self as files, Kind};
 use benches::{Result, nats, rooms};
 use clap::Parser;
 use rustix::process::setsid;

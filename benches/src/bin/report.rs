@@ -17,6 +17,7 @@ use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
 use benches::report::{lines, machine, page, rounds};
 use benches::sections::{self, Scale};
+use benches::transfers::network;
 use benches::{Result, descriptors, nats, program};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -95,13 +96,7 @@ fn run() -> Result {
     fs::create_dir_all(&directory)?;
     let file = destination::file(&page);
     if !wanted.is_empty() {
-        program::build()?;
-        descriptors::raise_limit()?;
-    }
-    if wanted.iter().any(|section| section.name == sections::NATS)
-        && let Err(error) = nats::build()
-    {
-        eprintln!("async-nats takes part as it was built before, or not at all: {error}");
+        prepare(&wanted)?;
     }
     let bar = progress(&wanted);
     for section in wanted {
@@ -118,6 +113,22 @@ fn run() -> Result {
     }
     bar.finish_and_clear();
     write(&results, &page, &directory)
+}
+
+/// Builds what the sections start, and goes to where they can be measured.
+fn prepare(sections: &[Section]) -> Result {
+    let is_wanted = |name| sections.iter().any(|section| section.name == name);
+    descriptors::raise_limit()?;
+    if network::is_entered() {
+        return Ok(());
+    }
+    program::build()?;
+    if is_wanted(sections::NATS)
+        && let Err(error) = nats::build()
+    {
+        eprintln!("async-nats takes part as it was built before, or not at all: {error}");
+    }
+    if is_wanted(sections::FILES) { network::enter() } else { Ok(()) }
 }
 
 /// Measures a section, and tells at once of whoever fails.

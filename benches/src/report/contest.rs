@@ -155,9 +155,13 @@ impl Entrant {
     /// One for each of these, all made ready alike.
     pub fn each<P: fmt::Display + Copy + 'static, T: Trial + 'static>(
         peers: &[P],
-        start: impl Fn(P) -> Result<T> + Copy + 'static,
+        start: impl Fn(P) -> Result<T> + Clone + 'static,
     ) -> Vec<Self> {
-        peers.iter().map(|&peer| Self::new(peer, move || start(peer))).collect()
+        let entrant = |&peer: &P| {
+            let start = start.clone();
+            Self::new(peer, move || start(peer))
+        };
+        peers.iter().map(entrant).collect()
     }
 
     /// Makes it ready: starts its server, connects its clients.

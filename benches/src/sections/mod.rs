@@ -2,7 +2,7 @@
 //!
 //! - `echo`, `crowd`, `connect`, `loops`: echo servers. [`counts`]: what is counted, of all servers.
 //! - `parts`: rooms, datagrams, and what takes place in this process: timers, messages, slots, codecs.
-//! - `protocols`: NATS, the web, JSON-RPC, TLS. `chat`, `network`, `town`: chat.
+//! - `protocols`: NATS, the web, JSON-RPC, TLS. `chat`, `network`, `town`: chat. `files`: FTP and TFTP.
 //! - `latency`, `neighbours`, `memory`: what clients wait for, and what idle ones cost.
 //! - `timed`: what those have in common whose unit of work takes its time.
 
@@ -11,6 +11,7 @@ mod connect;
 pub mod counts;
 mod crowd;
 mod echo;
+mod files;
 mod latency;
 mod loops;
 mod memory;
@@ -25,6 +26,7 @@ use std::time::Duration;
 
 use crate::report::contest::{Contest, Drawing, Section};
 
+pub use files::{Amounts, FILES};
 pub use protocols::NATS;
 
 /// How much time and how many clients there are.
@@ -40,6 +42,8 @@ pub struct Scale {
     pub many: usize,
     /// By how much less is counted than for the committed table.
     pub counted_less: u64,
+    /// What servers of files move.
+    pub files: Amounts,
 }
 
 impl Scale {
@@ -50,6 +54,7 @@ impl Scale {
         few_rounds: 3,
         many: 10_000,
         counted_less: 4,
+        files: Amounts { large: 1 << 30, clients: 300, each: 10_000_000, blocks: 16 << 20 },
     };
 
     /// Enough to see that everything works.
@@ -59,6 +64,7 @@ impl Scale {
         few_rounds: 1,
         many: 1_000,
         counted_less: 20,
+        files: Amounts { large: 128 << 20, clients: 40, each: 1_000_000, blocks: 2 << 20 },
     };
 }
 
@@ -81,6 +87,7 @@ pub fn all(scale: Scale) -> Vec<Section> {
         #[cfg(feature = "tls")]
         protocols::tls(scale),
         protocols::calls(scale),
+        files::all(scale),
         latency::all(scale),
         neighbours::all(scale),
         memory::all(scale),
