@@ -23,6 +23,16 @@ pub(crate) fn connect_from(source: Ipv4Addr, address: SocketAddr) -> Result<TcpS
     patient(socket.into())
 }
 
+/// Connections from one source address, well below the ports it has.
+const FROM_ONE_ADDRESS: usize = 20_000;
+
+/// Where the connection of that number comes from. Not 127.0.0.x, whose ports those who connected before may have used up
+/// for a minute.
+pub(crate) fn source(number: usize) -> Ipv4Addr {
+    let [.., host] = (1 + (number / FROM_ONE_ADDRESS) as u32).to_be_bytes();
+    Ipv4Addr::new(127, 0, 1, host)
+}
+
 fn patient(stream: TcpStream) -> Result<TcpStream> {
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;

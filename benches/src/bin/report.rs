@@ -33,6 +33,9 @@ struct Options {
     /// Little of everything, for trying it.
     #[arg(long)]
     quick: bool,
+    /// How many clients there are where there are many: each wants a descriptor here, and one of the server.
+    #[arg(long, value_name = "N")]
+    many: Option<usize>,
     /// Measure nothing: write the page from what was measured.
     #[arg(long)]
     render: bool,
@@ -47,7 +50,8 @@ struct Options {
 
 impl Options {
     fn scale(&self) -> Scale {
-        if self.quick { Scale::QUICK } else { Scale::FULL }
+        let scale = if self.quick { Scale::QUICK } else { Scale::FULL };
+        Scale { many: self.many.unwrap_or(scale.many), ..scale }
     }
 
     fn asked(&self) -> Asked {

@@ -45,6 +45,8 @@ pub enum Datagrams {
     Epoll,
     /// The reactor: ours.
     Reactor,
+    /// The echo server of our protocols, which asks of each datagram whether it may be answered.
+    ReactorEcho,
     /// The same as the ruler with recvmmsg and sendmmsg.
     Batch,
     /// A bare mio loop.
@@ -60,9 +62,10 @@ pub enum Datagrams {
 }
 
 impl Datagrams {
-    /// Every server, the ruler first.
-    pub fn all() -> &'static [Datagrams] {
-        Self::value_variants()
+    /// Every server that does this, the ruler first.
+    pub fn all(duty: Duty) -> Vec<Datagrams> {
+        let does = |it: &Datagrams| duty == Duty::Echo || *it != Self::ReactorEcho;
+        Self::value_variants().iter().copied().filter(does).collect()
     }
 }
 
@@ -91,6 +94,7 @@ pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
     match server {
         Datagrams::Epoll => epoll::serve(duty, place),
         Datagrams::Reactor => reactor::serve(duty, place),
+        Datagrams::ReactorEcho => reactor::serve_protocol(place),
         Datagrams::Batch => batch::serve(duty, place),
         Datagrams::Mio => mio::serve(duty, place),
         #[cfg(feature = "peers")]

@@ -1,20 +1,15 @@
 //! What an idle connection costs in memory.
 
-use std::net::Ipv4Addr;
-
 use super::Scale;
 use crate::askers::{Asked, Asking};
 use crate::memory::growth;
 use crate::program::Running;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
-use crate::sockets::connect_from;
+use crate::sockets::{connect_from, source};
 use crate::webs::Web;
 use crate::work::Start;
 use crate::{Result, descriptors, processor};
-
-/// Connections from one source address, well below the ports it has.
-const FROM_ONE_ADDRESS: usize = 20_000;
 
 /// An echo of one message.
 const ECHO: Asking =
@@ -97,10 +92,4 @@ fn measure(
         Ok(stream)
     };
     Ok(vec![growth(server.pid(), connections, idle)?])
-}
-
-/// Not 127.0.0.x, whose ports those who connected before may have used up for a minute.
-fn source(index: usize) -> Ipv4Addr {
-    let [.., host] = (1 + (index / FROM_ONE_ADDRESS) as u32).to_be_bytes();
-    Ipv4Addr::new(127, 0, 1, host)
 }

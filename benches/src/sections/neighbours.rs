@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Scale;
 use crate::audience::{Seats, lines};
-use crate::flood::{Flood, Plan, Reading};
+use crate::flood::{Conduct, Flood, Plan};
 use crate::ping::{self, Latencies, Schedule};
 use crate::program::Server;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section, Trial};
@@ -26,9 +26,9 @@ const SMALL_BUFFERS: usize = 64 * 1024;
 const SLICES: u32 = 5;
 
 /// What happens beside the quiet clients.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 struct Scene {
-    name: &'static str,
+    name: String,
     flood: Option<Plan>,
     kernel_buffers: Option<usize>,
     /// How long the flood has to fill every buffer before the quiet clients begin, in slices.
@@ -36,51 +36,54 @@ struct Scene {
 }
 
 /// A slow reader takes so many bytes a second.
-const SLOWLY: Reading = Reading::Slowly { bytes_a_second: 1_000_000 };
+const SLOWLY: Conduct = Conduct::ReadsSlowly { bytes_a_second: 1_000_000 };
 
-const SCENES: [Scene; 4] = [
-    Scene { name: "nobody else", flood: None, kernel_buffers: None, settles: 0 },
-    Scene {
-        name: "beside one who sends and reads without end",
-        flood: Some(Plan { clients: 1, reading: Reading::Everything }),
+fn scenes(scale: Scale) -> [Scene; 5] {
+    let scene = |name: &str, clients, conduct| Scene {
+        name: name.to_owned(),
+        flood: Some(Plan { clients, conduct }),
         kernel_buffers: None,
         settles: 1,
-    },
-    Scene {
-        name: "beside one who sends without end and reads slowly",
-        flood: Some(Plan { clients: 1, reading: SLOWLY }),
-        kernel_buffers: None,
-        settles: 1,
-    },
-    Scene {
-        name: "beside 1000 who send without end and never read",
-        flood: Some(Plan { clients: 1000, reading: Reading::Nothing }),
-        kernel_buffers: Some(SMALL_BUFFERS),
-        settles: 10,
-    },
-];
+    };
+    let many = format!("while {} end at once, and come again", scale.many);
+    let blocking = "beside 1000 who send without end and never read";
+    [
+        Scene { flood: None, settles: 0, ..scene("nobody else", 0, Conduct::ReadsNothing) },
+        scene("beside one who sends and reads without end", 1, Conduct::ReadsAll),
+        scene("beside one who sends without end and reads slowly", 1, SLOWLY),
+        Scene {
+            kernel_buffers: Some(SMALL_BUFFERS),
+            settles: 10,
+            ..scene(blocking, 1000, Conduct::ReadsNothing)
+        },
+        scene(&many, scale.many, Conduct::ComesAndGoes),
+    ]
+}
 
 /// A room in which everyone listens, and one in which some do not.
 const ROOMS: [Seats; 2] = [Seats { members: 100, stalled: 0 }, Seats { members: 100, stalled: 10 }];
 
 pub(super) fn all(scale: Scale) -> Section {
-    let contests: Vec<Contest> = SCENES
-        .iter()
-        .map(|scene| contest(*scene, scale))
+    let scenes = scenes(scale);
+    let drawn = 1..scenes.len();
+    let contests: Vec<Contest> = scenes
+        .into_iter()
+        .map(|scene| contest(scene, scale))
         .chain(ROOMS.map(|seats| room(seats, scale)))
         .collect();
     Section {
         name: "neighbours",
         about: format!(
             "What {} quiet clients of an echo server wait for 64 bytes, one of them every {} µs, while \
-             another does what it likes; and the most memory that the server held meanwhile. Then how \
+             another does what it likes, or many come and end (`report neighbours --many 19000` has more of them, where \
+             so many descriptors are allowed); and the most memory that the server held meanwhile. Then how \
              long a line takes to reach the last of 100 members of a room who read, beside some who do \
              not. (message-io has no way to stop reading from a client that does not read: its send \
              spins.)",
             QUIET.clients,
             QUIET.every.as_micros()
         ),
-        drawings: contests[1..SCENES.len()]
+        drawings: contests[drawn]
             .iter()
             .map(|contest| Drawing::Bars(contest.name.clone(), 1))
             .collect(),
@@ -100,28 +103,28 @@ fn figures(latencies: &Latencies) -> Vec<f64> {
 
 fn contest(scene: Scene, scale: Scale) -> Contest {
     let (settling, lasting) = (scale.slice * scene.settles, scale.slice * SLICES);
-    let entrants =
-        Entrant::each(Peer::all(), move |peer| Beside::start(peer, scene, settling, lasting));
     let most = Column::new("resident at most", Kind::Bytes);
     let (name, columns) = (format!("quiet clients, {}", scene.name), [quantiles(), vec![most]]);
+    let entrants =
+        Entrant::each(Peer::all(), move |peer| Beside::start(peer, &scene, settling, lasting));
     Contest::put_away(name, scale.few_rounds, columns.concat(), entrants)
 }
 
 /// A server, the quiet clients, and those beside them.
 struct Beside {
     server: Server,
-    scene: Scene,
+    flood: Option<Plan>,
     settling: Duration,
     lasting: Duration,
 }
 
 impl Beside {
-    fn start(peer: Peer, scene: Scene, settling: Duration, lasting: Duration) -> Result<Self> {
+    fn start(peer: Peer, scene: &Scene, settling: Duration, lasting: Duration) -> Result<Self> {
         let mut program = servers::program(peer)?;
         if let Some(bytes) = scene.kernel_buffers {
             program = program.with(format!("--kernel-buffers={bytes}"));
         }
-        Ok(Self { server: program.start_apart()?, scene, settling, lasting })
+        Ok(Self { server: program.start_apart()?, flood: scene.flood, settling, lasting })
     }
 }
 
@@ -132,7 +135,7 @@ impl Trial for Beside {
             descriptors::require(plan.clients + QUIET.clients)?;
             Flood::connect(address, plan)
         };
-        let mut flood = self.scene.flood.map(connect).transpose()?;
+        let mut flood = self.flood.map(connect).transpose()?;
         let is_over = AtomicBool::new(false);
         let latencies = thread::scope(|scope| {
             let flooding = flood.as_mut().map(|flood| scope.spawn(|| flood.run(&is_over)));

@@ -41,7 +41,7 @@ pub(super) fn fan_out(scale: Scale) -> Section {
 pub(super) fn datagrams(scale: Scale) -> Section {
     let timed = Timed { unit: "datagram", clock: Clock::Processor, scale };
     let contest = |name, duty, clients| {
-        timed.contest(name, Datagrams::all(), move |server| {
+        timed.contest(name, &Datagrams::all(duty), move |server| {
             correspondents::datagrams(Start::Apart, server, duty, clients)
         })
     };

@@ -139,7 +139,9 @@ fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
     ];
     let text = write(&results, &lines)?;
     assert!(
-        text.contains("| missed | 2500 | 3.00 µs | mio 4.00 µs | 2.00 µs | **missed by 20 %** |\n"),
+        text.contains(
+            "| missed | 2.50 µs | 3.00 µs | mio 4.00 µs | 2.00 µs | **missed by 20 %** |\n"
+        ),
         "{text}"
     );
     assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | mio 2.00 | 1.00 | met |\n"), "{text}");
