@@ -190,7 +190,7 @@ fn datagrams((duty, clients): (Duty, usize)) -> Subject {
         unit: "datagram",
         units: 20_000,
         measures: BOTH,
-        runners: Runner::each(&Datagrams::all(duty), move |server, start| {
+        runners: Runner::each(&Datagrams::that_do(duty), move |server, start| {
             correspondents::datagrams(start, server, duty, clients)
         }),
     }

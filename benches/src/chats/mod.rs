@@ -26,11 +26,6 @@ pub enum Chat {
 }
 
 impl Chat {
-    /// Every server.
-    pub fn all() -> &'static [Chat] {
-        Self::value_variants()
-    }
-
     /// Starts it.
     pub fn start(self, start: Start<'_>) -> Result<Running> {
         match self {
@@ -40,7 +35,7 @@ impl Chat {
     }
 }
 
-crate::shown_by_value!(Chat);
+crate::choice!(Chat);
 
 /// What makes a server of ours one of several.
 #[derive(Debug, Clone)]

@@ -16,7 +16,6 @@ mod reactor;
 #[cfg(feature = "peers")]
 mod tokio;
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 
@@ -63,13 +62,13 @@ pub enum Datagrams {
 
 impl Datagrams {
     /// Every server that does this, the ruler first.
-    pub fn all(duty: Duty) -> Vec<Datagrams> {
+    pub fn that_do(duty: Duty) -> Vec<Datagrams> {
         let does = |it: &Datagrams| duty == Duty::Echo || *it != Self::ReactorEcho;
-        Self::value_variants().iter().copied().filter(does).collect()
+        Self::all().iter().copied().filter(does).collect()
     }
 }
 
-crate::shown_by_value!(Datagrams);
+crate::choice!(Datagrams);
 
 /// What a server does with a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,14 +79,7 @@ pub enum Duty {
     Bulk,
 }
 
-impl fmt::Display for Duty {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Echo => "echo",
-            Self::Bulk => "bulk",
-        })
-    }
-}
+crate::choice!(Duty);
 
 /// Serves at `place` until the process ends, and prints where once it does.
 pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {

@@ -38,14 +38,7 @@ pub enum Mailbox {
     Calloop,
 }
 
-impl Mailbox {
-    /// Every mailbox, the ruler first.
-    pub fn all() -> &'static [Mailbox] {
-        Self::value_variants()
-    }
-}
-
-crate::shown_by_value!(Mailbox);
+crate::choice!(Mailbox);
 
 /// Leaves a message for the loop, waiting while there is no room.
 pub(crate) type Leave = Box<dyn FnMut(u64) -> Result + Send>;

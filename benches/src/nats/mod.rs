@@ -62,12 +62,6 @@ pub enum Way {
 }
 
 impl Nats {
-    /// Every client.
-    #[must_use]
-    pub fn all() -> &'static [Nats] {
-        Self::value_variants()
-    }
-
     /// Starts it, connected to that server.
     pub fn start(self, server: SocketAddr) -> Result<Running> {
         let program = match self {
@@ -83,7 +77,7 @@ impl Nats {
     }
 }
 
-crate::shown_by_value!(Nats);
+crate::choice!(Nats);
 
 /// Does with ours what it is asked over that server, until the process ends.
 pub fn serve(server: SocketAddr) -> Result {

@@ -3,8 +3,6 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use clap::ValueEnum;
-
 use super::timed::Timed;
 use super::{Scale, section};
 use crate::audience::{Seats, lines};
@@ -41,7 +39,7 @@ pub(super) fn fan_out(scale: Scale) -> Section {
 pub(super) fn datagrams(scale: Scale) -> Section {
     let timed = Timed { unit: "datagram", clock: Clock::Processor, scale };
     let contest = |name, duty, clients| {
-        timed.contest(name, &Datagrams::all(duty), move |server| {
+        timed.contest(name, &Datagrams::that_do(duty), move |server| {
             correspondents::datagrams(Start::Apart, server, duty, clients)
         })
     };
@@ -62,17 +60,15 @@ pub(super) fn datagrams(scale: Scale) -> Section {
 pub(super) fn timers(scale: Scale) -> Section {
     const LIVE: [usize; 2] = [1_000, 1_000_000];
     let timed = Timed { unit: "timer", clock: Clock::Wall, scale };
-    let cases = LIVE.iter().flat_map(|live| {
-        Operation::value_variants().iter().map(move |operation| (*operation, *live))
-    });
+    let cases = LIVE
+        .iter()
+        .flat_map(|live| Operation::all().iter().map(move |operation| (*operation, *live)));
     // A thousand that fire are over sooner than they can be measured.
     let cases = cases.filter(|case| *case != (Operation::Expire, LIVE[0]));
     let contest = |(operation, live)| {
-        timed.contest(
-            format!("{operation}, {live} live"),
-            Keeper::value_variants(),
-            move |keeper| TimerWork::new(keeper, operation, live),
-        )
+        timed.contest(format!("{operation}, {live} live"), Keeper::all(), move |keeper| {
+            TimerWork::new(keeper, operation, live)
+        })
     };
     section(
         "timers",

@@ -78,7 +78,7 @@ impl Secure {
     }
 }
 
-crate::shown_by_value!(Secure);
+crate::choice!(Secure);
 
 /// A server that runs, and what it shows.
 pub struct Started {

@@ -60,18 +60,13 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Every peer, the ruler first.
-    pub fn all() -> &'static [Peer] {
-        Self::value_variants()
-    }
-
     /// Those who can keep a client that does not read, and go on.
     pub fn patient() -> impl Iterator<Item = &'static Peer> {
         Self::all().iter().filter(|peer| **peer != Self::MessageIo)
     }
 }
 
-crate::shown_by_value!(Peer);
+crate::choice!(Peer);
 
 /// Where to serve, and on what sockets.
 #[derive(Debug, Clone, Copy)]

@@ -7,7 +7,6 @@ use benches::Result;
 use benches::secure::Secure;
 use benches::secured::{comings, echoing, fetching};
 use benches::work::{Loaded, Start, Work};
-use clap::ValueEnum;
 use rustls::HandshakeKind;
 
 use crate::started;
@@ -23,7 +22,7 @@ fn run(secure: Secure, work: Result<Loaded>) -> Result {
 fn every_server_that_speaks_tls_does_what_it_is_asked() {
     // All at once: most of the time one waits for a program to begin. A thread that panics fails the scope.
     thread::scope(|scope| {
-        for secure in Secure::value_variants() {
+        for secure in Secure::all() {
             scope.spawn(|| ask(*secure).unwrap_or_else(|error| panic!("{error}")));
         }
     });

@@ -7,16 +7,15 @@ use benches::askers::{Asked, asked};
 use benches::calls::Calls;
 use benches::webs::Web;
 use benches::work::{Start, Work};
-use clap::ValueEnum;
 
 #[test]
 fn every_web_server_answers_each_question_and_many_at_once() -> Result {
-    Web::value_variants().iter().try_for_each(answers)
+    Web::all().iter().try_for_each(answers)
 }
 
 #[test]
 fn every_server_of_calls_answers_each_and_many_at_once() -> Result {
-    Calls::value_variants().iter().try_for_each(answers)
+    Calls::all().iter().try_for_each(answers)
 }
 
 fn answers(who: &(impl Asked + Display)) -> Result {
