@@ -13,9 +13,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
 use crate::Result;
+use crate::sockets::{connect, watch};
 
 /// Bytes of a message: its number, again and again.
 const SIZE: usize = 64;
@@ -73,11 +74,7 @@ impl Clients {
     fn connect(server: SocketAddr, count: usize) -> Result<Self> {
         let (poll, mut clients) = (Poll::new()?, Vec::new());
         for token in 0..count {
-            let stream = std::net::TcpStream::connect(server)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
-            poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
+            let stream = watch(&poll, connect(server)?, token, Interest::READABLE)?;
             clients.push(Client { stream, waiting: VecDeque::new(), answer: Vec::new() });
         }
         Ok(Self {
