@@ -63,6 +63,8 @@ impl TokenBucket {
     }
 
     /// Adds what has grown until now.
+    // In line, a token of the same moment takes 24 instructions more.
+    #[inline(never)]
     fn grow(&mut self, now: Instant) {
         let grown = self.at.map_or(Duration::ZERO, |before| now - before);
         self.missing = self.missing.saturating_sub(grown.as_nanos() as u64);
