@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::Result;
-use crate::load::connect;
-use crate::program::{Program, Running};
-use crate::work::{Spent, Work};
+use crate::program::Running;
+use crate::sockets::connect;
+use crate::work::{Loaded, Start};
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Copy)]
@@ -47,18 +47,14 @@ pub trait Asked: Copy + 'static {
     /// Who serves, whatever it is.
     fn peer(self) -> &'static str;
 
-    /// The program that is this server, of those that are of this package.
-    fn program(self) -> Result<Program>;
-
-    /// Starts it.
-    fn start(self) -> Result<Running>;
+    /// Starts it; under an instrument only what is of this package.
+    fn start(self, start: Start<'_>) -> Result<Running>;
 
     /// What this kind of server is asked.
     fn asking(self, connections: usize, depth: usize) -> Asking;
 }
 
 /// The clients, connected.
-#[derive(Debug)]
 pub struct Askers {
     asking: Asking,
     streams: Vec<TcpStream>,
@@ -81,17 +77,15 @@ impl Askers {
         Ok(Self { asking, streams, batch, answers: vec![0; length * asking.depth] })
     }
 
-    /// Asks so often, in rounds: all questions of all connections, and then the answers.
-    pub fn ask(&mut self, questions: usize) -> Result {
-        for _ in 0..questions / self.asking.round() {
-            for stream in &mut self.streams {
-                stream.write_all(&self.batch)?;
-            }
-            for stream in &mut self.streams {
-                stream.read_exact(&mut self.answers)?;
-                if !self.answers.ends_with(self.asking.ending) {
-                    return Err("the server answers something else".into());
-                }
+    /// Asks all questions of all connections, and then hears the answers.
+    pub fn round(&mut self) -> Result {
+        for stream in &mut self.streams {
+            stream.write_all(&self.batch)?;
+        }
+        for stream in &mut self.streams {
+            stream.read_exact(&mut self.answers)?;
+            if !self.answers.ends_with(self.asking.ending) {
+                return Err("the server answers something else".into());
             }
         }
         Ok(())
@@ -108,23 +102,14 @@ fn read_until(stream: &mut TcpStream, ending: &[u8]) -> Result<usize> {
     Ok(read.len())
 }
 
-/// A web server and its clients, as work.
-#[derive(Debug)]
-pub struct AskingWork {
-    askers: Askers,
-    running: Running,
-}
-
-impl AskingWork {
-    /// Connects the clients.
-    pub fn start(running: Running, asking: Asking) -> Result<Self> {
-        Ok(Self { askers: Askers::connect(running.server.address(), asking)?, running })
-    }
-}
-
-impl Work for AskingWork {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let questions = (units as usize).next_multiple_of(self.askers.asking.round());
-        self.running.server.watch(questions as u64, || self.askers.ask(questions))
-    }
+/// A server and those who ask it.
+pub fn asked(
+    start: Start<'_>,
+    server: impl Asked,
+    (connections, depth): (usize, usize),
+) -> Result<Loaded> {
+    let asking = server.asking(connections, depth);
+    let running = server.start(start)?;
+    let mut askers = Askers::connect(running.server.address(), asking)?;
+    Ok(Loaded::new(running, asking.round(), move || askers.round()))
 }

@@ -2,15 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
 
-use crate::ping::Latencies;
-use crate::program::{Program, Server};
-use crate::rooms;
+use crate::program::Program;
 use crate::servers::Peer;
-use crate::work::{Spent, Work};
+use crate::work::{Loaded, Start};
 use crate::{PATIENCE, Result, descriptors};
 
 /// Bytes of a line, its end included.
@@ -39,7 +36,6 @@ impl Seats {
 }
 
 /// A room's clients, connected.
-#[derive(Debug)]
 pub struct Audience {
     speaker: TcpStream,
     members: Vec<TcpStream>,
@@ -74,17 +70,6 @@ impl Audience {
         (0..lines).try_for_each(|_| self.say(LINE))
     }
 
-    /// Says lines for that long; how long each takes until the last member has heard it.
-    pub fn publish_for(&mut self, lasting: Duration) -> Result<Latencies> {
-        let (end, mut latencies) = (Instant::now() + lasting, Latencies::new()?);
-        while Instant::now() < end {
-            let start = Instant::now();
-            self.say(LINE)?;
-            latencies.record(start.elapsed())?;
-        }
-        Ok(latencies)
-    }
-
     fn say(&mut self, length: usize) -> Result {
         self.said += 1;
         self.line.clear();
@@ -102,42 +87,16 @@ impl Audience {
     }
 }
 
-/// A room as a child process and its audience, as work.
-#[derive(Debug)]
-pub struct RoomWork {
-    audience: Audience,
-    server: Server,
-}
-
-impl RoomWork {
-    /// A room on a processor of its own, with everyone seated.
-    pub fn start(room: Peer, seats: Seats) -> Result<Self> {
-        descriptors::require(seats.members + seats.stalled + 64)?;
-        let server = program(room, seats)?.start_apart()?;
-        Ok(Self { audience: Audience::gather(server.address(), seats)?, server })
+/// A room with everyone seated, in which a line is said in each round: a unit is its delivery to one member.
+pub fn lines(start: Start<'_>, room: Peer, seats: Seats) -> Result<Loaded> {
+    descriptors::require(seats.members + seats.stalled)?;
+    let mut program = Program::server("room")?.with(room);
+    if seats.stalled > 0 {
+        program = program.with(format!("--kernel-buffers={SMALL_BUFFER}"));
     }
-
-    /// How long lines take to reach everyone, for so long.
-    pub fn listen(&mut self, lasting: Duration) -> Result<Latencies> {
-        self.audience.publish_for(lasting)
-    }
-}
-
-impl Work for RoomWork {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let members = self.audience.members.len() as u64;
-        let lines = units.div_ceil(members);
-        self.server.watch(lines * members, || self.audience.publish(lines))
-    }
-}
-
-/// The program that keeps this room, for these clients.
-pub fn program(room: Peer, seats: Seats) -> Result<Program> {
-    let program = Program::named(rooms::PROGRAM)?.with(room);
-    Ok(match seats.stalled {
-        0 => program,
-        _ => program.with(format!("--kernel-buffers={SMALL_BUFFER}")),
-    })
+    let running = start.program(&program)?;
+    let mut audience = Audience::gather(running.server.address(), seats)?;
+    Ok(Loaded::new(running, seats.members, move || audience.publish(1)))
 }
 
 fn connect(address: SocketAddr, buffer: Option<usize>) -> Result<TcpStream> {

@@ -3,11 +3,11 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::Result;
-use crate::load::connect;
-
-/// The name of the server's program, in `src/bin`.
-pub const PROGRAM: &str = "rpc-server";
+use crate::askers::Asked;
+use crate::calls::Calls;
+use crate::sockets::connect;
+use crate::work::{Loaded, Start};
+use crate::{Result, descriptors};
 
 const SUBSCRIBE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"listen\",\"id\":1}\n";
 const SUBSCRIBED: &[u8] = b"{\"jsonrpc\":\"2.0\",\"result\":\"news\",\"id\":1}\n";
@@ -15,15 +15,14 @@ const SAY: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"say\",\"params\":[\"good 
 const NEWS: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"news\",\"params\":[\"good morning\"]}\n";
 
 /// Subscribers, and one who has something to say.
-#[derive(Debug)]
-pub struct Subscribers {
+struct Subscribers {
     speaker: TcpStream,
     streams: Vec<TcpStream>,
 }
 
 impl Subscribers {
     /// Connects so many, and lets them subscribe.
-    pub fn gather(address: SocketAddr, count: usize) -> Result<Self> {
+    fn gather(address: SocketAddr, count: usize) -> Result<Self> {
         let subscriber = |_| {
             let mut stream = connect(address)?;
             stream.write_all(SUBSCRIBE)?;
@@ -34,16 +33,19 @@ impl Subscribers {
         Ok(Self { speaker: connect(address)?, streams })
     }
 
-    /// Has so much said, each heard by everybody.
-    pub fn publish(&mut self, times: usize) -> Result {
-        for _ in 0..times {
-            self.speaker.write_all(SAY)?;
-            for stream in &mut self.streams {
-                expect(stream, NEWS)?;
-            }
-        }
-        Ok(())
+    /// Has something said, which everybody hears.
+    fn publish(&mut self) -> Result {
+        self.speaker.write_all(SAY)?;
+        self.streams.iter_mut().try_for_each(|stream| expect(stream, NEWS))
     }
+}
+
+/// Our server and so many subscribers, to whom something is said in each round: a unit is its delivery to one.
+pub fn notifications(start: Start<'_>, subscribers: usize) -> Result<Loaded> {
+    descriptors::require(subscribers)?;
+    let running = Calls::ReactorLines.start(start)?;
+    let mut all = Subscribers::gather(running.server.address(), subscribers)?;
+    Ok(Loaded::new(running, subscribers, move || all.publish()))
 }
 
 fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result {

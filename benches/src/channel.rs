@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::chats::Chat;
-use crate::ping::Latencies;
-use crate::program::Running;
 use crate::user::User;
-use crate::work::{Spent, Work};
+use crate::work::{Loaded, Start};
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
 const WORDS: usize = 48;
@@ -18,7 +15,6 @@ const WORDS: usize = 48;
 const ALL_ARE_HERE: &str = "all are here";
 
 /// The clients, on one channel.
-#[derive(Debug)]
 pub struct Channel {
     speaker: User,
     members: Vec<User>,
@@ -64,17 +60,6 @@ impl Channel {
         (0..lines).try_for_each(|_| self.say())
     }
 
-    /// Says lines for that long; how long each takes until the last member has heard it.
-    pub fn publish_for(&mut self, lasting: Duration) -> Result<Latencies> {
-        let (end, mut latencies) = (Instant::now() + lasting, Latencies::new()?);
-        while Instant::now() < end {
-            let start = Instant::now();
-            self.say()?;
-            latencies.record(start.elapsed())?;
-        }
-        Ok(latencies)
-    }
-
     fn say(&mut self) -> Result {
         self.said += 1;
         let words = format!("{:0>WORDS$}", self.said);
@@ -89,30 +74,10 @@ impl Channel {
     }
 }
 
-/// A chat server as a child process and a channel on it, as work.
-#[derive(Debug)]
-pub struct ChannelWork {
-    channel: Channel,
-    running: Running,
-}
-
-impl ChannelWork {
-    /// A server on a processor of its own, with so many members on a channel.
-    pub fn start(chat: Chat, members: usize) -> Result<Self> {
-        let running = chat.start_apart()?;
-        Ok(Self { channel: Channel::gather(|_| running.server.address(), members)?, running })
-    }
-
-    /// How long lines take to reach everyone, for so long.
-    pub fn listen(&mut self, lasting: Duration) -> Result<Latencies> {
-        self.channel.publish_for(lasting)
-    }
-}
-
-impl Work for ChannelWork {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let members = self.channel.members.len() as u64;
-        let lines = units.div_ceil(members);
-        self.running.server.watch(lines * members, || self.channel.publish(lines))
-    }
+/// A chat server with so many members on a channel, on which a line is said in each round: a unit is its delivery to one
+/// member.
+pub fn lines(start: Start<'_>, chat: Chat, members: usize) -> Result<Loaded> {
+    let running = chat.start(start)?;
+    let mut channel = Channel::gather(|_| running.server.address(), members)?;
+    Ok(Loaded::new(running, members, move || channel.publish(1)))
 }

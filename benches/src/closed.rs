@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
+use crate::sockets::watch;
 use crate::{PATIENCE, Result};
 
 /// Bytes of a message: its number, and a filling.
@@ -21,10 +22,7 @@ pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Histogram<u64>>
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(streams.len());
     for (token, stream) in streams.into_iter().enumerate() {
-        stream.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(token), Interest::READABLE)?;
-        clients.push(Client::new(stream));
+        clients.push(Client::new(watch(&poll, stream, token, Interest::READABLE)?));
     }
     let mut latencies = Histogram::new(3)?;
     let (mut warm, mut end) = (0, None);

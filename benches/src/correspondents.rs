@@ -7,8 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::datagrams::{self, BULK, Datagrams, Duty, RUN};
-use crate::program::{Program, Server};
-use crate::work::{Spent, Work};
+use crate::program::Program;
+use crate::work::{Loaded, Start};
 
 /// Bytes of a datagram that is sent back.
 const SIZE: usize = 64;
@@ -20,7 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RECEIVE_BUFFER: usize = 1024 * 1024;
 
 /// The clients.
-#[derive(Debug)]
 pub struct Correspondents {
     duty: Duty,
     sockets: Vec<UdpSocket>,
@@ -37,14 +36,6 @@ impl Correspondents {
         let mut all = Self { duty, sockets, sent: 0, datagram: [b'd'; SIZE], run };
         all.round()?;
         Ok(all)
-    }
-
-    /// Datagrams that a server sends in a round of so many clients.
-    pub fn round_of(duty: Duty, clients: usize) -> u64 {
-        match duty {
-            Duty::Echo => clients as u64,
-            Duty::Bulk => (clients * RUN) as u64,
-        }
     }
 
     /// One datagram from each, and then every answer, each byte of it verified.
@@ -83,32 +74,25 @@ impl Correspondents {
     }
 }
 
-/// A datagram server as a child process and its clients, as work.
-#[derive(Debug)]
-pub struct DatagramWork {
-    clients: Correspondents,
-    server: Server,
-}
-
-impl DatagramWork {
-    /// The server on a processor of its own, with so many clients.
-    pub fn start(server: Datagrams, duty: Duty, clients: usize) -> Result<Self> {
-        let server = program(server, duty)?.start_apart()?;
-        Ok(Self { clients: Correspondents::open(server.address(), duty, clients)?, server })
-    }
-}
-
-impl Work for DatagramWork {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let round = Correspondents::round_of(self.clients.duty, self.clients.sockets.len());
-        let rounds = units.div_ceil(round);
-        self.server.watch(rounds * round, || (0..rounds).try_for_each(|_| self.clients.round()))
-    }
+/// A datagram server and so many clients: a unit is a datagram that it sends.
+pub fn datagrams(
+    start: Start<'_>,
+    server: Datagrams,
+    duty: Duty,
+    clients: usize,
+) -> Result<Loaded> {
+    let running = start.program(&program(server, duty)?)?;
+    let mut all = Correspondents::open(running.server.address(), duty, clients)?;
+    let units = match duty {
+        Duty::Echo => clients,
+        Duty::Bulk => clients * RUN,
+    };
+    Ok(Loaded::new(running, units, move || all.round()))
 }
 
 /// The program that is this server.
 pub fn program(server: Datagrams, duty: Duty) -> Result<Program> {
-    Ok(Program::named(datagrams::PROGRAM)?.with(server).with(duty))
+    Ok(Program::server("datagrams")?.with(server).with(duty))
 }
 
 fn open(server: SocketAddr) -> Result<UdpSocket> {

@@ -84,19 +84,17 @@ fn require_programs() -> Result {
     }
 }
 
-/// Counts what a server does in so many rounds.
-#[derive(Debug)]
+/// Counts what a server does.
 pub struct Instrument {
     measure: Measure,
-    rounds: usize,
     directory: TempDir,
 }
 
 impl Instrument {
-    /// One for so many rounds.
-    pub fn new(measure: Measure, rounds: usize) -> Result<Self> {
+    /// One that has counted nothing yet.
+    pub fn new(measure: Measure) -> Result<Self> {
         require_programs()?;
-        Ok(Self { measure, rounds, directory: TempDir::new()? })
+        Ok(Self { measure, directory: TempDir::new()? })
     }
 
     /// Starts a server whose work can be counted. It is a batch to the scheduler: it does not take the processor from
@@ -115,15 +113,20 @@ impl Instrument {
         program.start_under(command)
     }
 
-    /// What the server does in all of them.
-    pub fn count(&self, server: &Server, mut round: impl FnMut() -> Result) -> Result<u64> {
+    /// What the server does in so many rounds.
+    pub fn count(
+        &self,
+        server: &Server,
+        rounds: u64,
+        mut round: impl FnMut() -> Result,
+    ) -> Result<u64> {
         let mut load = |rounds| {
             (0..rounds).try_for_each(|_| round().and_then(|()| server.wait_until_asleep()))
         };
         load(1)?;
         match self.measure {
-            Measure::Instructions => self.count_instructions(server, || load(self.rounds)),
-            Measure::SystemCalls => self.count_system_calls(server, || load(self.rounds)),
+            Measure::Instructions => self.count_instructions(server, || load(rounds)),
+            Measure::SystemCalls => self.count_system_calls(server, || load(rounds)),
         }
     }
 

@@ -8,28 +8,27 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::Result;
-use crate::askers::{Asked, Askers};
-use crate::audience::{self, Audience, Seats};
-use crate::callers::{self, Subscribers};
+use crate::askers::{self, Asked};
+use crate::audience::{self, Seats};
+use crate::callers;
 use crate::calls::Calls;
-use crate::channel::Channel;
-use crate::chats::{self, Chat, network::Network};
-use crate::correspondents::{self, Correspondents};
+use crate::channel::{self, Channel};
+use crate::chats::Chat;
+use crate::chats::network::Network;
+use crate::correspondents;
 use crate::cost::{Instrument, Measure, can_trace};
-use crate::datagrams::{self, Datagrams, Duty};
-use crate::descriptors;
-use crate::load::{Clients, Load};
+use crate::datagrams::{Datagrams, Duty};
+use crate::load::{self, Load};
 use crate::nats::broker;
-use crate::program::Program;
-use crate::rooms;
-use crate::servers::{self, Peer};
-use crate::webs::{self, Web};
+use crate::servers::Peer;
+use crate::webs::Web;
+use crate::work::{Loaded, Start};
 
 /// How the names of those begin that need a `nats-server`.
 const NETWORK: &str = "network.";
 
 /// One form of work whose cost is counted.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Subject {
     /// Its name in the committed table: `echo.50x1`.
     pub name: String,
@@ -37,12 +36,10 @@ pub struct Subject {
     pub about: String,
     /// What is counted: a message, a delivery.
     pub unit: &'static str,
-    /// The program that the runs start.
-    pub program: &'static str,
-    /// Units that are counted, about: whole rounds.
-    units: usize,
-    /// Units of a round.
-    round: usize,
+    /// Units that are counted, about: in whole rounds.
+    units: u64,
+    /// What is counted of it, where that can be.
+    measures: &'static [Measure],
     /// Who does it, the ruler first.
     pub runners: Vec<Runner>,
 }
@@ -52,11 +49,16 @@ pub struct Subject {
 pub struct Runner {
     /// Its name.
     pub name: String,
-    run: Rc<Run>,
+    load: Rc<MakeLoad>,
 }
 
-/// Starts a server by this instrument, connects its clients, and has what it does counted.
-type Run = dyn Fn(&Instrument) -> Result<u64>;
+/// Starts a server, and has its clients connected.
+type MakeLoad = dyn Fn(Start<'_>) -> Result<Loaded>;
+
+const BOTH: &[Measure] = &[Measure::Instructions, Measure::SystemCalls];
+
+/// The deliveries of a chat are many: strace stops at each.
+const INSTRUCTIONS: &[Measure] = &[Measure::Instructions];
 
 /// Every subject, in the order of the table.
 pub fn all() -> Vec<Subject> {
@@ -111,45 +113,36 @@ pub fn possible() -> Vec<Subject> {
 impl Subject {
     /// The same with fewer units, for a figure that nothing is held against.
     #[must_use]
-    pub fn shortened(self, times: usize) -> Self {
-        Self { units: (self.units / times).max(self.round), ..self }
+    pub fn shortened(self, times: u64) -> Self {
+        Self { units: self.units / times, ..self }
     }
 
-    /// What is counted of it: system calls too, where there is strace. Not those of a chat, whose deliveries are
-    /// many: strace stops at each.
+    /// What is counted of it: system calls only where there is strace.
     pub fn measures(&self) -> &'static [Measure] {
-        match self.program != chats::PROGRAM && can_trace() {
-            true => &[Measure::Instructions, Measure::SystemCalls],
-            false => &[Measure::Instructions],
-        }
+        if can_trace() { self.measures } else { INSTRUCTIONS }
     }
 
     /// The count for one unit, of one who does it.
     pub fn count(&self, runner: &Runner, measure: Measure) -> Result<f64> {
-        let rounds = self.units / self.round;
-        let count = Instrument::new(measure, rounds).and_then(|it| (runner.run)(&it));
-        let count = count.map_err(|error| format!("{}, {}: {error}", self.name, runner.name))?;
-        Ok(count as f64 / (rounds * self.round) as f64)
+        let count = || {
+            let instrument = Instrument::new(measure)?;
+            (runner.load)(Start::Under(&instrument))?.count(&instrument, self.units)
+        };
+        count().map_err(|error| format!("{}, {}: {error}", self.name, runner.name).into())
     }
 }
 
 impl Runner {
-    fn new(name: impl fmt::Display, run: impl Fn(&Instrument) -> Result<u64> + 'static) -> Self {
-        Self { name: name.to_string(), run: Rc::new(run) }
+    fn new(name: impl fmt::Display, load: impl Fn(Start<'_>) -> Result<Loaded> + 'static) -> Self {
+        Self { name: name.to_string(), load: Rc::new(load) }
     }
 
     /// One for each of these, who all do the same.
     fn each<P: fmt::Display + Copy + 'static>(
         peers: &[P],
-        run: impl Fn(P, &Instrument) -> Result<u64> + Copy + 'static,
+        load: impl Fn(P, Start<'_>) -> Result<Loaded> + Copy + 'static,
     ) -> Vec<Self> {
-        peers.iter().map(|&peer| Self::new(peer, move |instrument| run(peer, instrument))).collect()
-    }
-}
-
-impl fmt::Debug for Runner {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Runner").field("name", &self.name).finish_non_exhaustive()
+        peers.iter().map(|&peer| Self::new(peer, move |start| load(peer, start))).collect()
     }
 }
 
@@ -161,77 +154,57 @@ fn echo((connections, depth): (usize, usize)) -> Subject {
             "an echo of 64 bytes, connections: {connections}, in flight on each: {depth}"
         ),
         unit: "message",
-        program: servers::PROGRAM,
         units: 20_000,
-        round: load.round(),
-        runners: Runner::each(Peer::all(), move |peer, instrument| {
-            let server = instrument.start(&servers::program(peer)?)?;
-            let mut clients = Clients::connect(server.address(), load)?;
-            instrument.count(&server, || clients.exchange(load.round()))
-        }),
+        measures: BOTH,
+        runners: Runner::each(Peer::all(), move |peer, start| load::echo(start, peer, load)),
     }
 }
 
 fn fan_out(members: usize) -> Subject {
+    let seats = Seats { members, stalled: 0 };
     Subject {
         name: format!("fan-out.{members}"),
         about: format!("a line of 64 bytes to each of {members} members"),
         unit: "delivery",
-        program: rooms::PROGRAM,
         units: 20_000,
-        round: members,
-        runners: Runner::each(Peer::all(), move |room, instrument| {
-            deliver(room, members, instrument)
-        }),
+        measures: BOTH,
+        runners: Runner::each(Peer::all(), move |room, start| audience::lines(start, room, seats)),
     }
 }
 
-/// A line after the other to everybody in a room.
-fn deliver(room: Peer, members: usize, instrument: &Instrument) -> Result<u64> {
+/// A raw epoll loop and ours, which does more for the same deliveries.
+fn beside_epoll(
+    members: usize,
+    ours: impl Fn(Start<'_>) -> Result<Loaded> + 'static,
+) -> Vec<Runner> {
     let seats = Seats { members, stalled: 0 };
-    let server = instrument.start(&audience::program(room, seats)?)?;
-    let mut audience = Audience::gather(server.address(), seats)?;
-    instrument.count(&server, || audience.publish(1))
-}
-
-/// A raw epoll loop, for those who do more for the same deliveries.
-fn ruler(members: usize) -> Runner {
-    Runner::new(Peer::Epoll, move |instrument| deliver(Peer::Epoll, members, instrument))
+    let ruler = move |start: Start<'_>| audience::lines(start, Peer::Epoll, seats);
+    vec![Runner::new(Peer::Epoll, ruler), Runner::new(Chat::Reactor, ours)]
 }
 
 /// A datagram back to each of many peers, or a run of them to one.
 fn datagrams((duty, clients): (Duty, usize)) -> Subject {
-    let round = Correspondents::round_of(duty, clients) as usize;
     Subject {
         name: format!("datagrams.{duty}"),
         about: format!("datagrams, {duty}, clients: {clients}"),
         unit: "datagram",
-        program: datagrams::PROGRAM,
         units: 20_000,
-        round,
-        runners: Runner::each(Datagrams::all(), move |server, instrument| {
-            let server = instrument.start(&correspondents::program(server, duty)?)?;
-            let mut clients = Correspondents::open(server.address(), duty, clients)?;
-            instrument.count(&server, || clients.round())
+        measures: BOTH,
+        runners: Runner::each(&Datagrams::that_do(duty), move |server, start| {
+            correspondents::datagrams(start, server, duty, clients)
         }),
     }
 }
 
 /// A line of a hundred bytes to every user on a channel.
 fn chat(members: usize) -> Subject {
-    let ours = Runner::new(Chat::Reactor, move |instrument| {
-        let server = instrument.start(&Program::named(chats::PROGRAM)?)?;
-        let mut channel = Channel::gather(|_| server.address(), members)?;
-        instrument.count(&server, || channel.publish(1))
-    });
     Subject {
         name: format!("chat.{members}"),
         about: format!("a line of chat to each of {members} users on a channel"),
         unit: "delivery",
-        program: chats::PROGRAM,
         units: 50_000,
-        round: members,
-        runners: vec![ruler(members), ours],
+        measures: INSTRUCTIONS,
+        runners: beside_epoll(members, move |start| channel::lines(start, Chat::Reactor, members)),
     }
 }
 
@@ -243,95 +216,84 @@ const OTHER: usize = 1;
 /// thousand: what it costs the server that it is said on, and what the one that hears of it.
 fn network(name: &str, what: &str, speaker: usize) -> Subject {
     let members = 333;
-    let ours = Runner::new(Chat::Reactor, move |instrument| {
-        let network = Network::start(2, |program| instrument.start(program))?;
+    let ours = move |start: Start<'_>| {
+        let network = Network::start(2, |program| start.program(program))?;
         let seat = |number| network.address(if number == members { speaker } else { COUNTED });
         let mut channel = Channel::gather(seat, members)?;
-        let counted = &network.nodes()[COUNTED];
-        instrument.count(counted, || channel.publish(1))
-    });
+        let Network { nodes, broker } = network;
+        Ok(Loaded::several(nodes, members, move || {
+            let _between_them = &broker;
+            channel.publish(1)
+        }))
+    };
     Subject {
         name: format!("{NETWORK}{name}.{members}"),
         about: format!("a line of chat, {what}, to each of {members} users of one server"),
         unit: "delivery",
-        program: chats::PROGRAM,
-        units: 200 * members,
-        round: members,
-        runners: vec![ruler(members), ours],
+        units: 200 * members as u64,
+        measures: INSTRUCTIONS,
+        runners: beside_epoll(members, ours),
     }
 }
 
 /// One server after the other is asked the same.
 fn asked<A: Asked>(
     (name, about): (&str, &str),
-    (unit, program): (&'static str, &'static str),
+    unit: &'static str,
     (connections, depth): (usize, usize),
     servers: &[A],
 ) -> Subject {
     let runner = |&server: &A| {
-        Runner::new(server.peer(), move |instrument| {
-            let running = instrument.start(&server.program()?)?;
-            let mut askers = Askers::connect(running.address(), server.asking(connections, depth))?;
-            instrument.count(&running, || askers.ask(connections * depth))
-        })
+        let load = (connections, depth);
+        Runner::new(server.peer(), move |start| askers::asked(start, server, load))
     };
     Subject {
         name: format!("{name}.{connections}x{depth}"),
         about: format!("{about}, connections: {connections}, in flight on each: {depth}"),
         unit,
-        program,
         units: 20_000,
-        round: connections * depth,
+        measures: BOTH,
         runners: servers.iter().map(runner).collect(),
     }
 }
 
 fn calls(name: &str, how: &str, servers: &[Calls]) -> Subject {
     let about = format!("a call of sum in JSON-RPC, {how}");
-    asked((name, &about), ("call", callers::PROGRAM), (50, 1), servers)
+    asked((name, &about), "call", (50, 1), servers)
 }
 
 fn web(name: &str, what: &str, load: (usize, usize), webs: &[Web]) -> Subject {
-    asked((&format!("web.{name}"), what), ("request", webs::PROGRAM), load, webs)
+    asked((&format!("web.{name}"), what), "request", load, webs)
 }
 
 const HELLOS: &[Web] = &[Web::Epoll, Web::Mio, Web::Reactor, Web::Hyper];
 
 fn topic(subscribers: usize) -> Subject {
-    let ours = Runner::new("reactor", move |instrument| {
-        descriptors::require(subscribers + 64)?;
-        let server = instrument.start(&Program::named(callers::PROGRAM)?)?;
-        let mut all = Subscribers::gather(server.address(), subscribers)?;
-        instrument.count(&server, || all.publish(1))
-    });
+    let ours = move |start: Start<'_>| callers::notifications(start, subscribers);
     Subject {
         name: format!("rpc.topic.{subscribers}"),
         about: format!("a notification in JSON-RPC to each of {subscribers} subscribers"),
         unit: "delivery",
-        program: callers::PROGRAM,
         units: 20_000,
-        round: subscribers,
-        runners: vec![ours],
+        measures: BOTH,
+        runners: vec![Runner::new("reactor", ours)],
     }
 }
 
 #[cfg(feature = "tls")]
 fn tls(connections: usize) -> Subject {
-    use crate::secure::{self, Secure};
-    use crate::secured::Echoing;
+    use crate::secure::Secure;
+    use crate::secured::echoing;
 
     let runner = |secure: Secure| {
-        Runner::new(secure.peer(), move |instrument| {
-            Echoing::start(secure.start_under(instrument)?, connections)?.count(instrument)
-        })
+        Runner::new(secure.peer(), move |start| echoing(start, secure, connections))
     };
     Subject {
         name: format!("tls.echo.{connections}x1"),
         about: format!("an echo of 64 bytes over TLS, connections: {connections}"),
         unit: "message",
-        program: secure::PROGRAM,
         units: 2_000,
-        round: connections,
+        measures: BOTH,
         runners: [Secure::TokioEcho, Secure::ReactorEcho].map(runner).into(),
     }
 }

@@ -11,9 +11,13 @@ pub fn raise_limit() -> Result {
     Ok(())
 }
 
-/// Raises the limit, and says what to do when it stays below `wanted`.
-pub fn require(wanted: usize) -> Result {
+/// What a process opens beside its connections.
+const SPARE: usize = 64;
+
+/// Raises the limit, and says what to do where it leaves no room for so many connections.
+pub fn require(connections: usize) -> Result {
     raise_limit()?;
+    let wanted = connections + SPARE;
     match getrlimit(Resource::Nofile).current {
         Some(allowed) if allowed < wanted as u64 => {
             Err(format!("{wanted} descriptors are needed and {allowed} allowed: try `ulimit -Hn`, or fewer connections").into())

@@ -1,19 +1,20 @@
-//! Clients that send as much as the server takes, and read all of it, little, or nothing.
+//! Clients that send as much as the server takes, and read all of it, little, or nothing; and such as all end at once.
 //!
-//! A server that goes on reading from them has to keep what it cannot send: without a bound its memory
+//! A server that goes on conduct from them has to keep what it cannot send: without a bound its memory
 //! grows as long as they like, and without fairness everyone else waits.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
+use crate::sockets::{source, watch};
 
 /// The clients' own buffers in the kernel, small so that a thousand of them fill soon.
 const KERNEL_BUFFER: usize = 64 * 1024;
@@ -32,33 +33,34 @@ const LAST: i32 = 19;
 pub struct Plan {
     /// Clients, all at once.
     pub clients: usize,
-    /// What each of them reads.
-    pub reading: Reading,
+    /// What each of them does.
+    pub conduct: Conduct,
 }
 
-/// What a client reads of its echoes.
+/// What a client does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
-    /// All there is.
-    Everything,
-    /// So much.
-    Slowly {
+pub enum Conduct {
+    /// It sends, and reads all there is.
+    ReadsAll,
+    /// It sends, and reads so much.
+    ReadsSlowly {
         /// Bytes a second.
         bytes_a_second: usize,
     },
-    /// Nothing.
-    Nothing,
+    /// It sends, and reads nothing.
+    ReadsNothing,
+    /// It sends nothing, ends at the same time as all the others, and comes again.
+    ComesAndGoes,
 }
 
 /// The flooding clients.
-#[derive(Debug)]
 pub struct Flood {
+    address: SocketAddr,
     poll: Poll,
     clients: Vec<Client>,
     plan: Plan,
 }
 
-#[derive(Debug)]
 struct Client {
     stream: TcpStream,
     is_open: bool,
@@ -67,17 +69,30 @@ struct Client {
 impl Flood {
     /// Connects the clients; they are silent so far.
     pub fn connect(address: SocketAddr, plan: Plan) -> Result<Self> {
-        let mut flood = Self { poll: Poll::new()?, clients: Vec::new(), plan };
-        let interest = match plan.reading {
-            Reading::Everything => Interest::READABLE | Interest::WRITABLE,
-            Reading::Slowly { .. } | Reading::Nothing => Interest::WRITABLE,
-        };
-        for token in 0..plan.clients {
-            let mut stream = connect(address)?;
-            flood.poll.registry().register(&mut stream, Token(token), interest)?;
-            flood.clients.push(Client { stream, is_open: true });
-        }
+        let mut flood = Self { address, poll: Poll::new()?, clients: Vec::new(), plan };
+        flood.come()?;
         Ok(flood)
+    }
+
+    fn come(&mut self) -> Result {
+        let interest = match self.plan.conduct {
+            Conduct::ReadsAll => Interest::READABLE | Interest::WRITABLE,
+            _ => Interest::WRITABLE,
+        };
+        for token in 0..self.plan.clients {
+            let stream = connect(self.address, source(token))?;
+            let stream = watch(&self.poll, stream, token, interest)?;
+            self.clients.push(Client { stream, is_open: true });
+        }
+        Ok(())
+    }
+
+    fn come_and_go(&mut self, is_over: &AtomicBool) -> Result {
+        while !is_over.load(Ordering::Relaxed) {
+            self.clients.clear();
+            self.come()?;
+        }
+        Ok(())
     }
 
     /// Floods until it is over.
@@ -86,10 +101,11 @@ impl Flood {
     /// to wait for the flood instead of the server.
     pub fn run(&mut self, is_over: &AtomicBool) -> Result {
         rustix::process::nice(LAST)?;
-        match self.plan.reading {
-            Reading::Everything => self.exchange(is_over),
-            Reading::Slowly { bytes_a_second } => self.send(is_over, bytes_a_second),
-            Reading::Nothing => self.send(is_over, 0),
+        match self.plan.conduct {
+            Conduct::ReadsAll => self.exchange(is_over),
+            Conduct::ReadsSlowly { bytes_a_second } => self.send(is_over, bytes_a_second),
+            Conduct::ReadsNothing => self.send(is_over, 0),
+            Conduct::ComesAndGoes => self.come_and_go(is_over),
         }
     }
 
@@ -172,11 +188,13 @@ impl Client {
     }
 }
 
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+fn connect(address: SocketAddr, from: Ipv4Addr) -> Result<std::net::TcpStream> {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
     socket.set_send_buffer_size(KERNEL_BUFFER)?;
     socket.set_recv_buffer_size(KERNEL_BUFFER)?;
+    // It ends by a reset, and its port is free at once.
+    socket.set_linger(Some(Duration::ZERO))?;
+    socket.bind(&SocketAddr::from((from, 0)).into())?;
     socket.connect(&address.into())?;
-    socket.set_nonblocking(true)?;
-    Ok(TcpStream::from_std(socket.into()))
+    Ok(socket.into())
 }

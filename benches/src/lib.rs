@@ -1,60 +1,53 @@
 //! Measurements that a sceptic can repeat: the reactor's echo server beside its peers, in the same run.
 //!
 //! ```text
-//!   benches/groups.rs  ──────┐          ┌─ groups, work    what is timed, and by whom it is done
-//!   bin/report  (the page) ──┼──────────┼─ report          the same in turns, and what else is on the page
-//!   bin/instructions ────────┘          └─ counts          what is counted, and by whom it is done
-//!                                            │
-//!                                            ▼
+//!   bin/report  (the page) ──▶ sections ──▶ report     contests, in turns, and the page of them
+//!   bin/instructions ────────▶ counts ────▶ cost       what one unit takes, held against a committed table
+//!                                 │
+//!                                 ▼
+//!      work                                    what is timed, and what is timed or counted: servers under a load
 //!      program                                 a server as a child process, on its own processor
-//!      servers, rooms, datagrams, chats        one file a peer, all alike; raw epoll and mio are one loop each
-//!      timers, messages, parts, codecs         the same within this process
+//!      servers, rooms, datagrams, chats, …     one file a peer, all alike; raw epoll and mio are one loop each
+//!      timers, messages, micro                 the same within this process
 //!      load, pipeline, audience, …             what clients do to a server, over loopback
 //!
-//!   bin/echo-server, bin/fan-out-server, bin/datagram-server, bin/chat-server,
-//!   bin/rpc-server, bin/web-server, bin/nats-client   the children
-//!
-//!   bin/transfers ──────── transfers            files, with a table of its own; the child: `transfer-server`
+//!   bin/bench-server, bin/web-server, bin/rpc-server   the children
 //! ```
 //!
-//! A new comparison is a function in [`groups`], and a line in `groups::all`: the page and criterion have it from
-//! there. What is counted is a function in [`counts`]. A server that it starts is a program in `src/bin`, whose `main`
-//! is [`child`]; one on a readiness loop is a `Duty` for the loops of [`servers`]. Its tests are a module of
-//! `tests/all`.
+//! A new comparison is a function in [`sections`], and a line in `sections::all`; what it is to reach, an entry of
+//! `lines.toml`. What is counted is a function in [`counts`]. A server is a word of `bench-server`; one on a readiness
+//! loop is a `Duty` for the loops of [`servers`]. Its clients are a function that gives [`work::Loaded`], which both time
+//! and count. Its tests are a module of `tests/all`.
 //!
 //! Who is measured:
 //!
-//! - [`servers`]: the echo servers.
-//! - [`rooms`]: servers that send what one client says to all the others.
+//! - [`servers`]: the echo servers. [`rooms`]: servers that send what one client says to all the others.
 //! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers. [`calls`]: servers of
-//!   JSON-RPC.
-//! - [`timers`], [`messages`]: keepers of timers, and loops that other threads send to, in this process.
+//!   JSON-RPC. [`transfers`]: servers of files, over FTP and TFTP, and their clients.
 //! - [`nats`]: clients of NATS, and the `nats-server` that they, or our chat servers, are connected to.
-//! - [`parts`], [`codecs`]: slots, queues, wire formats, in this process too.
-//! - [`transfers`]: servers of files, over FTP and TFTP.
 //! - `secure`: servers that speak TLS, and `secured`, their clients: with the feature `tls` only, as the loop is
 //!   another one with it.
+//! - [`timers`], [`messages`], [`micro`]: keepers of timers, loops that other threads send to, slots, queues and wire
+//!   formats, in this process.
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: groups, cases, contenders, and what some work took. [`groups`]: every group.
-//! - [`report`]: the page with all of them, and with what is no group.
+//! - [`work`]: what some work took. [`sections`]: every section of the page. [`report`]: how it comes about.
 //! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
-//! - [`cost`]: the instructions or system calls of one unit.
-//! - [`program`]: a server as a child process, its processor time.
-//! - [`load`]: an exact number of messages, in rounds over all connections, every byte verified.
-//! - [`pipeline`]: echo clients that write while they read, for messages that fill all buffers.
+//! - [`cost`]: the instructions or system calls of one unit. [`table`]: columns for people.
+//! - [`program`]: a server as a child process, its processor time. [`memory`], [`processor`], [`descriptors`]: resident
+//!   bytes of a process, processors shared or apart, room for ten thousand sockets.
+//! - [`load`]: messages in rounds over all connections, every byte verified. [`pipeline`]: echo clients that write while
+//!   they read, for messages that fill all buffers.
 //! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
 //! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
-//! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`.
-//! - [`callers`]: subscribers of a JSON-RPC server, to be counted.
+//! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`. [`callers`]: subscribers of a JSON-RPC
+//!   server.
 //! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
-//!   time. [`ping`]: quiet clients.
-//! - [`flood`]: clients that send as much as the server takes, and read little or nothing.
-//! - [`idle`], [`memory`], [`processor`], [`descriptors`]: bytes of an idle connection, resident bytes of
-//!   a process, processors shared or apart, room for ten thousand sockets.
-//! - [`table`]: columns for people.
+//!   time. [`ping`]: quiet clients. [`flood`]: those beside them. [`sockets`]: how they connect.
 
+// Nobody's library: it is told what was measured, and not what measures.
+#![allow(missing_debug_implementations)]
 // Without the peers some of what is shared with them is for nobody.
 #![cfg_attr(not(feature = "peers"), allow(dead_code, unused_imports))]
 
@@ -65,9 +58,16 @@ compile_error!("the measurements lean on epoll, callgrind and /proc: run them on
 #[cfg(not(feature = "peers"))]
 const WITHOUT_PEERS: &str = "this was built without the peers";
 
-/// Has a choice of the command line show itself as it is said there.
-macro_rules! shown_by_value {
+/// Has a choice of the command line list all there are, and show itself as it is said there.
+macro_rules! choice {
     ($choice:ty) => {
+        impl $choice {
+            /// All of them, the ruler first where there is one.
+            pub fn all() -> &'static [Self] {
+                clap::ValueEnum::value_variants()
+            }
+        }
+
         impl std::fmt::Display for $choice {
             fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let value = clap::ValueEnum::to_possible_value(self);
@@ -76,10 +76,11 @@ macro_rules! shown_by_value {
         }
     };
 }
-pub(crate) use shown_by_value;
+pub(crate) use choice;
 
 use std::time::Duration;
 
+use clap::Parser;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
 pub mod askers;
@@ -89,8 +90,6 @@ pub mod calls;
 pub mod channel;
 pub mod chats;
 pub mod closed;
-#[cfg(feature = "peers")]
-pub mod codecs;
 pub mod correspondents;
 pub mod cost;
 pub mod counts;
@@ -98,17 +97,14 @@ pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
 pub mod flood;
-#[cfg(feature = "peers")]
-pub mod groups;
-pub mod idle;
 pub mod load;
 pub mod memory;
 #[cfg(feature = "peers")]
 pub mod messages;
+#[cfg(feature = "peers")]
+pub mod micro;
 pub mod nats;
 pub mod offered;
-#[cfg(feature = "peers")]
-pub mod parts;
 pub mod ping;
 pub mod pipeline;
 pub mod processor;
@@ -116,11 +112,14 @@ pub mod program;
 #[cfg(feature = "peers")]
 pub mod report;
 pub mod rooms;
+#[cfg(feature = "peers")]
+pub mod sections;
 #[cfg(feature = "tls")]
 pub mod secure;
 #[cfg(feature = "tls")]
 pub mod secured;
 pub mod servers;
+pub mod sockets;
 pub mod table;
 #[cfg(feature = "peers")]
 pub mod timers;
@@ -163,14 +162,15 @@ pub fn exit(program: &str, result: Result) -> std::process::ExitCode {
     }
 }
 
-/// What a server of this package does that a measurement starts: it serves until SIGTERM, and does not
+/// What a program does that a measurement starts: it prints `listening on ADDRESS`, serves until SIGTERM, and does not
 /// outlive its parent.
-pub fn child(program: &str, serve: impl FnOnce() -> Result) -> std::process::ExitCode {
+pub fn child<Options: Parser>(serve: impl FnOnce(Options) -> Result) -> std::process::ExitCode {
+    let options = Options::parse();
     let prepare = || -> Result {
         set_parent_process_death_signal(Some(Signal::TERM))?;
         descriptors::raise_limit()
     };
-    exit(program, prepare().and_then(|()| serve()))
+    exit("the server", prepare().and_then(|()| serve(options)))
 }
 
 /// A result whose error is only ever shown to the person who runs the measurement.

@@ -6,7 +6,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::{PATIENCE, Result};
+use crate::servers::{self, Peer};
+use crate::sockets::connect;
+use crate::work::{Loaded, Start};
+use crate::{Result, descriptors};
 
 /// What a round may hold on one connection: more could fill the buffers of both ends and stop there.
 const MOST_IN_FLIGHT: usize = 64 * 1024;
@@ -42,7 +45,6 @@ impl Load {
 }
 
 /// The clients of a load, connected.
-#[derive(Debug)]
 pub struct Clients {
     load: Load,
     streams: Vec<TcpStream>,
@@ -74,21 +76,6 @@ impl Clients {
         Ok(clients)
     }
 
-    /// Exchanges `messages`, which has to be whole rounds.
-    pub fn exchange(&mut self, messages: usize) -> Result {
-        if !messages.is_multiple_of(self.load.round()) {
-            return Err(format!(
-                "{messages} messages are not whole rounds of {}",
-                self.load.round()
-            )
-            .into());
-        }
-        for _ in 0..messages / self.load.round() {
-            self.round()?;
-        }
-        Ok(())
-    }
-
     /// Its form.
     pub fn load(&self) -> Load {
         self.load
@@ -118,7 +105,8 @@ impl Clients {
         Ok(())
     }
 
-    fn round(&mut self) -> Result {
+    /// Writes all messages of all connections, and then reads them back.
+    pub fn round(&mut self) -> Result {
         self.stamp();
         for stream in &mut self.streams {
             stream.write_all(&self.batch)?;
@@ -140,13 +128,12 @@ impl Clients {
     }
 }
 
-/// A connection of whoever asks and waits for the answer.
-pub(crate) fn connect(address: SocketAddr) -> Result<TcpStream> {
-    let stream = TcpStream::connect(address)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    Ok(stream)
+/// An echo server under a load: a unit is a message.
+pub fn echo(start: Start<'_>, peer: Peer, load: Load) -> Result<Loaded> {
+    descriptors::require(load.connections)?;
+    let running = start.program(&servers::program(peer)?)?;
+    let mut clients = Clients::connect(running.server.address(), load)?;
+    Ok(Loaded::new(running, load.round(), move || clients.round()))
 }
 
 fn receive(stream: &mut TcpStream, expected: &[u8], reply: &mut [u8]) -> Result {

@@ -22,6 +22,19 @@ pub fn peak(pid: Pid) -> Result<u64> {
     Ok(parse(&text, "VmHWM:").ok_or_else(|| format!("no high-water mark in {path}"))?)
 }
 
+/// What each of so many connections adds to the resident memory of a process: by its growth from one to all of them, so
+/// that what it touches once, code and scratch buffers, does not count.
+pub fn growth<C>(
+    pid: Pid,
+    connections: usize,
+    connect: impl Fn(usize) -> Result<C>,
+) -> Result<f64> {
+    let _first = connect(0)?;
+    let before = resident(pid)?;
+    let _idle = (0..connections).map(connect).collect::<Result<Vec<_>>>()?;
+    Ok(resident(pid)?.saturating_sub(before) as f64 / connections as f64)
+}
+
 /// The figure of a line like `Rss: 1234 kB`.
 pub(crate) fn parse(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(name))?;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::Result;
+use crate::sockets::connect;
 
 /// How long the last echo may take once the time is over.
 const GRACE: Duration = Duration::from_secs(1);
@@ -26,7 +27,6 @@ pub struct Schedule {
 }
 
 /// The latencies of all clients.
-#[derive(Debug)]
 pub struct Latencies {
     nanoseconds: Histogram<u64>,
 }
@@ -65,7 +65,8 @@ impl Latencies {
 
 /// Pings the server on this schedule, `lasting` so long.
 pub fn run(address: SocketAddr, schedule: Schedule, lasting: Duration) -> Result<Latencies> {
-    let mut streams = connect(address, schedule.clients)?;
+    let connect = |_| connect(address);
+    let mut streams = (0..schedule.clients).map(connect).collect::<Result<Vec<_>>>()?;
     let mut latencies = Latencies::new()?;
     let mut due = Instant::now();
     let end = due + lasting;
@@ -82,15 +83,6 @@ pub fn run(address: SocketAddr, schedule: Schedule, lasting: Duration) -> Result
         due += schedule.every;
     }
     Ok(latencies)
-}
-
-fn connect(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
-    let connect = |_| -> Result<TcpStream> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    (0..count).map(connect).collect()
 }
 
 /// Sleeps until `due`. From when a ping counts: from waking up, as the sleep is not the server's; when

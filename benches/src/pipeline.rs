@@ -8,9 +8,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
 use crate::load::Load;
+use crate::sockets::{connect, watch};
 use crate::{PATIENCE, Result};
 
 /// Bytes of a read or a write.
@@ -20,7 +21,6 @@ const CHUNK: usize = 64 * 1024;
 const PERIOD: usize = 251;
 
 /// The clients, connected.
-#[derive(Debug)]
 pub struct Pipeline {
     load: Load,
     poll: Poll,
@@ -31,7 +31,6 @@ pub struct Pipeline {
     reply: Vec<u8>,
 }
 
-#[derive(Debug)]
 struct Client {
     stream: TcpStream,
     /// Bytes sent and received since the beginning, and how many are to be sent in all.
@@ -52,12 +51,8 @@ impl Pipeline {
             reply: vec![0; CHUNK],
         };
         for token in 0..load.connections {
-            let stream = std::net::TcpStream::connect(address)?;
-            stream.set_nodelay(true)?;
-            stream.set_nonblocking(true)?;
-            let mut stream = TcpStream::from_std(stream);
             let interest = Interest::READABLE | Interest::WRITABLE;
-            pipeline.poll.registry().register(&mut stream, Token(token), interest)?;
+            let stream = watch(&pipeline.poll, connect(address)?, token, interest)?;
             pipeline.clients.push(Client { stream, sent: 0, received: 0, goal: 0 });
         }
         Ok(pipeline)

@@ -17,12 +17,15 @@ use tempfile::TempDir;
 use crate::work::Spent;
 use crate::{Result, processor};
 
+/// The programs in `src/bin` that are servers.
+const SERVERS: [&str; 3] = ["bench-server", "web-server", "rpc-server"];
+
 /// How long a program that is not of this package may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Has cargo build these programs of this package, with the profile and features of this one, if cargo
-/// runs it: it has built that one only.
-pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
+/// Has cargo build the programs that are servers, with the profile and features of this one, if cargo runs it: it has
+/// built that one only.
+pub fn build() -> Result {
     let Some(cargo) = env::var_os("CARGO") else {
         return Ok(());
     };
@@ -30,7 +33,7 @@ pub fn build<'a>(names: impl IntoIterator<Item = &'a str>) -> Result {
     let mut command = Command::new(cargo);
     command
         .args(["build", "--quiet", "--profile", profile, "--package", env!("CARGO_PKG_NAME")])
-        .args(names.into_iter().flat_map(|name| ["--bin", name]))
+        .args(SERVERS.iter().flat_map(|name| ["--bin", name]))
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     for (is_on, feature) in [(cfg!(feature = "sim"), "sim"), (cfg!(feature = "tls"), "tls")] {
         if is_on {
@@ -63,6 +66,11 @@ impl Program {
         Ok(Self::at(path))
     }
 
+    /// The program of this package that is most of its servers, as this kind of server.
+    pub fn server(kind: &str) -> Result<Self> {
+        Ok(Self::named("bench-server")?.with(kind))
+    }
+
     /// The program at a known place, as cargo tells its tests and benchmarks.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), arguments: Vec::new() }
@@ -71,11 +79,11 @@ impl Program {
     /// Somebody else's program, where distributions put it (not everybody has that in their path), if it says of
     /// itself, when it is asked by `argument`, that it is that.
     pub fn installed(name: &str, argument: &str, says: &str) -> Result<Self> {
+        // By a shell: there is one that answers on its standard input.
         let is_it = |path: &PathBuf| {
-            let said = Command::new(path).arg(argument).output();
-            said.is_ok_and(|it| {
-                [it.stdout, it.stderr].iter().any(|it| it.starts_with(says.as_bytes()))
-            })
+            let mut asking = Command::new("sh");
+            asking.args(["-c", r#"exec "$0" "$1" 0>&1 2>&1"#]).arg(path).arg(argument);
+            asking.output().is_ok_and(|it| it.stdout.starts_with(says.as_bytes()))
         };
         let mut paths = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"]
             .map(|it| Path::new(it).join(name))
@@ -89,6 +97,12 @@ impl Program {
     pub fn with(mut self, argument: impl ToString) -> Self {
         self.arguments.push(argument.to_string());
         self
+    }
+
+    /// Runs it to its end; whether it has done what it should.
+    pub fn succeeds(&self) -> bool {
+        let output = Command::new(&self.path).args(&self.arguments).output();
+        output.is_ok_and(|it| it.status.success())
     }
 
     /// Starts it on a processor of its own, if there is one, and keeps this thread off it.
@@ -141,7 +155,6 @@ impl Program {
 }
 
 /// A server that listens. It is killed when dropped.
-#[derive(Debug)]
 pub struct Server {
     child: Child,
     address: SocketAddr,
@@ -161,10 +174,7 @@ impl Server {
     /// Does something to it, and tells what that took: time on the wall, and processor time of all its
     /// threads, in user space and in the kernel.
     pub fn watch(&self, units: u64, load: impl FnOnce() -> Result) -> Result<Spent> {
-        let (start, before) = (Instant::now(), self.processor_time()?);
-        load()?;
-        let wall = start.elapsed();
-        Ok(Spent { units, wall, processor: self.processor_time()?.saturating_sub(before) })
+        Ok(watch(&[self], units, load)?.1)
     }
 
     /// Waits until its first thread does: it has done all it was asked to do, and what it is asked next does not fall
@@ -214,13 +224,30 @@ impl Drop for Server {
     }
 }
 
+/// Does something to all of these: what comes of it, and what they spend meanwhile.
+pub fn watch<T>(
+    servers: &[&Server],
+    units: u64,
+    load: impl FnOnce() -> Result<T>,
+) -> Result<(T, Spent)> {
+    let processor_time = || {
+        let add =
+            |sum, server: &&Server| -> Result<Duration> { Ok(sum + server.processor_time()?) };
+        servers.iter().try_fold(Duration::ZERO, add)
+    };
+    let (start, before) = (Instant::now(), processor_time()?);
+    let done = load()?;
+    let wall = start.elapsed();
+    let processor = processor_time()?.saturating_sub(before);
+    Ok((done, Spent { units, wall, processor }))
+}
+
 /// A server that listens, one of this package or somebody else's.
-#[derive(Debug)]
 pub struct Running {
     /// Its process.
     pub server: Server,
     /// Its files, which it may read as long as it runs.
-    _directory: Option<TempDir>,
+    files: Vec<TempDir>,
     /// The server behind it, if it has one.
     _behind: Option<Box<Running>>,
 }
@@ -229,19 +256,20 @@ impl Running {
     /// One that is there.
     #[must_use]
     pub fn new(server: Server) -> Self {
-        Self { server, _directory: None, _behind: None }
+        Self { server, files: Vec::new(), _behind: None }
     }
 
     /// Starts a program that is not of this package, with its files, told to listen at `address`.
     pub fn start_at(directory: TempDir, program: &Program, address: SocketAddr) -> Result<Self> {
         let server = program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-        Ok(Self { server, _directory: Some(directory), _behind: None })
+        Ok(Self::new(server).with_files(directory))
     }
 
     /// The same with files that it may read.
     #[must_use]
-    pub fn with_files(self, directory: TempDir) -> Self {
-        Self { _directory: Some(directory), ..self }
+    pub fn with_files(mut self, directory: TempDir) -> Self {
+        self.files.push(directory);
+        self
     }
 
     /// The same, before another one, which ends with it.

@@ -3,29 +3,23 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::ring;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
-use crate::cost::Instrument;
-use crate::secure::{FILE, HELLO, Keys, NAME, Started};
-use crate::work::{Spent, Work};
-use crate::{Result, memory};
-
-/// A silence of that long means that the server has lost something.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::secure::{FILE, HELLO, NAME, Secure, Started};
+use crate::work::{Loaded, Start};
+use crate::{PATIENCE, Result};
 
 /// Bytes of an echo.
 const ECHO: usize = 64;
 
-type Stream = StreamOwned<ClientConnection, TcpStream>;
+/// A connection of a client.
+pub type Stream = StreamOwned<ClientConnection, TcpStream>;
 
 /// How clients call a server.
-#[derive(Debug)]
 struct Call {
     address: SocketAddr,
     config: Arc<ClientConfig>,
@@ -33,7 +27,11 @@ struct Call {
 
 impl Call {
     fn new(started: &Started) -> Result<Self> {
-        let config = Arc::new(trusting(&started.keys)?);
+        let mut roots = RootCertStore::empty();
+        roots.add(started.certificate.clone())?;
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+        let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?;
+        let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
         Ok(Self { address: started.running.server.address(), config })
     }
 
@@ -46,6 +44,13 @@ impl Call {
         Ok(StreamOwned::new(connection, socket))
     }
 
+    fn connect_and_echo(&self) -> Result<Stream> {
+        let mut stream = self.connect()?;
+        say(&mut stream)?;
+        hear(&mut stream)?;
+        Ok(stream)
+    }
+
     fn ask(&self, target: &str, ending: &str) -> Result<Stream> {
         let mut stream = self.connect()?;
         write!(stream, "GET {target} HTTP/1.1\r\nHost: {NAME}\r\n{ending}\r\n")?;
@@ -53,195 +58,104 @@ impl Call {
     }
 }
 
-fn trusting(keys: &Keys) -> Result<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(CertificateDer::from_pem_file(keys.certificate())?)?;
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
-/// Connections that ask one thing, and end: each is a unit.
-#[derive(Debug)]
-pub struct Comings {
-    started: Started,
-    call: Call,
-    kind: HandshakeKind,
-}
-
-impl Comings {
-    /// Whose handshakes are all of one kind: full, or resumed.
-    pub fn start(started: Started, kind: HandshakeKind) -> Result<Self> {
-        let mut call = Call::new(&started)?;
-        if kind == HandshakeKind::Full {
-            Arc::make_mut(&mut call.config).resumption = Resumption::disabled();
+/// Reads until the answer is there. What stands behind it is the server's business: not all say goodbye.
+fn read_hello(stream: &mut Stream) -> Result {
+    let mut answer = Vec::new();
+    while !answer.ends_with(HELLO.as_bytes()) {
+        let mut some = [0; 2048];
+        let length = stream.read(&mut some)?;
+        if length == 0 {
+            return Err("the server ended without an answer".into());
         }
-        let comings = Self { started, call, kind };
-        // The first is a full one, whatever is wanted.
-        comings.come()?;
-        Ok(comings)
+        answer.extend_from_slice(&some[..length]);
     }
-
-    fn come(&self) -> Result<HandshakeKind> {
-        let mut stream = self.call.ask("/", "Connection: close\r\n")?;
-        let mut answer = Vec::new();
-        // What stands behind the answer is the server's business: not all say goodbye.
-        while !answer.ends_with(HELLO.as_bytes()) {
-            let mut some = [0; 2048];
-            let length = stream.read(&mut some)?;
-            if length == 0 {
-                return Err("the server ended without an answer".into());
-            }
-            answer.extend_from_slice(&some[..length]);
-        }
-        let kind = stream.conn.handshake_kind().ok_or("there was no handshake")?;
-        stream.conn.send_close_notify();
-        let _ = stream.flush();
-        Ok(kind)
-    }
+    Ok(())
 }
 
-impl Work for Comings {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        self.started.running.server.watch(units, || {
-            for _ in 0..units {
-                let kind = self.come()?;
-                if kind != self.kind {
-                    return Err(format!("a handshake was {kind:?}").into());
-                }
-            }
-            Ok(())
-        })
+/// Connections that ask one thing, and end, whose handshakes are all of one kind, full or resumed: each is a unit.
+pub fn comings(start: Start<'_>, secure: Secure, kind: HandshakeKind) -> Result<Loaded> {
+    let started = secure.start(start)?;
+    let mut call = Call::new(&started)?;
+    if kind == HandshakeKind::Full {
+        Arc::make_mut(&mut call.config).resumption = Resumption::disabled();
     }
+    // The first is a full one, whatever is wanted.
+    come(&call)?;
+    Ok(Loaded::new(started.running, 1, move || match come(&call)? {
+        done if done == kind => Ok(()),
+        other => Err(format!("a handshake was {other:?}").into()),
+    }))
 }
 
-/// A file that is fetched again and again on one connection: a unit is a MiB of it.
-#[derive(Debug)]
-pub struct Fetching {
-    started: Started,
-    stream: Stream,
-    buffer: Vec<u8>,
+fn come(call: &Call) -> Result<HandshakeKind> {
+    let mut stream = call.ask("/", "Connection: close\r\n")?;
+    read_hello(&mut stream)?;
+    let kind = stream.conn.handshake_kind().ok_or("there was no handshake")?;
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
+    Ok(kind)
 }
 
 const MIB: usize = 1024 * 1024;
 
-impl Fetching {
-    /// Connects.
-    pub fn start(started: Started) -> Result<Self> {
-        let mut stream = Call::new(&started)?.connect()?;
-        stream.flush()?;
-        Ok(Self { started, stream, buffer: vec![0; 256 * 1024] })
-    }
-
-    fn fetch(stream: &mut Stream, buffer: &mut [u8]) -> Result {
-        write!(stream, "GET /file HTTP/1.1\r\nHost: {NAME}\r\n\r\n")?;
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            let mut byte = [0];
-            stream.read_exact(&mut byte)?;
-            head.push(byte[0]);
-        }
-        let mut left = FILE;
-        while left > 0 {
-            let most = left.min(buffer.len());
-            match stream.read(&mut buffer[..most])? {
-                0 => return Err("the file is cut off".into()),
-                length => left -= length,
-            }
-        }
-        Ok(())
-    }
+/// A file that is fetched again and again on one connection: a unit is a MiB of it.
+pub fn fetching(start: Start<'_>, secure: Secure) -> Result<Loaded> {
+    let started = secure.start(start)?;
+    let mut stream = Call::new(&started)?.connect()?;
+    stream.flush()?;
+    let mut buffer = vec![0; 256 * 1024];
+    Ok(Loaded::new(started.running, FILE / MIB, move || fetch(&mut stream, &mut buffer)))
 }
 
-impl Work for Fetching {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let Self { started, stream, buffer } = self;
-        let times = (units as usize).div_ceil(FILE / MIB).max(1);
-        started.running.server.watch((times * FILE / MIB) as u64, || {
-            (0..times).try_for_each(|_| Self::fetch(stream, buffer))
-        })
+fn fetch(stream: &mut Stream, buffer: &mut [u8]) -> Result {
+    write!(stream, "GET /file HTTP/1.1\r\nHost: {NAME}\r\n\r\n")?;
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte)?;
+        head.push(byte[0]);
     }
-}
-
-/// Connections on which a message comes back: each is a unit.
-#[derive(Debug)]
-pub struct Echoing {
-    started: Started,
-    streams: Vec<Stream>,
-}
-
-impl Echoing {
-    /// Connects so many.
-    pub fn start(started: Started, connections: usize) -> Result<Self> {
-        let call = Call::new(&started)?;
-        let mut streams = Vec::new();
-        for _ in 0..connections {
-            let mut stream = call.connect()?;
-            echo(&mut stream)?;
-            streams.push(stream);
-        }
-        Ok(Self { started, streams })
-    }
-
-    /// What the server does for a message on each of them, again and again.
-    pub(crate) fn count(&mut self, instrument: &Instrument) -> Result<u64> {
-        let (server, messages) = (&self.started.running.server, self.streams.len());
-        instrument.count(server, || exchange(&mut self.streams, messages))
-    }
-}
-
-fn exchange(streams: &mut [Stream], messages: usize) -> Result {
-    for _ in 0..messages.div_ceil(streams.len()) {
-        for stream in streams.iter_mut() {
-            stream.write_all(&[b'x'; ECHO])?;
-            stream.flush()?;
-        }
-        for stream in streams.iter_mut() {
-            stream.read_exact(&mut [0; ECHO])?;
+    let mut left = FILE;
+    while left > 0 {
+        let most = left.min(buffer.len());
+        match stream.read(&mut buffer[..most])? {
+            0 => return Err("the file is cut off".into()),
+            length => left -= length,
         }
     }
     Ok(())
 }
 
-impl Work for Echoing {
-    fn run(&mut self, units: u64) -> Result<Spent> {
-        let Self { started, streams } = self;
-        let messages = (units as usize).next_multiple_of(streams.len());
-        started.running.server.watch(messages as u64, || exchange(streams, messages))
-    }
+/// Connections on which a message comes back: each is a unit.
+pub fn echoing(start: Start<'_>, secure: Secure, connections: usize) -> Result<Loaded> {
+    let started = secure.start(start)?;
+    let call = Call::new(&started)?;
+    let connect = |_| call.connect_and_echo();
+    let mut streams = (0..connections).map(connect).collect::<Result<Vec<_>>>()?;
+    Ok(Loaded::new(started.running, connections, move || {
+        streams.iter_mut().try_for_each(say)?;
+        streams.iter_mut().try_for_each(hear)
+    }))
 }
 
-fn echo(stream: &mut Stream) -> Result {
+fn say(stream: &mut Stream) -> Result {
     stream.write_all(&[b'x'; ECHO])?;
-    stream.flush()?;
+    Ok(stream.flush()?)
+}
+
+fn hear(stream: &mut Stream) -> Result {
     Ok(stream.read_exact(&mut [0; ECHO])?)
 }
 
-/// Bytes that each of so many connections costs a server in resident memory, when it has had an answer and is idle.
-pub fn idle(started: &Started, connections: usize, is_web: bool) -> Result<f64> {
+/// Connects to a server, for connections that have had an answer and are idle.
+pub fn idle(started: &Started, is_web: bool) -> Result<impl Fn() -> Result<Stream>> {
     let call = Call::new(started)?;
-    let connect = || -> Result<Stream> {
+    Ok(move || {
         if !is_web {
-            let mut stream = call.connect()?;
-            echo(&mut stream)?;
-            return Ok(stream);
+            return call.connect_and_echo();
         }
         let mut stream = call.ask("/", "")?;
-        let mut answer = Vec::new();
-        while !answer.ends_with(HELLO.as_bytes()) {
-            let mut some = [0; 2048];
-            let length = stream.read(&mut some)?;
-            answer.extend_from_slice(&some[..length]);
-        }
+        read_hello(&mut stream)?;
         Ok(stream)
-    };
-    // What it needs once.
-    let mut idle = vec![connect()?];
-    let pid = started.running.server.pid();
-    let before = memory::resident(pid)?;
-    for _ in 0..connections {
-        idle.push(connect()?);
-    }
-    let after = memory::resident(pid)?;
-    Ok(after.saturating_sub(before) as f64 / connections as f64)
+    })
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 
 /// A table under construction; it prints when it is displayed.
-#[derive(Debug)]
 pub struct Table {
     rows: Vec<Vec<String>>,
 }

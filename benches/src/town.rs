@@ -14,9 +14,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 
 use crate::ping::Latencies;
+use crate::sockets::watch;
 use crate::user::User;
 use crate::{PATIENCE, Result};
 
@@ -38,7 +39,6 @@ pub struct Plan {
 }
 
 /// Everybody, and what they have said.
-#[derive(Debug)]
 pub struct Town {
     poll: Poll,
     events: Events,
@@ -48,7 +48,6 @@ pub struct Town {
 }
 
 /// A line that was said.
-#[derive(Debug)]
 struct Said {
     due: Instant,
     place: Place,
@@ -75,7 +74,6 @@ impl Place {
 }
 
 /// One user, and what it heard last in either place.
-#[derive(Debug)]
 struct Person {
     stream: TcpStream,
     unfinished: Vec<u8>,
@@ -183,10 +181,7 @@ impl Town {
 
 impl Person {
     fn new(poll: &Poll, number: usize, user: User) -> Result<Self> {
-        let stream = user.into_stream()?;
-        stream.set_nonblocking(true)?;
-        let mut stream = TcpStream::from_std(stream);
-        poll.registry().register(&mut stream, Token(number), Interest::READABLE)?;
+        let stream = watch(poll, user.into_stream()?, number, Interest::READABLE)?;
         Ok(Self { stream, unfinished: Vec::new(), at_home: None, on_square: None })
     }
 

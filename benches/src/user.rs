@@ -2,11 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
-use std::time::Duration;
 
-use socket2::{Domain, Socket, Type};
-
-use crate::{PATIENCE, Result};
+use crate::Result;
+use crate::sockets::connect_from;
 
 /// Users from one source address: so few that the kernel finds a free port of it at once.
 const FROM_ONE_ADDRESS: usize = 500;
@@ -15,7 +13,6 @@ const FROM_ONE_ADDRESS: usize = 500;
 const WAITING_AT_A_DOOR: usize = 8;
 
 /// Somebody who has registered.
-#[derive(Debug)]
 pub struct User {
     stream: BufReader<TcpStream>,
     line: String,
@@ -44,14 +41,7 @@ impl User {
     }
 
     fn ask_in(server: SocketAddr, number: usize) -> Result<Self> {
-        let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        // It ends by a reset, and its port is free for the users of the next server at once.
-        socket.set_linger(Some(Duration::ZERO))?;
-        socket.bind(&SocketAddr::from((source(number), 0)).into())?;
-        socket.set_tcp_nodelay(true)?;
-        socket.set_read_timeout(Some(PATIENCE))?;
-        socket.connect(&server.into())?;
-        let stream = BufReader::with_capacity(1024, socket.into());
+        let stream = BufReader::with_capacity(1024, connect_from(source(number), server)?);
         let mut user = Self { stream, line: String::new() };
         user.say(&format!("NICK user{number}\r\nUSER bench 0 * :A user"))?;
         Ok(user)

@@ -1,23 +1,23 @@
-//! What is measured: a group of cases, and in each the same work done by every contender.
-//!
-//! ```text
-//!   Group "fan-out" ─┬─ Case "1000 members" ─┬─ Contender "epoll"   ─▶ Work: run(units) ─▶ Spent
-//!                    └─ Case "100 members"   ├─ Contender "reactor" ─▶ Work
-//!                                            └─ …
-//! ```
-//!
-//! Criterion and the report measure the same groups, the one a contender after the other, the other
-//! all of them in turns.
+//! Work that can be done as often as it takes to measure it, and what it took.
 
-use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{fmt, ops};
 
-use crate::Result;
+use crate::cost::Instrument;
+use crate::ping::Latencies;
+use crate::program::{Program, Running, watch};
+use crate::{Result, processor};
 
 /// Work that can be done as often as it takes to measure it.
 pub trait Work {
     /// Does at least so many units of it.
     fn run(&mut self, units: u64) -> Result<Spent>;
+}
+
+impl<Run: FnMut(u64) -> Result<Spent>> Work for Run {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        self(units)
+    }
 }
 
 /// What some work took.
@@ -32,25 +32,23 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// So many units since then, by one in whose work nobody else takes part: the two clocks say the same.
+    pub fn alone(units: u64, since: Instant) -> Self {
+        let wall = since.elapsed();
+        Self { units, wall, processor: wall }
+    }
+
     /// The time on this clock for one unit, in nanoseconds.
     pub fn each(&self, clock: Clock) -> f64 {
-        self.time(clock).as_nanos() as f64 / self.units.max(1) as f64
-    }
-
-    /// The time on this clock, for another number of units at the same pace.
-    pub fn scaled(&self, clock: Clock, units: u64) -> Duration {
-        self.time(clock).mul_f64(units as f64 / self.units.max(1) as f64)
-    }
-
-    fn time(&self, clock: Clock) -> Duration {
-        match clock {
+        let time = match clock {
             Clock::Wall => self.wall,
             Clock::Processor | Clock::Client => self.processor,
-        }
+        };
+        time.as_nanos() as f64 / self.units.max(1) as f64
     }
 }
 
-impl std::ops::AddAssign for Spent {
+impl ops::AddAssign for Spent {
     fn add_assign(&mut self, other: Self) {
         self.units += other.units;
         self.wall += other.wall;
@@ -58,7 +56,7 @@ impl std::ops::AddAssign for Spent {
     }
 }
 
-/// Which of the two times says something about a case.
+/// Which of the two times says something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// The clock on the wall: for latencies, and for work that nobody else takes part in.
@@ -79,91 +77,90 @@ impl fmt::Display for Clock {
     }
 }
 
-/// Cases that belong together.
-#[derive(Debug)]
-pub struct Group {
-    /// Its name, on the command line and in the report.
-    pub name: &'static str,
-    /// What it shows, in a sentence.
-    pub about: &'static str,
-    /// The name of the case whose figures are drawn side by side.
-    pub shown: &'static str,
-    /// Its cases.
-    pub cases: Vec<Case>,
+/// How a server is started.
+#[derive(Clone, Copy)]
+pub enum Start<'a> {
+    /// Where this thread runs.
+    Here,
+    /// On a processor of its own, to be timed.
+    Apart,
+    /// By an instrument, to be counted.
+    Under(&'a Instrument),
 }
 
-/// One form of the work, and who does it.
-#[derive(Debug)]
-pub struct Case {
-    /// Its name, without the group's.
-    pub name: String,
-    /// Where it stands in the drawing of how the cost grows, if it is one of those cases.
-    pub grows_to: Option<usize>,
-    /// What is counted: a message, a delivery.
-    pub unit: &'static str,
-    /// The time to read.
-    pub clock: Clock,
-    /// Who does it, the ruler first.
-    pub contenders: Vec<Contender>,
+impl Start<'_> {
+    /// Starts a program of this package.
+    pub fn program(self, program: &Program) -> Result<Running> {
+        match self {
+            Self::Under(instrument) => Ok(Running::new(instrument.start(program)?)),
+            _ => self.other(|| Ok(Running::new(program.start()?))),
+        }
+    }
+
+    /// Starts somebody else's, which cannot be counted: it does not say when it listens.
+    pub fn other<T>(self, start: impl FnOnce() -> Result<T>) -> Result<T> {
+        match self {
+            Self::Here => start(),
+            Self::Apart => processor::start_apart(start),
+            Self::Under(_) => Err("only programs of this package can be counted".into()),
+        }
+    }
 }
 
-/// One who does the work of a case.
-pub struct Contender {
-    /// Its name.
-    pub name: String,
-    start: Box<dyn Fn() -> Result<Box<dyn Work>>>,
+/// Servers as child processes, and clients that do the same to them in each round: work that can be timed, and whose
+/// instructions can be counted.
+pub struct Loaded {
+    /// The servers; what is counted is the first.
+    pub servers: Vec<Running>,
+    /// Units of a round.
+    units: u64,
+    round: Box<dyn FnMut() -> Result>,
 }
 
-impl Contender {
-    /// A contender that is made ready when it is needed.
-    pub fn new<W: Work + 'static>(
-        name: impl fmt::Display,
-        start: impl Fn() -> Result<W> + 'static,
+impl Loaded {
+    /// One server, and clients that have its first round behind them.
+    pub fn new(server: Running, units: usize, round: impl FnMut() -> Result + 'static) -> Self {
+        Self::several(vec![server], units, round)
+    }
+
+    /// Several servers that share the clients.
+    pub fn several(
+        servers: Vec<Running>,
+        units: usize,
+        round: impl FnMut() -> Result + 'static,
     ) -> Self {
-        Self { name: name.to_string(), start: Box::new(move || Ok(Box::new(start()?))) }
+        Self { servers, units: units as u64, round: Box::new(round) }
     }
 
-    /// One for each of these, all made ready alike.
-    pub fn each<P: fmt::Display + Copy + 'static, W: Work + 'static>(
-        peers: &[P],
-        start: impl Fn(P) -> Result<W> + Copy + 'static,
-    ) -> Vec<Self> {
-        Self::each_by_name(peers, |peer| peer, start)
+    /// Ends the servers by SIGTERM.
+    pub fn stop(self) -> Result {
+        self.servers.into_iter().try_for_each(|it| it.server.stop())
     }
 
-    /// The same, where what they are called is said apart.
-    pub fn each_by_name<P: Copy + 'static, Name: fmt::Display, W: Work + 'static>(
-        peers: &[P],
-        name: fn(P) -> Name,
-        start: impl Fn(P) -> Result<W> + Copy + 'static,
-    ) -> Vec<Self> {
-        peers.iter().map(|&peer| Self::new(name(peer), move || start(peer))).collect()
+    /// Rounds for that long; how long each takes.
+    pub fn latencies(&mut self, lasting: Duration) -> Result<Latencies> {
+        let (end, mut latencies) = (Instant::now() + lasting, Latencies::new()?);
+        while Instant::now() < end {
+            let start = Instant::now();
+            (self.round)()?;
+            latencies.record(start.elapsed())?;
+        }
+        Ok(latencies)
     }
 
-    /// Makes it ready: starts its server, connects its clients.
-    pub fn start(&self) -> Result<Box<dyn Work>> {
-        (self.start)().map_err(|error| format!("{}: {error}", self.name).into())
-    }
-}
-
-impl fmt::Debug for Contender {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Contender").field("name", &self.name).finish_non_exhaustive()
+    /// What the first server does for a unit, counted over so many of them, in whole rounds.
+    pub fn count(&mut self, instrument: &Instrument, units: u64) -> Result<f64> {
+        let rounds = (units / self.units).max(1);
+        let count = instrument.count(&self.servers[0].server, rounds, &mut self.round)?;
+        Ok(count as f64 / (rounds * self.units) as f64)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::{Clock, Duration, Spent};
-
-    #[test]
-    fn what_was_spent_scales_with_the_units() {
-        let spent = Spent {
-            units: 4,
-            wall: Duration::from_nanos(400),
-            processor: Duration::from_nanos(200),
-        };
-        assert_eq!(spent.scaled(Clock::Wall, 10), Duration::from_nanos(1000));
-        assert!((spent.each(Clock::Processor) - 50.0).abs() < 1e-9);
+impl Work for Loaded {
+    fn run(&mut self, units: u64) -> Result<Spent> {
+        let rounds = units.div_ceil(self.units);
+        let servers: Vec<_> = self.servers.iter().map(|it| &it.server).collect();
+        let load = || (0..rounds).try_for_each(|_| (self.round)());
+        Ok(watch(&servers, rounds * self.units, load)?.1)
     }
 }

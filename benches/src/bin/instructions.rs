@@ -5,7 +5,6 @@
 //! With `--check FILE` the reactor's figures are held against a committed table, with `--update FILE`
 //! they become that table; `scripts/check-instructions` does both.
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -80,8 +79,7 @@ fn run() -> Result {
     if subjects.is_empty() {
         return Err("no subject begins like that".into());
     }
-    let programs: BTreeSet<_> = subjects.iter().map(|subject| subject.program).collect();
-    program::build(programs)?;
+    program::build()?;
     processor::share_one()?;
     let mut ours = Figures::default();
     for subject in &subjects {

@@ -15,30 +15,12 @@ use benches::report::chart::Picture;
 use benches::report::contest::Section;
 use benches::report::destination::{self, Asked, Destination};
 use benches::report::results::{Measured, Results, Row};
-use benches::report::sections::{self, Scale};
 use benches::report::{lines, machine, page, rounds};
-use benches::{
-    Result, callers, chats, datagrams, descriptors, groups, nats, program, rooms, servers, webs,
-};
+use benches::sections::{self, Scale};
+use benches::transfers::network;
+use benches::{Result, descriptors, nats, program};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-
-/// The programs that the sections start.
-const PROGRAMS: [&str; 7] = [
-    servers::PROGRAM,
-    rooms::PROGRAM,
-    datagrams::PROGRAM,
-    chats::PROGRAM,
-    webs::PROGRAM,
-    callers::PROGRAM,
-    nats::PROGRAM,
-];
-
-/// Those that come with the feature `tls`.
-#[cfg(feature = "tls")]
-const WITH_TLS: &[&str] = &[benches::secure::PROGRAM];
-#[cfg(not(feature = "tls"))]
-const WITH_TLS: &[&str] = &[];
 
 /// The page of all measurements.
 #[derive(Parser)]
@@ -51,6 +33,9 @@ struct Options {
     /// Little of everything, for trying it.
     #[arg(long)]
     quick: bool,
+    /// How many clients there are where there are many: each wants a descriptor here, and one of the server.
+    #[arg(long, value_name = "N")]
+    many: Option<usize>,
     /// Measure nothing: write the page from what was measured.
     #[arg(long)]
     render: bool,
@@ -65,7 +50,8 @@ struct Options {
 
 impl Options {
     fn scale(&self) -> Scale {
-        if self.quick { Scale::QUICK } else { Scale::FULL }
+        let scale = if self.quick { Scale::QUICK } else { Scale::FULL };
+        Scale { many: self.many.unwrap_or(scale.many), ..scale }
     }
 
     fn asked(&self) -> Asked {
@@ -114,13 +100,7 @@ fn run() -> Result {
     fs::create_dir_all(&directory)?;
     let file = destination::file(&page);
     if !wanted.is_empty() {
-        program::build(PROGRAMS.iter().chain(WITH_TLS).copied())?;
-        descriptors::raise_limit()?;
-    }
-    if wanted.iter().any(|section| section.name == groups::NATS)
-        && let Err(error) = nats::build()
-    {
-        eprintln!("async-nats takes part as it was built before, or not at all: {error}");
+        prepare(&wanted)?;
     }
     let bar = progress(&wanted);
     for section in wanted {
@@ -137,6 +117,22 @@ fn run() -> Result {
     }
     bar.finish_and_clear();
     write(&results, &page, &directory)
+}
+
+/// Builds what the sections start, and goes to where they can be measured.
+fn prepare(sections: &[Section]) -> Result {
+    let is_wanted = |name| sections.iter().any(|section| section.name == name);
+    descriptors::raise_limit()?;
+    if network::is_entered() {
+        return Ok(());
+    }
+    program::build()?;
+    if is_wanted(sections::NATS)
+        && let Err(error) = nats::build()
+    {
+        eprintln!("async-nats takes part as it was built before, or not at all: {error}");
+    }
+    if is_wanted(sections::FILES) { network::enter() } else { Ok(()) }
 }
 
 /// Measures a section, and tells at once of whoever fails.

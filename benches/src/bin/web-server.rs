@@ -1,7 +1,5 @@
-//! `web-server WHO`: one of the web servers, for the measurements to start; it prints
-//! `listening on 127.0.0.1:PORT`.
-
-use std::process::ExitCode;
+//! `web-server WHO`: one of the web servers, for the measurements to start. With others in one program their HTTP and
+//! WebSocket are compiled otherwise, and cost other instructions.
 
 use benches::servers::Place;
 use benches::webs::{self, Web};
@@ -10,11 +8,9 @@ use clap::Parser;
 /// A web server on loopback.
 #[derive(Parser)]
 struct Options {
-    /// Who serves what.
     who: Web,
 }
 
-fn main() -> ExitCode {
-    let options = Options::parse();
-    benches::child("web-server", || webs::serve(options.who, Place::LOOPBACK))
+fn main() -> std::process::ExitCode {
+    benches::child(|Options { who }| webs::serve(who, Place::LOOPBACK))
 }

@@ -7,15 +7,15 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Program, free_address, node_library};
+use crate::program::{Running, free_address, node_library};
 
-/// A server of such a transport: its file, Node, and where it will listen.
-pub(super) fn prepare(transport: &str) -> Result<(TempDir, Program, SocketAddr)> {
+/// A server of such a transport.
+pub(super) fn start(transport: &str) -> Result<Running> {
     let (node, library) = node_library("jayson")?;
     let (directory, address) = (TempDir::new()?, free_address()?);
     let file = directory.path().join("server.js");
     fs::write(&file, text(&library, transport, address))?;
-    Ok((directory, node.with(file.display()), address))
+    Running::start_at(directory, &node.with(file.display()), address)
 }
 
 fn text(library: &Path, transport: &str, address: SocketAddr) -> String {

@@ -10,10 +10,10 @@ use clap::ValueEnum;
 
 use crate::Result;
 use crate::askers::{Asked, Asking};
-use crate::callers::PROGRAM;
 use crate::program::{Program, Running};
 use crate::servers::Place;
-use crate::webs::UPGRADE;
+use crate::webs::{UPGRADE, masked};
+use crate::work::Start;
 
 /// Who serves, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,20 +52,13 @@ impl Asked for Calls {
         }
     }
 
-    fn start(self) -> Result<Running> {
-        let transport = match self {
-            Self::JaysonLines => "tcp",
-            Self::JaysonHttp => "http",
-            Self::JaysonSocket => "websocket",
-            _ => return Ok(Running::new(self.program()?.start()?)),
-        };
-        let (directory, program, address) = jayson::prepare(transport)?;
-        Running::start_at(directory, &program, address)
-    }
-
-    // The program that is this server; not of jayson, which is Node's.
-    fn program(self) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self))
+    fn start(self, start: Start<'_>) -> Result<Running> {
+        match self {
+            Self::JaysonLines => start.other(|| jayson::start("tcp")),
+            Self::JaysonHttp => start.other(|| jayson::start("http")),
+            Self::JaysonSocket => start.other(|| jayson::start("websocket")),
+            _ => start.program(&Program::named("rpc-server")?.with(self)),
+        }
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {
@@ -107,22 +100,9 @@ const HEAD_OF_ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:
     Content-Type: application/json\r\nContent-Length: 35\r\n\r\n";
 
 /// The call as a text message, masked (RFC 6455, 5.2).
-const FRAME: [u8; 6 + CALL.len()] = {
-    let key = [0x12, 0x34, 0x56, 0x78];
-    let mut frame = [0; 6 + CALL.len()];
-    (frame[0], frame[1]) = (0x81, 0x80 | CALL.len() as u8);
-    let mut at = 0;
-    while at < CALL.len() {
-        if at < 4 {
-            frame[2 + at] = key[at];
-        }
-        frame[6 + at] = CALL[at] ^ key[at % 4];
-        at += 1;
-    }
-    frame
-};
+const FRAME: [u8; 6 + CALL.len()] = masked(&CALL);
 
-crate::shown_by_value!(Calls);
+crate::choice!(Calls);
 
 /// Serves at `place` until the process ends, and prints where once it listens.
 pub fn serve(calls: Calls, place: Place) -> Result {

@@ -11,12 +11,10 @@ use std::net::SocketAddr;
 
 use clap::ValueEnum;
 
+use crate::Result;
 use crate::program::{Program, Running};
 use crate::servers::Place;
-use crate::{Result, processor};
-
-/// The name of the program that runs ours, in `src/bin`.
-pub const PROGRAM: &str = "chat-server";
+use crate::work::Start;
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,29 +26,16 @@ pub enum Chat {
 }
 
 impl Chat {
-    /// Every server.
-    pub fn all() -> &'static [Chat] {
-        Self::value_variants()
-    }
-
-    /// Starts it on a processor of its own.
-    pub fn start_apart(self) -> Result<Running> {
-        processor::start_apart(|| self.start())
-    }
-
     /// Starts it.
-    pub fn start(self) -> Result<Running> {
+    pub fn start(self, start: Start<'_>) -> Result<Running> {
         match self {
-            Self::Reactor => Ok(Running::new(Program::named(PROGRAM)?.start()?)),
-            Self::Ngircd => {
-                let (directory, program, address) = ngircd::prepare()?;
-                Running::start_at(directory, &program, address)
-            }
+            Self::Reactor => start.program(&Program::server("chat")?),
+            Self::Ngircd => start.other(ngircd::start),
         }
     }
 }
 
-crate::shown_by_value!(Chat);
+crate::choice!(Chat);
 
 /// What makes a server of ours one of several.
 #[derive(Debug, Clone)]

@@ -4,49 +4,38 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::PROGRAM;
 use crate::nats::broker::Broker;
-use crate::program::{Program, Server};
+use crate::program::{Program, Running};
 use crate::user::User;
+use crate::work::Start;
 use crate::{PATIENCE, Result};
 
 /// How users are numbered who only look who is there: as nobody else is.
 const LOOKING: usize = 20_000;
 
 /// The servers, each of which knows all the others.
-#[derive(Debug)]
 pub struct Network {
-    nodes: Vec<Server>,
-    broker: Broker,
+    /// The servers.
+    pub nodes: Vec<Running>,
+    /// What is between them.
+    pub broker: Broker,
 }
 
 impl Network {
     /// Starts so many servers, the first of them in its own way.
-    pub fn start(nodes: usize, first: impl FnOnce(&Program) -> Result<Server>) -> Result<Self> {
+    pub fn start(nodes: usize, first: impl FnOnce(&Program) -> Result<Running>) -> Result<Self> {
         let broker = Broker::start()?;
         let mut servers = vec![first(&node(&broker, 0)?)?];
         for number in 1..nodes {
-            servers.push(node(&broker, number)?.start()?);
+            servers.push(Start::Here.program(&node(&broker, number)?)?);
         }
         Self { nodes: servers, broker }.once_united()
-    }
-
-    /// The servers.
-    #[must_use]
-    pub fn nodes(&self) -> &[Server] {
-        &self.nodes
     }
 
     /// Where a server listens.
     #[must_use]
     pub fn address(&self, node: usize) -> SocketAddr {
-        self.nodes[node].address()
-    }
-
-    /// What is between them.
-    #[must_use]
-    pub fn broker(&self) -> &Broker {
-        &self.broker
+        self.nodes[node].server.address()
     }
 
     /// Messages that each server was sent by NATS, and those that it has published there.
@@ -63,14 +52,14 @@ impl Network {
 
     /// Ends the first one by SIGTERM, and then the rest.
     pub fn stop(self) -> Result {
-        self.nodes.into_iter().try_for_each(Server::stop)
+        self.nodes.into_iter().try_for_each(|it| it.server.stop())
     }
 
     /// Waits until each has heard of all the others.
     fn once_united(self) -> Result<Self> {
         let all = format!(" on {} servers", self.nodes.len());
         for (number, node) in self.nodes.iter().enumerate() {
-            let mut user = User::register(node.address(), LOOKING + number)?;
+            let mut user = User::register(node.server.address(), LOOKING + number)?;
             let began = Instant::now();
             while !user.ask("LUSERS", " 251 ")?.ends_with(&all) {
                 if began.elapsed() > PATIENCE {
@@ -85,7 +74,7 @@ impl Network {
 
 fn node(broker: &Broker, number: usize) -> Result<Program> {
     let node = name(number);
-    Ok(Program::named(PROGRAM)?.with("--nats").with(broker.address()).with("--node").with(node))
+    Ok(Program::server("chat")?.with("--nats").with(broker.address()).with("--node").with(node))
 }
 
 fn name(number: usize) -> String {

@@ -1,21 +1,19 @@
 //! ngIRCd, with the limits off that its documentation has switches for.
 
 use std::fs;
-use std::net::SocketAddr;
 
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Program, free_address};
+use crate::program::{Program, Running, free_address};
 
-/// Its settings, the program, and where it will listen.
-pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
+pub(super) fn start() -> Result<Running> {
     let program = Program::installed("ngircd", "--version", "ngIRCd ")?;
     let (directory, address) = (TempDir::new()?, free_address()?);
     let settings = directory.path().join("ngircd.conf");
     fs::write(&settings, text(address.port()))?;
     let program = program.with("--nodaemon").with("--config").with(settings.display());
-    Ok((directory, program, address))
+    Running::start_at(directory, &program, address)
 }
 
 fn text(port: u16) -> String {

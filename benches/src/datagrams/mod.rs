@@ -16,7 +16,6 @@ mod reactor;
 #[cfg(feature = "peers")]
 mod tokio;
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, UdpSocket};
 
@@ -25,9 +24,6 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::servers::Place;
-
-/// The name of the program that runs one of them, in `src/bin`.
-pub const PROGRAM: &str = "datagram-server";
 
 /// Datagrams of a run.
 pub const RUN: usize = 32;
@@ -48,6 +44,8 @@ pub enum Datagrams {
     Epoll,
     /// The reactor: ours.
     Reactor,
+    /// The echo server of our protocols, which asks of each datagram whether it may be answered.
+    ReactorEcho,
     /// The same as the ruler with recvmmsg and sendmmsg.
     Batch,
     /// A bare mio loop.
@@ -63,13 +61,14 @@ pub enum Datagrams {
 }
 
 impl Datagrams {
-    /// Every server, the ruler first.
-    pub fn all() -> &'static [Datagrams] {
-        Self::value_variants()
+    /// Every server that does this, the ruler first.
+    pub fn that_do(duty: Duty) -> Vec<Datagrams> {
+        let does = |it: &Datagrams| duty == Duty::Echo || *it != Self::ReactorEcho;
+        Self::all().iter().copied().filter(does).collect()
     }
 }
 
-crate::shown_by_value!(Datagrams);
+crate::choice!(Datagrams);
 
 /// What a server does with a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,20 +79,14 @@ pub enum Duty {
     Bulk,
 }
 
-impl fmt::Display for Duty {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Echo => "echo",
-            Self::Bulk => "bulk",
-        })
-    }
-}
+crate::choice!(Duty);
 
 /// Serves at `place` until the process ends, and prints where once it does.
 pub fn serve(server: Datagrams, duty: Duty, place: Place) -> Result {
     match server {
         Datagrams::Epoll => epoll::serve(duty, place),
         Datagrams::Reactor => reactor::serve(duty, place),
+        Datagrams::ReactorEcho => reactor::serve_protocol(place),
         Datagrams::Batch => batch::serve(duty, place),
         Datagrams::Mio => mio::serve(duty, place),
         #[cfg(feature = "peers")]

@@ -1,5 +1,6 @@
 //! The reactor, every limit on: what the others are read beside.
 
+use protocols::echo::{self, Limits, Server};
 use reactor::{Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Envelope, Reactor};
 
 use super::{BULK, Duty, run};
@@ -20,6 +21,17 @@ pub(super) fn serve(duty: Duty, place: Place) -> Result {
     };
     announce(registry.socket_address(socket)?)?;
     reactor.run(&mut ())?;
+    Ok(())
+}
+
+/// The echo server of our protocols, with a budget that no client of a measurement uses up.
+pub(super) fn serve_protocol(place: Place) -> Result {
+    let limits = Limits { datagrams_per_second: 100_000_000, ..Limits::default() };
+    let mut reactor = Reactor::<Server>::new()?;
+    let registry = reactor.registry();
+    let socket = echo::bind(registry, place.address.into(), &DatagramOptions::default())?;
+    announce(registry.socket_address(socket)?)?;
+    reactor.run(&mut Server::new(&limits))?;
     Ok(())
 }
 

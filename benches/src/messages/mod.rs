@@ -8,7 +8,6 @@ mod mio;
 mod reactor;
 mod tokio;
 
-use std::fmt;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
@@ -39,14 +38,7 @@ pub enum Mailbox {
     Calloop,
 }
 
-impl Mailbox {
-    /// Every mailbox, the ruler first.
-    pub fn all() -> &'static [Mailbox] {
-        Self::value_variants()
-    }
-}
-
-crate::shown_by_value!(Mailbox);
+crate::choice!(Mailbox);
 
 /// Leaves a message for the loop, waiting while there is no room.
 pub(crate) type Leave = Box<dyn FnMut(u64) -> Result + Send>;
@@ -58,7 +50,6 @@ const ANSWER: u64 = 1 << 63;
 const END: u64 = u64::MAX;
 
 /// What the loop does with its messages: sees that they come in order, and answers where it is asked.
-#[derive(Debug)]
 pub(crate) struct Reader {
     taken: u64,
     answers: SyncSender<u64>,
@@ -141,12 +132,6 @@ impl Drop for MessageWork {
         if (self.leave)(END).is_ok() {
             let _ = self.thread.take().map(JoinHandle::join);
         }
-    }
-}
-
-impl fmt::Debug for MessageWork {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("MessageWork").field("form", &self.form).finish_non_exhaustive()
     }
 }
 

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::load::connect;
 use crate::program::{Program, Running, Server, free_address};
+use crate::sockets::connect;
 
 /// Whether there is one.
 #[must_use]
@@ -17,7 +17,6 @@ pub fn is_installed() -> bool {
 }
 
 /// A `nats-server`, with JetStream.
-#[derive(Debug)]
 pub struct Broker {
     running: Running,
     monitor: SocketAddr,

@@ -23,13 +23,10 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use self::broker::Broker;
-use crate::load::connect;
 use crate::program::{Program, Running};
+use crate::sockets::connect;
 use crate::work::{Spent, Work};
 use crate::{Result, processor};
-
-/// The name of the program that runs ours, in `src/bin`.
-pub const PROGRAM: &str = "nats-client";
 
 /// Bytes of a message.
 const SIZE: usize = 64;
@@ -65,16 +62,10 @@ pub enum Way {
 }
 
 impl Nats {
-    /// Every client.
-    #[must_use]
-    pub fn all() -> &'static [Nats] {
-        Self::value_variants()
-    }
-
     /// Starts it, connected to that server.
     pub fn start(self, server: SocketAddr) -> Result<Running> {
         let program = match self {
-            Self::Reactor => Program::named(PROGRAM)?,
+            Self::Reactor => Program::server("nats")?,
             Self::AsyncNats => asynchronous()?,
             Self::Npm => {
                 let (directory, program) = npm::prepare()?;
@@ -86,7 +77,7 @@ impl Nats {
     }
 }
 
-crate::shown_by_value!(Nats);
+crate::choice!(Nats);
 
 /// Does with ours what it is asked over that server, until the process ends.
 pub fn serve(server: SocketAddr) -> Result {
@@ -123,7 +114,6 @@ fn folder() -> PathBuf {
 // ── work ────────────────────────────────────────────────────────────────────────────────────────────
 
 /// A client, the server it is connected to, and who has it do something, as work.
-#[derive(Debug)]
 pub struct NatsWork {
     feeder: Feeder,
     way: Way,
@@ -151,7 +141,6 @@ impl Work for NatsWork {
 }
 
 /// Who speaks with a client over NATS, in its plain text.
-#[derive(Debug)]
 struct Feeder {
     stream: BufReader<TcpStream>,
     batch: Vec<u8>,

@@ -33,7 +33,6 @@ impl<Turn: FnMut() -> Result<Vec<f64>>> Trial for Turn {
 }
 
 /// Contests that belong together.
-#[derive(Debug)]
 pub struct Section {
     /// Its name, on the command line and on the page.
     pub name: &'static str,
@@ -46,7 +45,6 @@ pub struct Section {
 }
 
 /// The same trial for everyone.
-#[derive(Debug)]
 pub struct Contest {
     /// Its name, without the section's.
     pub name: String,
@@ -60,6 +58,29 @@ pub struct Contest {
     pub between: Between,
     /// Who takes part, the ruler first.
     pub entrants: Vec<Entrant>,
+}
+
+impl Contest {
+    /// One whose entrants stay as they are between their turns.
+    pub fn new(
+        name: impl Into<String>,
+        rounds: usize,
+        columns: impl Into<Vec<Column>>,
+        entrants: Vec<Entrant>,
+    ) -> Self {
+        let (name, columns, between) = (name.into(), columns.into(), Between::Stays);
+        Self { name, columns, grows_to: None, rounds, between, entrants }
+    }
+
+    /// One whose entrants are put away.
+    pub fn put_away(
+        name: impl Into<String>,
+        rounds: usize,
+        columns: impl Into<Vec<Column>>,
+        entrants: Vec<Entrant>,
+    ) -> Self {
+        Self { between: Between::IsPutAway, ..Self::new(name, rounds, columns, entrants) }
+    }
 }
 
 /// What happens between an entrant's turns.
@@ -134,19 +155,17 @@ impl Entrant {
     /// One for each of these, all made ready alike.
     pub fn each<P: fmt::Display + Copy + 'static, T: Trial + 'static>(
         peers: &[P],
-        start: impl Fn(P) -> Result<T> + Copy + 'static,
+        start: impl Fn(P) -> Result<T> + Clone + 'static,
     ) -> Vec<Self> {
-        peers.iter().map(|&peer| Self::new(peer, move || start(peer))).collect()
+        let entrant = |&peer: &P| {
+            let start = start.clone();
+            Self::new(peer, move || start(peer))
+        };
+        peers.iter().map(entrant).collect()
     }
 
     /// Makes it ready: starts its server, connects its clients.
     pub fn start(&self) -> Result<Box<dyn Trial>> {
         (self.start)()
-    }
-}
-
-impl fmt::Debug for Entrant {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Entrant").field("name", &self.name).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde::Deserialize;
 
-use super::contest::{OURS, is_ours};
+use super::contest::{Kind, OURS, is_ours};
 use super::page::spell;
 use super::results::{Results, Row};
 use crate::Result;
@@ -51,16 +51,17 @@ pub enum Reading {
 
 /// A line, and what was measured of it, as text.
 struct Held {
+    at_most: String,
     measured: String,
     peer: String,
     ruler: String,
     outcome: Outcome,
 }
 
-impl Default for Held {
-    fn default() -> Self {
+impl Held {
+    fn unknown(line: &Line) -> Self {
         let [measured, peer, ruler] = [(); 3].map(|()| "–".to_owned());
-        Self { measured, peer, ruler, outcome: Outcome::Unknown }
+        Self { at_most: line.at_most.to_string(), measured, peer, ruler, outcome: Outcome::Unknown }
     }
 }
 
@@ -101,7 +102,8 @@ pub fn write(lines: &[Line], results: &Results) -> String {
     );
     let mut missed = String::new();
     for line in lines {
-        let Held { measured, peer, ruler, outcome } = hold(line, results).unwrap_or_default();
+        let Held { at_most, measured, peer, ruler, outcome } =
+            hold(line, results).unwrap_or_else(|| Held::unknown(line));
         let verdict = match outcome {
             Outcome::Unknown => "not measured".to_owned(),
             Outcome::Met => "met".to_owned(),
@@ -110,8 +112,8 @@ pub fn write(lines: &[Line], results: &Results) -> String {
         };
         let _ = writeln!(
             text,
-            "| {} | {} | {measured} | {peer} | {ruler} | {verdict} |",
-            line.what, line.at_most
+            "| {} | {at_most} | {measured} | {peer} | {ruler} | {verdict} |",
+            line.what
         );
         if let Outcome::Missed(_) = outcome {
             let obstacle = line.obstacle.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -163,7 +165,12 @@ fn hold(line: &Line, results: &Results) -> Option<Held> {
         _ => (spell(median), median),
     };
     let ruler = table.rows.first().and_then(figure);
+    let at_most = match (line.reading, kind) {
+        (Reading::Value, Kind::Time) => spell(line.at_most),
+        _ => line.at_most.to_string(),
+    };
     Some(Held {
+        at_most,
         measured,
         peer: best.map_or("–".to_owned(), |(name, best)| format!("{name} {}", spell(best))),
         ruler: ruler.map_or("–".to_owned(), spell),
@@ -183,8 +190,8 @@ fn judge(low: f64, median: f64, at_most: f64) -> Outcome {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Outcome, Reading, hold, judge};
-    use crate::report::contest::{Column, Kind};
+    use super::{Kind, Line, Outcome, Reading, hold, judge};
+    use crate::report::contest::Column;
     use crate::report::results::{Cell, Measured, Results, Row, Table};
 
     #[test]
@@ -236,7 +243,7 @@ mod tests {
     #[test]
     fn every_line_is_about_something_that_is_measured() -> crate::Result {
         use super::all;
-        use crate::report::sections::{self, Scale};
+        use crate::sections::{self, Scale};
 
         let sections = sections::all(Scale::FULL);
         for line in all()? {

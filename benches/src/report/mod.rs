@@ -6,7 +6,7 @@
 //!                                             └─▶ lines   what was aimed at, and how far off it is
 //! ```
 //!
-//! - [`sections`]: what is on the page. [`contest`]: what that is made of.
+//! - [`contest`]: what [sections](crate::sections) are made of.
 //! - [`rounds`]: every entrant of a contest in turns, and what they took.
 //! - [`results`]: all that was measured, in a file beside the page.
 //! - [`page`]: the text. [`chart`]: drawings, as SVG. [`lines`]: the lines aimed at.
@@ -21,4 +21,3 @@ pub mod machine;
 pub mod page;
 pub mod results;
 pub mod rounds;
-pub mod sections;

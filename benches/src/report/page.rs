@@ -38,11 +38,10 @@ fn head(machine: &str) -> String {
          The loop beside its peers, each written as its own documentation advises: \
          [`benches/src`](../benches/src) has every one of them whole. This page is generated: \
          `cargo run --release -p benches --bin report` measures everything, writes it anew and takes about \
-         nine minutes; `… --bin report SECTION…` measures some sections and keeps the others; `… --render` \
+         ten minutes; `… --bin report SECTION…` measures some sections and keeps the others; `… --render` \
          measures nothing, and writes the page from [what was measured](benchmarks/results.json), on \
          whichever machine; what another machine measures goes to `target`, unless it is told otherwise; \
-         `… --quick` tries everything in a minute or two, and leaves this page alone. \
-         `cargo bench -p benches` runs the same groups by criterion.\n\n\
+         `… --quick` tries everything in a minute or two, and leaves this page alone.\n\n\
          Measured on: {machine}. Server and load are on the same machine, over loopback, each on a \
          processor of its own.\n\n\
          ## How to read it\n\n\

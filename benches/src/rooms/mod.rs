@@ -18,9 +18,6 @@ use crate::servers::{Peer, Place, epoll, mio};
 
 use room::Room;
 
-/// The name of the program that runs one of them, in `src/bin`.
-pub const PROGRAM: &str = "fan-out-server";
-
 /// Bytes that may wait for one member.
 const BEHIND: usize = 64 * 1024;
 

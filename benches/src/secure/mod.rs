@@ -6,18 +6,17 @@ mod reactor;
 mod tokio;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::ValueEnum;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::cost::Instrument;
 use crate::program::{Program, Running};
 use crate::servers::Place;
-
-/// The name of the program that runs those that are not programs themselves, in `src/bin`.
-pub const PROGRAM: &str = "tls-server";
+use crate::work::Start;
 
 /// The name in their certificate.
 pub const NAME: &str = "localhost";
@@ -61,70 +60,46 @@ impl Secure {
         }
     }
 
-    /// Starts it, and what it needs; its certificate is in [`Started::keys`].
-    pub fn start(self) -> Result<Started> {
-        let keys = Keys::write()?;
+    /// Starts it, and what it needs.
+    pub fn start(self, start: Start<'_>) -> Result<Started> {
+        let directory = write_files()?;
+        let files = directory.path();
         let running = match self {
-            Self::Nginx => others::nginx(&keys),
-            Self::Haproxy => others::haproxy(&keys),
-            Self::Stunnel => others::stunnel(&keys),
-            Self::Hitch => others::hitch(&keys),
+            Self::Nginx => start.other(|| others::nginx(files)),
+            Self::Haproxy => start.other(|| others::haproxy(files)),
+            Self::Stunnel => start.other(|| others::stunnel(files)),
+            Self::Hitch => start.other(|| others::hitch(files)),
             Self::Reactor | Self::TokioEcho | Self::ReactorEcho => {
-                self.program(&keys).and_then(|it| Ok(Running::new(it.start()?)))
+                start.program(&Program::server("tls")?.with(self).with(files.display()))
             }
         };
-        Ok(Started { running: running?, keys })
-    }
-
-    /// Starts one of those that are not programs themselves under an instrument.
-    pub(crate) fn start_under(self, instrument: &Instrument) -> Result<Started> {
-        let keys = Keys::write()?;
-        let server = instrument.start(&self.program(&keys)?)?;
-        Ok(Started { running: Running::new(server), keys })
-    }
-
-    fn program(self, keys: &Keys) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self).with(keys.directory().display()))
+        let certificate = CertificateDer::from_pem_file(files.join("certificate.pem"))?;
+        Ok(Started { running: running?.with_files(directory), certificate })
     }
 }
 
-crate::shown_by_value!(Secure);
+crate::choice!(Secure);
 
 /// A server that runs, and what it shows.
-#[derive(Debug)]
 pub struct Started {
     /// It.
     pub running: Running,
     /// Its certificate.
-    pub keys: Keys,
+    pub certificate: CertificateDer<'static>,
 }
 
 /// A folder with a certificate and its key, and with the file that is served.
-#[derive(Debug)]
-pub struct Keys(TempDir);
-
-impl Keys {
-    fn write() -> Result<Self> {
-        let directory = TempDir::new()?;
-        let made = rcgen::generate_simple_self_signed([NAME.to_owned()])?;
-        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
-        fs::write(directory.path().join("both.pem"), format!("{key}{certificate}"))?;
-        fs::write(directory.path().join("certificate.pem"), certificate)?;
-        fs::write(directory.path().join("key.pem"), key)?;
-        // It takes no room on the disk.
-        fs::File::create(directory.path().join("file"))?.set_len(FILE as u64)?;
-        Ok(Self(directory))
-    }
-
-    fn directory(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// The certificate, as PEM.
-    #[must_use]
-    pub fn certificate(&self) -> PathBuf {
-        self.directory().join("certificate.pem")
-    }
+fn write_files() -> Result<TempDir> {
+    let directory = TempDir::new()?;
+    let made = rcgen::generate_simple_self_signed([NAME.to_owned()])?;
+    let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let write = |name, text: &str| fs::write(directory.path().join(name), text);
+    write("both.pem", &format!("{key}{certificate}"))?;
+    write("certificate.pem", &certificate)?;
+    write("key.pem", &key)?;
+    // It takes no room on the disk.
+    fs::File::create(directory.path().join("file"))?.set_len(FILE as u64)?;
+    Ok(directory)
 }
 
 /// Serves at `place`, with what is in this folder, until the process ends; prints where once it listens.

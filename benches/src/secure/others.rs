@@ -2,17 +2,18 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::Keys;
 use crate::Result;
 use crate::askers::Asked;
 use crate::program::{Program, Running, free_address};
 use crate::webs::{Web, nginx};
+use crate::work::Start;
 
-pub(super) fn nginx(keys: &Keys) -> Result<Running> {
-    let (here, root, hello) = (TempDir::new()?, keys.directory().display(), super::HELLO);
+pub(super) fn nginx(files: &Path) -> Result<Running> {
+    let (here, root, hello) = (TempDir::new()?, files.display(), super::HELLO);
     let address = free_address()?;
     let http = format!(
         "keepalive_timeout 600;\n\
@@ -29,9 +30,9 @@ pub(super) fn nginx(keys: &Keys) -> Result<Running> {
     Running::start_at(here, &program, address)
 }
 
-pub(super) fn haproxy(keys: &Keys) -> Result<Running> {
+pub(super) fn haproxy(files: &Path) -> Result<Running> {
     let program = Program::installed("haproxy", "-v", "HAProxy version ")?;
-    let (address, root, hello) = (free_address()?, keys.directory().display(), super::HELLO);
+    let (address, root, hello) = (free_address()?, files.display(), super::HELLO);
     let text = format!(
         "global\n\
          nbthread 1\n\
@@ -48,10 +49,10 @@ pub(super) fn haproxy(keys: &Keys) -> Result<Running> {
     start(&program.with("-q").with("-f"), &text, address)
 }
 
-pub(super) fn stunnel(keys: &Keys) -> Result<Running> {
+pub(super) fn stunnel(files: &Path) -> Result<Running> {
     // Its name is in the second line of what it says.
     let program = Program::installed("stunnel4", "-version", "Initializing inetd mode")?;
-    let (address, root, backend) = (free_address()?, keys.directory().display(), backend()?);
+    let (address, root, backend) = (free_address()?, files.display(), backend()?);
     let text = format!(
         "foreground = yes\n\
          pid =\n\
@@ -66,9 +67,9 @@ pub(super) fn stunnel(keys: &Keys) -> Result<Running> {
     Ok(start(&program, &text, address)?.before(backend))
 }
 
-pub(super) fn hitch(keys: &Keys) -> Result<Running> {
+pub(super) fn hitch(files: &Path) -> Result<Running> {
     let program = Program::installed("hitch", "--version", "hitch ")?;
-    let (address, root, backend) = (free_address()?, keys.directory().display(), backend()?);
+    let (address, root, backend) = (free_address()?, files.display(), backend()?);
     let to = backend.server.address();
     let text = format!(
         "frontend = \"[{}]:{}\"\n\
@@ -91,7 +92,7 @@ pub(super) fn hitch(keys: &Keys) -> Result<Running> {
 
 /// A web server without TLS, for those that only take it off.
 fn backend() -> Result<Running> {
-    Web::Mio.start()
+    Web::Mio.start(Start::Here)
 }
 
 /// Starts a program whose last argument is the file with its settings.

@@ -33,9 +33,6 @@ use crate::program::Program;
 
 use echo::Echoes;
 
-/// The name of the program that runs one of them, in `src/bin`.
-pub const PROGRAM: &str = "echo-server";
-
 /// Bytes that one read can take, in the servers with one buffer for all connections.
 pub(crate) const SCRATCH: usize = 64 * 1024;
 
@@ -63,18 +60,13 @@ pub enum Peer {
 }
 
 impl Peer {
-    /// Every peer, the ruler first.
-    pub fn all() -> &'static [Peer] {
-        Self::value_variants()
-    }
-
     /// Those who can keep a client that does not read, and go on.
     pub fn patient() -> impl Iterator<Item = &'static Peer> {
         Self::all().iter().filter(|peer| **peer != Self::MessageIo)
     }
 }
 
-crate::shown_by_value!(Peer);
+crate::choice!(Peer);
 
 /// Where to serve, and on what sockets.
 #[derive(Debug, Clone, Copy)]
@@ -123,7 +115,7 @@ pub fn serve_on(loops: NonZeroUsize, place: Place) -> Result {
 
 /// The program that is this server.
 pub fn program(peer: Peer) -> Result<Program> {
-    Ok(Program::named(PROGRAM)?.with(peer))
+    Ok(Program::server("echo")?.with(peer))
 }
 
 /// A listener that does not block; accepted sockets inherit the sizes of its buffers.

@@ -49,7 +49,7 @@ pub enum Keeper {
     HashWheel,
 }
 
-crate::shown_by_value!(Keeper);
+crate::choice!(Keeper);
 
 /// What is done to a timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -57,6 +57,7 @@ pub enum Operation {
     /// It is set.
     Insert,
     /// It is given another deadline.
+    #[value(name = "re-arm")]
     Rearm,
     /// It is cancelled.
     Cancel,
@@ -64,16 +65,7 @@ pub enum Operation {
     Expire,
 }
 
-impl fmt::Display for Operation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(match self {
-            Self::Insert => "insert",
-            Self::Rearm => "re-arm",
-            Self::Cancel => "cancel",
-            Self::Expire => "expire",
-        })
-    }
-}
+crate::choice!(Operation);
 
 /// A place, and how far off its timer's deadline is.
 #[derive(Debug, Clone, Copy)]

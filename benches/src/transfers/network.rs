@@ -14,7 +14,7 @@ use rustix::net::sockopt;
 use crate::Result;
 
 /// Set in the environment of the program that runs in there.
-const INSIDE: &str = "TRANSFERS_INSIDE";
+const INSIDE: &str = "REPORT_INSIDE";
 
 /// What is done in the new network; `$CONGESTION` is the algorithm. One address is not of loopback: without
 /// any, resolvers find that there is no network, and servers that ask them for 127.0.0.1 do not start.
@@ -23,12 +23,20 @@ const PREPARE: &str = "ip link set lo up && ip address add 192.0.2.1/32 dev lo &
     ip route change table local local $to dev lo proto kernel scope host src 127.0.0.1 \
     congctl $CONGESTION || exit 1; done";
 
-/// Starts this program anew in a network of its own, unless it is there already or cannot have one.
-pub fn enter(congestion: &str) -> Result {
-    if env::var_os(INSIDE).is_some() || !is_possible(congestion) {
+/// The congestion control on both ends. BBR paces, and hides the difference between servers.
+const CONGESTION: &str = "cubic";
+
+/// Whether this program was started anew.
+pub fn is_entered() -> bool {
+    env::var_os(INSIDE).is_some()
+}
+
+/// Starts this program anew in a network of its own, unless it cannot have one.
+pub fn enter() -> Result {
+    if !is_possible() {
         return Ok(());
     }
-    let mut inside = unshare(congestion);
+    let mut inside = unshare();
     inside.arg(format!("{PREPARE} && exec \"$0\" \"$@\"")).arg(env::current_exe()?);
     inside.args(env::args_os().skip(1)).env(INSIDE, "1");
     Err(inside.exec().into())
@@ -41,19 +49,19 @@ pub fn congestion() -> Result<String> {
     Ok(sockopt::tcp_congestion(&stream)?)
 }
 
-fn is_possible(congestion: &str) -> bool {
-    let mut trial = unshare(congestion);
+fn is_possible() -> bool {
+    let mut trial = unshare();
     trial.arg(PREPARE).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     trial.status().is_ok_and(|status| status.success())
 }
 
 /// A shell in a new network; its script is to follow.
-fn unshare(congestion: &str) -> Command {
+fn unshare() -> Command {
     let mut command = Command::new("unshare");
     command.arg("--net");
     if !rustix::process::getuid().is_root() {
         command.arg("--map-root-user");
     }
-    command.args(["sh", "-c"]).env("CONGESTION", congestion);
+    command.args(["sh", "-c"]).env("CONGESTION", CONGESTION);
     command
 }

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::Command;
 use std::time::Duration;
 
 use super::load::{blocks, control::Control};
-use super::{servers, tree::Tree};
-use crate::program::{Program, Server, free_address};
+use super::tree::Tree;
+use crate::program::{Program, Running, free_address};
 use crate::{Result, processor};
 
 /// A server.
@@ -28,36 +27,17 @@ pub enum Peer {
     Tftpd,
 }
 
-/// The servers of FTP, without the ruler.
-pub const FTP: [Peer; 3] = [Peer::Reactor, Peer::Pyftpdlib, Peer::Vsftpd];
-
 impl Peer {
     /// Starts it on a processor of its own, to serve what is in the tree.
-    pub fn start(self, tree: &Tree) -> Result<Started> {
-        let started = processor::start_apart(|| match self {
+    pub fn start(self, tree: &Tree) -> Result<Running> {
+        processor::start_apart(|| match self {
             Self::Bare => start_ours("bare", tree),
             Self::Reactor => start_ours("ftp", tree),
             Self::ReactorTftp => start_ours("tftp", tree),
             Self::Pyftpdlib => start_pyftpdlib(tree),
             Self::Vsftpd => start_vsftpd(tree),
             Self::Tftpd => start_tftpd(tree),
-        });
-        started.map_err(|error| format!("{self}: {error}").into())
-    }
-
-    /// Whether it is of this package, so that there is no excuse if it does not work.
-    pub fn is_ours(self) -> bool {
-        matches!(self, Self::Bare | Self::Reactor | Self::ReactorTftp)
-    }
-
-    /// Why it cannot be measured here, if it cannot.
-    pub fn absence(self) -> Option<String> {
-        match self {
-            Self::Bare | Self::Reactor | Self::ReactorTftp => None,
-            Self::Pyftpdlib => pyftpdlib_is_absent(),
-            Self::Vsftpd => vsftpd_is_absent(),
-            Self::Tftpd => tftpd_is_absent(),
-        }
+        })
     }
 }
 
@@ -73,53 +53,24 @@ impl fmt::Display for Peer {
     }
 }
 
-/// A server that listens. It is killed when dropped, and what it needed is removed.
-#[derive(Debug)]
-pub struct Started {
-    server: Server,
-    /// What it reads its settings from.
-    _settings: Option<tempfile::TempDir>,
-}
-
-impl Started {
-    fn new(server: Server) -> Self {
-        Self { server, _settings: None }
-    }
-
-    /// The server.
-    pub fn server(&self) -> &Server {
-        &self.server
-    }
-}
-
 /// Whether somebody greets whoever connects, as servers of FTP do.
 fn greets(address: SocketAddr) -> bool {
     Control::connect(address, Ipv4Addr::LOCALHOST).is_ok()
 }
 
-/// Why a program cannot be run, if it cannot; another of that name is told by what it says of itself.
-fn missing(program: &str, argument: &str, says: &str) -> Option<String> {
-    let mut trial = Command::new("sh");
-    // Where it is asked by a shell, also one that answers on its standard input is heard.
-    trial.args(["-c", r#"exec "$0" "$1" 0>&1 2>&1"#, program, argument]);
-    match trial.output() {
-        Ok(output) if output.status.code() == Some(127) => Some(format!("{program}: not found")),
-        Ok(output) if String::from_utf8_lossy(&output.stdout).contains(says) => None,
-        Ok(_) => Some(format!("{program} does not say that it is {says}")),
-        Err(error) => Some(format!("{program}: {error}")),
+/// Somebody else's program that changes its user.
+fn for_root(name: &str, argument: &str, says: &str) -> Result<Program> {
+    let program = Program::installed(name, argument, says)?;
+    match rustix::process::geteuid().is_root() {
+        true => Ok(program),
+        false => Err(format!("{name} is not installed for others than root").into()),
     }
 }
 
-/// Why a program that changes its user cannot be run, if it cannot.
-fn not_root(program: &str) -> Option<String> {
-    (!rustix::process::geteuid().is_root())
-        .then(|| format!("{program} wants to be started by root"))
-}
-
 /// One of the servers that are programs of this package.
-fn start_ours(server: &str, tree: &Tree) -> Result<Started> {
-    let program = Program::named(servers::PROGRAM)?.with(server);
-    Ok(Started::new(program.with("--root").with(tree.path().display()).start()?))
+fn start_ours(server: &str, tree: &Tree) -> Result<Running> {
+    let program = Program::server("files")?.with(server);
+    Ok(Running::new(program.with(tree.path().display()).start()?))
 }
 
 /// One thread of Python; where the system has sendfile, it uses it. It logs nothing here, has a session of its own as a
@@ -142,25 +93,19 @@ server.max_cons = 2048
 server.serve_forever()
 ";
 
-fn start_pyftpdlib(tree: &Tree) -> Result<Started> {
-    let address = free_address()?;
-    let program = Program::at("python3").with("-W").with("ignore").with("-c").with(PYFTPDLIB);
-    let program = program.with(tree.path().display()).with(address.port());
-    Ok(Started::new(program.start_at(address, greets)?))
-}
-
-fn pyftpdlib_is_absent() -> Option<String> {
-    let mut trial = Command::new("python3");
-    trial.args(["-W", "ignore", "-c", "import pyftpdlib.servers"]);
-    match trial.output() {
-        Ok(output) if output.status.success() => None,
-        Ok(_) => Some("pyftpdlib is not installed: pip install pyftpdlib".to_owned()),
-        Err(error) => Some(format!("python3: {error}")),
+fn start_pyftpdlib(tree: &Tree) -> Result<Running> {
+    let python = Program::at("python3").with("-W").with("ignore").with("-c");
+    if !python.clone().with("import pyftpdlib.servers").succeeds() {
+        return Err("pyftpdlib is not installed (pip install pyftpdlib)".into());
     }
+    let address = free_address()?;
+    let program = python.with(PYFTPDLIB).with(tree.path().display()).with(address.port());
+    Ok(Running::new(program.start_at(address, greets)?))
 }
 
 /// With what it does by default: two processes a session, each walled in.
-fn start_vsftpd(tree: &Tree) -> Result<Started> {
+fn start_vsftpd(tree: &Tree) -> Result<Running> {
+    let program = for_root("vsftpd", "-v", "vsftpd: version")?;
     let address = free_address()?;
     let settings = tempfile::tempdir()?;
     let empty = settings.path().join("empty");
@@ -177,22 +122,17 @@ fn start_vsftpd(tree: &Tree) -> Result<Started> {
         empty.display()
     );
     fs::write(&file, text)?;
-    let server = Program::at("vsftpd").with(file.display()).start_at(address, greets)?;
-    Ok(Started { server, _settings: Some(settings) })
-}
-
-fn vsftpd_is_absent() -> Option<String> {
-    missing("vsftpd", "-v", "vsftpd: version")
-        .map(|error| format!("{error}: apt-get install vsftpd"))
-        .or_else(|| not_root("vsftpd"))
+    let server = program.with(file.display()).start_at(address, greets)?;
+    Ok(Running::new(server).with_files(settings))
 }
 
 /// A process a transfer.
-fn start_tftpd(tree: &Tree) -> Result<Started> {
+fn start_tftpd(tree: &Tree) -> Result<Running> {
+    let program = for_root("in.tftpd", "-V", "tftp-hpa")?;
     let address = free_address()?;
-    let program = Program::at("in.tftpd").with("--listen").with("--foreground").with("--address");
+    let program = program.with("--listen").with("--foreground").with("--address");
     let program = program.with(address).with("--secure").with(tree.path().display());
-    Ok(Started::new(program.start_at(address, answers)?))
+    Ok(Running::new(program.start_at(address, answers)?))
 }
 
 /// Whether somebody says that there is no such file.
@@ -204,10 +144,4 @@ fn answers(address: SocketAddr) -> bool {
         Ok(socket.recv(&mut [0; 512])?)
     };
     try_it().is_ok()
-}
-
-fn tftpd_is_absent() -> Option<String> {
-    missing("in.tftpd", "-V", "tftp-hpa")
-        .map(|error| format!("{error}: apt-get install tftpd-hpa"))
-        .or_else(|| not_root("tftpd-hpa"))
 }

@@ -1,9 +1,11 @@
 //! The directory that everybody serves.
 
+use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::rc::{Rc, Weak};
 
 use tempfile::TempDir;
 
@@ -18,8 +20,38 @@ const PREFIX: &str = "transfers-";
 /// The directory that uploads go to, below the root: the only one in which all may write.
 pub const IN: &str = "in";
 
+/// A file that is compared with what comes of it, before anything is measured.
+pub const SAMPLE: &str = "sample";
+const SAMPLE_BYTES: u64 = 3_000_001;
+
+/// A tree with a file in it, which is there as long as somebody has it.
+#[derive(Clone)]
+pub struct Shared {
+    name: &'static str,
+    length: u64,
+    tree: Rc<RefCell<Weak<Tree>>>,
+}
+
+impl Shared {
+    /// Nobody has it yet.
+    pub fn new(name: &'static str, length: u64) -> Self {
+        Self { name, length, tree: Rc::default() }
+    }
+
+    /// The tree, which is made where nobody has it.
+    pub fn get(&self) -> Result<Rc<Tree>> {
+        if let Some(tree) = self.tree.borrow().upgrade() {
+            return Ok(tree);
+        }
+        let tree = Rc::new(Tree::new()?);
+        tree.add(self.name, self.length)?;
+        tree.add(SAMPLE, SAMPLE_BYTES)?;
+        *self.tree.borrow_mut() = Rc::downgrade(&tree);
+        Ok(tree)
+    }
+}
+
 /// A directory with files to fetch, and one to bring files to. It is removed when dropped.
-#[derive(Debug)]
 pub struct Tree {
     root: TempDir,
 }
@@ -64,6 +96,35 @@ impl Tree {
         Ok(file.flush()?)
     }
 
+    /// One of its files.
+    pub fn open(&self, name: &str) -> Result<File> {
+        Ok(File::open(self.path().join(name))?)
+    }
+
+    /// Does what brings so many files, as [`clear`](Self::clear) wants them, and removes them.
+    pub fn emptied<T>(
+        &self,
+        files: usize,
+        length: u64,
+        original: &str,
+        bring: impl FnOnce() -> Result<T>,
+    ) -> Result<T> {
+        self.swept(|| {
+            let done = bring()?;
+            self.clear(files, length, original)?;
+            Ok(done)
+        })
+    }
+
+    /// Does what brings files, and removes what there is of them.
+    pub fn swept<T>(&self, bring: impl FnOnce() -> Result<T>) -> Result<T> {
+        let done = bring();
+        for entry in fs::read_dir(self.path().join(IN))? {
+            fs::remove_file(entry?.path())?;
+        }
+        done
+    }
+
     /// Forgets what was brought, and holds that it was whole: so many files of such a length, which are
     /// what `original` begins with.
     pub fn clear(&self, files: usize, length: u64, original: &str) -> Result {
@@ -83,18 +144,9 @@ impl Tree {
         if seen == files { Ok(()) } else { Err(format!("{seen} files, not {files}").into()) }
     }
 
-    /// Removes what there is of uploads, after a failure.
-    pub fn sweep(&self) -> Result {
-        for entry in fs::read_dir(self.path().join(IN))? {
-            fs::remove_file(entry?.path())?;
-        }
-        Ok(())
-    }
-
     fn compare(&self, brought: &PathBuf, original: &str) -> Result {
         use std::io::Read;
-        let (mut ours, mut theirs) =
-            (File::open(self.path().join(original))?, File::open(brought)?);
+        let (mut ours, mut theirs) = (self.open(original)?, File::open(brought)?);
         let (mut expected, mut seen) = (vec![0; 1 << 20], Vec::with_capacity(1 << 20));
         loop {
             seen.clear();

@@ -20,9 +20,7 @@ use crate::Result;
 use crate::askers::{Asked, Asking};
 use crate::program::{Program, Running};
 use crate::servers::Place;
-
-/// The name of the program that runs those that are not programs themselves, in `src/bin`.
-pub const PROGRAM: &str = "web-server";
+use crate::work::Start;
 
 /// What is answered.
 const HELLO: &str = "Hello, World!";
@@ -65,17 +63,11 @@ impl Asked for Web {
         }
     }
 
-    fn start(self) -> Result<Running> {
-        if let Self::Nginx | Self::NginxFile = self {
-            let (directory, program, address) = nginx::prepare()?;
-            return Running::start_at(directory, &program, address);
+    fn start(self, start: Start<'_>) -> Result<Running> {
+        match self {
+            Self::Nginx | Self::NginxFile => start.other(nginx::start),
+            _ => start.program(&Program::named("web-server")?.with(self)),
         }
-        Ok(Running::new(self.program()?.start()?))
-    }
-
-    // The program that is this server; not of nginx, which is one by itself.
-    fn program(self) -> Result<Program> {
-        Ok(Program::named(PROGRAM)?.with(self))
     }
 
     fn asking(self, connections: usize, depth: usize) -> Asking {
@@ -106,22 +98,27 @@ pub(crate) const UPGRADE: &[u8] =
       Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
 /// A text message of 64 bytes, masked (RFC 6455, 5.2).
-const FRAME: [u8; 70] = {
+const FRAME: [u8; 70] = masked(&[b'x'; 64]);
+
+/// A short text message, with the six bytes before it that a client's has.
+pub(crate) const fn masked<const LENGTH: usize, const FRAME: usize>(
+    text: &[u8; LENGTH],
+) -> [u8; FRAME] {
     let key = [0x12, 0x34, 0x56, 0x78];
-    let mut frame = [0; 70];
-    (frame[0], frame[1]) = (0x81, 0x80 | 64);
+    let mut frame = [0; FRAME];
+    (frame[0], frame[1]) = (0x81, 0x80 | LENGTH as u8);
     let mut at = 0;
-    while at < 64 {
+    while at < LENGTH {
         if at < 4 {
             frame[2 + at] = key[at];
         }
-        frame[6 + at] = b'x' ^ key[at % 4];
+        frame[6 + at] = text[at] ^ key[at % 4];
         at += 1;
     }
     frame
-};
+}
 
-crate::shown_by_value!(Web);
+crate::choice!(Web);
 
 /// Serves at `place` until the process ends, and prints where once it listens.
 pub fn serve(web: Web, place: Place) -> Result {

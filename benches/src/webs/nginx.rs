@@ -1,16 +1,12 @@
 //! nginx: one process, no log, connections that last.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::path::Path;
 
-use tempfile::TempDir;
-
 use crate::Result;
-use crate::program::{Program, free_address};
+use crate::program::{Program, Running, free_address};
 
-/// Its files, the program, and where it will listen.
-pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
+pub(super) fn start() -> Result<Running> {
     let (directory, address) = (super::write_file()?, free_address()?);
     let (root, hello) = (directory.path().display(), super::HELLO);
     let http = format!(
@@ -23,7 +19,7 @@ pub(super) fn prepare() -> Result<(TempDir, Program, SocketAddr)> {
          }}\n"
     );
     let program = program(directory.path(), 4_096, &http)?;
-    Ok((directory, program, address))
+    Running::start_at(directory, &program, address)
 }
 
 /// The program, with its settings in that directory: so many connections, and what it serves.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use benches::Result;
 use benches::askers::Asked;
 use benches::calls::Calls;
+use benches::work::Start;
 use jsonrpsee::core::client::{ClientT, Error as ClientError, SubscriptionClientT};
 use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};
 use jsonrpsee::server::{RpcModule, Server};
@@ -26,7 +27,7 @@ type Told = Vec<(&'static str, Result<i64, CallError>)>;
 
 #[test]
 fn our_client_calls_jsonrpsee_by_http_and_by_websocket() -> Result {
-    let running = Calls::JsonrpseeHttp.start()?;
+    let running = Calls::JsonrpseeHttp.start(Start::Here)?;
     let address = running.server.address();
     let url = format!("http://{address}/").parse()?;
     let target = Target::new(address.to_string(), "/");
@@ -124,7 +125,7 @@ fn tokio() -> Result<Runtime> {
 
 #[test]
 fn jsonrpsee_calls_our_server_by_http_and_by_websocket() -> Result {
-    let running = Calls::ReactorHttp.start()?;
+    let running = Calls::ReactorHttp.start(Start::Here)?;
     let address = running.server.address();
     tokio()?.block_on(async {
         calls(&HttpClient::builder().build(format!("http://{address}/"))?).await?;

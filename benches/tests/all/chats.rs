@@ -8,11 +8,12 @@ use benches::channel::Channel;
 use benches::chats::Chat;
 use benches::town::{Plan, Town};
 use benches::user::User;
+use benches::work::Start;
 
 /// Has every server that is installed do something.
 fn each(work: impl Fn(SocketAddr) -> Result) -> Result {
     for chat in Chat::all() {
-        let Some(running) = crate::started(chat, chat.start())? else { continue };
+        let Some(running) = crate::started(chat, chat.start(Start::Here))? else { continue };
         work(running.server.address()).map_err(|error| format!("{chat}: {error}"))?;
         running.server.stop()?;
     }

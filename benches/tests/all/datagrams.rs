@@ -1,8 +1,9 @@
 //! Every datagram server does its duty, with every byte in its place.
 
 use benches::Result;
-use benches::correspondents::{Correspondents, program};
+use benches::correspondents::datagrams;
 use benches::datagrams::{Datagrams, Duty};
+use benches::work::{Start, Work};
 
 #[test]
 fn every_datagram_comes_back_to_its_sender() -> Result {
@@ -15,15 +16,12 @@ fn every_request_is_answered_with_a_whole_run_in_order() -> Result {
 }
 
 fn check(duty: Duty, clients: usize) -> Result {
-    for server in Datagrams::all() {
-        let running = program(*server, duty)?.start()?;
-        let complain = |error| format!("{server}: {error}");
-        let mut clients =
-            Correspondents::open(running.address(), duty, clients).map_err(complain)?;
+    for server in Datagrams::that_do(duty) {
+        let mut loaded = datagrams(Start::Here, server, duty, clients)?;
         for _ in 0..50 {
-            clients.round().map_err(complain)?;
+            loaded.run(1).map_err(|error| format!("{server}: {error}"))?;
         }
-        running.stop()?;
+        loaded.stop()?;
     }
     Ok(())
 }

@@ -3,11 +3,11 @@
 mod calls;
 mod chats;
 mod datagrams;
-mod groups;
 mod messages;
 mod nats;
 mod report;
 mod rooms;
+mod sections;
 #[cfg(feature = "tls")]
 mod secure;
 mod servers;

@@ -4,8 +4,7 @@ use benches::Result;
 use benches::channel::Channel;
 use benches::chats::network::Network;
 use benches::nats::{Nats, NatsWork, Way};
-use benches::program::Program;
-use benches::work::Work;
+use benches::work::{Start, Work};
 
 #[test]
 fn every_client_publishes_and_hears_as_many_messages_as_it_is_asked_to() -> Result {
@@ -25,7 +24,9 @@ fn every_client_publishes_and_hears_as_many_messages_as_it_is_asked_to() -> Resu
 
 #[test]
 fn a_line_to_three_chat_servers_is_one_message_to_each() -> Result {
-    let Some(network) = crate::started(&"a network", Network::start(3, Program::start))? else {
+    let Some(network) =
+        crate::started(&"a network", Network::start(3, |node| Start::Here.program(node)))?
+    else {
         return Ok(());
     };
     let mut channel = Channel::gather(|number| network.address(number % 3), 10)?;

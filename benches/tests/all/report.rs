@@ -10,12 +10,14 @@ use std::time::Duration;
 
 use benches::Result;
 use benches::closed;
-use benches::offered::{self, Offer};
+use benches::correspondents;
+use benches::datagrams::{Datagrams, Duty};
+use benches::offered::{self, Offer, Over};
+use benches::program::Program;
 use benches::report::chart::Picture;
 use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
 use benches::report::lines::{Line, Reading};
 use benches::report::results::{Measured, Results};
-use benches::report::sections::{self, Scale};
 use benches::report::{page, rounds};
 use benches::servers::{self, Peer};
 
@@ -140,7 +142,9 @@ fn a_line_that_is_missed_is_told_with_what_stands_in_the_way() -> Result {
     ];
     let text = write(&results, &lines)?;
     assert!(
-        text.contains("| missed | 2500 | 3.00 µs | mio 4.00 µs | 2.00 µs | **missed by 20 %** |\n"),
+        text.contains(
+            "| missed | 2.50 µs | 3.00 µs | mio 4.00 µs | 2.00 µs | **missed by 20 %** |\n"
+        ),
         "{text}"
     );
     assert!(text.contains("| met | 1.5 | 1.50 (1.50–1.50) | mio 2.00 | 1.00 | met |\n"), "{text}");
@@ -237,28 +241,22 @@ fn a_section_is_not_measured_over_a_page_of_another_machine() -> Result {
 }
 
 #[test]
-fn every_contest_has_a_name_of_its_own_and_we_take_part() {
-    for section in sections::all(Scale::FULL) {
-        let mut names: Vec<_> = section.contests.iter().map(|contest| &contest.name).collect();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), section.contests.len(), "{}", section.name);
-        for contest in &section.contests {
-            let ours = contest.entrants.iter().position(|entrant| entrant.name == "reactor");
-            assert!(ours.is_some_and(|place| place > 0), "{}, {}", section.name, contest.name);
-        }
-    }
-}
-
-#[test]
 fn every_server_answers_an_offered_load() -> Result {
-    let offer = Offer { connections: 5, rate: 2_000, lasting: Duration::from_millis(200) };
-    for peer in Peer::all() {
-        let server = servers::program(*peer)?.start()?;
+    let over = Over::Tcp;
+    let offer = Offer { over, connections: 5, rate: 2_000, lasting: Duration::from_millis(200) };
+    let check = |peer: String, program: Program, offer| -> Result {
+        let server = program.start()?;
         let latencies =
             offered::run(server.address(), offer).map_err(|error| format!("{peer}: {error}"))?;
         assert_eq!(latencies.len(), 400, "{peer}");
-        server.stop()?;
+        server.stop()
+    };
+    for peer in Peer::all() {
+        check(peer.to_string(), servers::program(*peer)?, offer)?;
+    }
+    for server in Datagrams::that_do(Duty::Echo) {
+        let program = correspondents::program(server, Duty::Echo)?;
+        check(server.to_string(), program, Offer { over: Over::Udp, ..offer })?;
     }
     Ok(())
 }

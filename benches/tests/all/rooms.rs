@@ -5,19 +5,17 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use benches::Result;
-use benches::audience::{Audience, Seats, program};
+use benches::audience::{Seats, lines};
+use benches::program::Program;
 use benches::servers::Peer;
+use benches::work::{Start, Work};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
 fn every_member_hears_every_line() -> Result {
     for room in Peer::all() {
-        let seats = Seats { members: 20, stalled: 0 };
-        let server = program(*room, seats)?.start()?;
-        let mut audience = Audience::gather(server.address(), seats)?;
-        audience.publish(200).map_err(|error| format!("{room}: {error}"))?;
-        server.stop()?;
+        say(*room, Seats { members: 20, stalled: 0 }, 200)?;
     }
     Ok(())
 }
@@ -25,20 +23,24 @@ fn every_member_hears_every_line() -> Result {
 #[test]
 fn those_who_do_not_read_keep_nobody_from_hearing() -> Result {
     for room in Peer::patient() {
-        let seats = Seats { members: 10, stalled: 5 };
-        let server = program(*room, seats)?.start()?;
-        let mut audience = Audience::gather(server.address(), seats)?;
         // More than a room keeps for one member, or a channel for all.
-        audience.publish(5_000).map_err(|error| format!("{room}: {error}"))?;
-        server.stop()?;
+        say(*room, Seats { members: 10, stalled: 5 }, 5_000)?;
     }
     Ok(())
+}
+
+/// Has so many lines said, which all who read have to hear.
+fn say(room: Peer, seats: Seats, count: u64) -> Result {
+    let mut loaded = lines(Start::Here, room, seats)?;
+    let deliveries = count * seats.members as u64;
+    loaded.run(deliveries).map_err(|error| format!("{room}: {error}"))?;
+    loaded.stop()
 }
 
 #[test]
 fn who_speaks_does_not_hear_itself_and_who_leaves_is_missed_by_nobody() -> Result {
     for room in Peer::all() {
-        let server = program(*room, Seats { members: 3, stalled: 0 })?.start()?;
+        let server = Program::server("room")?.with(room).start()?;
         let connect = || -> Result<TcpStream> {
             let stream = TcpStream::connect(server.address())?;
             stream.set_read_timeout(Some(PATIENCE))?;

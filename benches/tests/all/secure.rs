@@ -5,16 +5,15 @@ use std::thread;
 
 use benches::Result;
 use benches::secure::Secure;
-use benches::secured::{Comings, Echoing, Fetching};
-use benches::work::Work;
-use clap::ValueEnum;
+use benches::secured::{comings, echoing, fetching};
+use benches::work::{Loaded, Start, Work};
 use rustls::HandshakeKind;
 
 use crate::started;
 
-fn run(secure: Secure, work: Result<impl Work>) -> Result {
-    let spent = work.and_then(|mut work| work.run(3));
-    let spent = spent.map_err(|error| format!("{secure}: {error}"))?;
+fn run(secure: Secure, work: Result<Loaded>) -> Result {
+    let Some(mut work) = started(&secure, work)? else { return Ok(()) };
+    let spent = work.run(3).map_err(|error| format!("{secure}: {error}"))?;
     assert!(spent.units >= 3 && !spent.processor.is_zero(), "{secure}: {spent:?}");
     Ok(())
 }
@@ -23,7 +22,7 @@ fn run(secure: Secure, work: Result<impl Work>) -> Result {
 fn every_server_that_speaks_tls_does_what_it_is_asked() {
     // All at once: most of the time one waits for a program to begin. A thread that panics fails the scope.
     thread::scope(|scope| {
-        for secure in Secure::value_variants() {
+        for secure in Secure::all() {
             scope.spawn(|| ask(*secure).unwrap_or_else(|error| panic!("{error}")));
         }
     });
@@ -31,17 +30,13 @@ fn every_server_that_speaks_tls_does_what_it_is_asked() {
 
 fn ask(secure: Secure) -> Result {
     if matches!(secure, Secure::TokioEcho | Secure::ReactorEcho) {
-        let Some(started) = started(&secure, secure.start())? else { return Ok(()) };
-        return run(secure, Echoing::start(started, 3));
+        return run(secure, echoing(Start::Here, secure, 3));
     }
     for kind in [HandshakeKind::Full, HandshakeKind::Resumed] {
-        let Some(started) = started(&secure, secure.start())? else { return Ok(()) };
-        run(secure, Comings::start(started, kind))?;
+        run(secure, comings(Start::Here, secure, kind))?;
     }
-    if matches!(secure, Secure::Nginx | Secure::Reactor)
-        && let Some(started) = started(&secure, secure.start())?
-    {
-        run(secure, Fetching::start(started))?;
+    if matches!(secure, Secure::Nginx | Secure::Reactor) {
+        run(secure, fetching(Start::Here, secure))?;
     }
     Ok(())
 }

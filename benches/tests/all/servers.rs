@@ -6,9 +6,10 @@ use std::thread;
 use std::time::Duration;
 
 use benches::Result;
-use benches::load::{Clients, Load};
+use benches::load::{Load, echo};
 use benches::program::Server;
 use benches::servers::{self, Peer};
+use benches::work::{Start, Work};
 
 /// More than the buffers of both ends hold, so that a server has to wait for its client.
 const BULK: usize = 16 * 1024 * 1024;
@@ -19,11 +20,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[test]
 fn every_server_echoes_exactly_what_was_sent() -> Result {
     for peer in Peer::all() {
-        let running = start(*peer)?;
         let load = Load { connections: 20, depth: 16, size: 64 };
-        let mut clients = Clients::connect(running.address(), load)?;
-        clients.exchange(10 * load.round()).map_err(|error| format!("{peer}: {error}"))?;
-        running.stop()?;
+        let mut loaded = echo(Start::Here, *peer, load)?;
+        loaded.run(10 * load.round() as u64).map_err(|error| format!("{peer}: {error}"))?;
+        loaded.stop()?;
     }
     Ok(())
 }

@@ -6,7 +6,6 @@ use std::time::Duration;
 use benches::Result;
 use benches::timers::{Keeper, Operation, Setting, TimerWork, Timers, keep, spread_over};
 use benches::work::Work;
-use clap::ValueEnum;
 
 const PLACES: usize = 300;
 const SOON: Duration = Duration::from_millis(100);
@@ -14,7 +13,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn what_is_due_fires_once_and_what_is_cancelled_or_far_off_does_not() -> Result {
-    for keeper in Keeper::value_variants() {
+    for keeper in Keeper::all() {
         let mut timers = keep(*keeper, PLACES)?;
         let settings = spread_over(SOON, PLACES);
         timers.insert(&settings)?;
@@ -28,7 +27,7 @@ fn what_is_due_fires_once_and_what_is_cancelled_or_far_off_does_not() -> Result 
 
 #[test]
 fn a_place_that_is_free_again_can_be_used_again() -> Result {
-    for keeper in Keeper::value_variants() {
+    for keeper in Keeper::all() {
         let mut timers = keep(*keeper, PLACES)?;
         let settings = in_an_hour(&spread_over(SOON, PLACES));
         for _ in 0..3 {
@@ -46,8 +45,8 @@ fn a_place_that_is_free_again_can_be_used_again() -> Result {
 
 #[test]
 fn every_operation_does_at_least_what_it_was_asked_for() -> Result {
-    for keeper in Keeper::value_variants() {
-        for operation in Operation::value_variants() {
+    for keeper in Keeper::all() {
+        for operation in Operation::all() {
             let spent = TimerWork::new(*keeper, *operation, PLACES)?.run(PLACES as u64)?;
             assert!(spent.units >= PLACES as u64, "{keeper} {operation}: {spent:?}");
         }

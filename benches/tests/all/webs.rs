@@ -3,24 +3,24 @@
 use std::fmt::Display;
 
 use benches::Result;
-use benches::askers::{Asked, Askers};
+use benches::askers::{Asked, asked};
 use benches::calls::Calls;
 use benches::webs::Web;
-use clap::ValueEnum;
+use benches::work::{Start, Work};
 
 #[test]
 fn every_web_server_answers_each_question_and_many_at_once() -> Result {
-    Web::value_variants().iter().try_for_each(answers)
+    Web::all().iter().try_for_each(answers)
 }
 
 #[test]
 fn every_server_of_calls_answers_each_and_many_at_once() -> Result {
-    Calls::value_variants().iter().try_for_each(answers)
+    Calls::all().iter().try_for_each(answers)
 }
 
 fn answers(who: &(impl Asked + Display)) -> Result {
-    let Some(running) = crate::started(who, who.start())? else { return Ok(()) };
-    let asking = who.asking(3, 16);
-    let mut askers = Askers::connect(running.server.address(), asking)?;
-    askers.ask(4 * asking.round()).map_err(|error| format!("{who}: {error}").into())
+    let Some(mut loaded) = crate::started(who, asked(Start::Here, *who, (3, 16)))? else {
+        return Ok(());
+    };
+    loaded.run(4 * 3 * 16).map(drop).map_err(|error| format!("{who}: {error}").into())
 }

@@ -9,7 +9,6 @@ use super::PATIENCE;
 use crate::Result;
 
 /// A control connection that waits for each answer.
-#[derive(Debug)]
 pub struct Control {
     stream: BufReader<TcpStream>,
     from: Ipv4Addr,

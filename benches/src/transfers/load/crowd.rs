@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::time::Duration;
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
@@ -21,7 +20,6 @@ const TURN: usize = 256 * 1024;
 const EVENTS: usize = 64;
 
 /// Clients that are logged in.
-#[derive(Debug)]
 pub struct Crowd {
     clients: Vec<Control>,
 }
@@ -151,6 +149,3 @@ fn address(number: usize) -> Ipv4Addr {
     let number = (number / OF_ONE_ADDRESS) as u32 + 2;
     Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 0, 0)) + number)
 }
-
-/// How long it takes until servers have seen that the clients are gone.
-pub const FAREWELL: Duration = Duration::from_millis(100);

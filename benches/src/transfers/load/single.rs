@@ -23,7 +23,6 @@ sockopt_impl!(
 );
 
 /// A client that is logged in, where that is needed.
-#[derive(Debug)]
 pub enum Client {
     /// Of the ruler: every file is a connection.
     Bare(SocketAddr),
