@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 use std::{fmt, ops};
 
+use crate::clients::ping::Latencies;
 use crate::cost::Instrument;
-use crate::ping::Latencies;
-use crate::program::{Program, Running, watch};
+use crate::program::{Program, Server, watch};
 use crate::{Result, processor};
 
 /// Work that can be done as often as it takes to measure it.
@@ -90,10 +90,10 @@ pub enum Start<'a> {
 
 impl Start<'_> {
     /// Starts a program of this package.
-    pub fn program(self, program: &Program) -> Result<Running> {
+    pub fn program(self, program: &Program) -> Result<Server> {
         match self {
-            Self::Under(instrument) => Ok(Running::new(instrument.start(program)?)),
-            _ => self.other(|| Ok(Running::new(program.start()?))),
+            Self::Under(instrument) => instrument.start(program),
+            _ => self.other(|| program.start()),
         }
     }
 
@@ -111,7 +111,7 @@ impl Start<'_> {
 /// instructions can be counted.
 pub struct Loaded {
     /// The servers; what is counted is the first.
-    pub servers: Vec<Running>,
+    pub servers: Vec<Server>,
     /// Units of a round.
     units: u64,
     round: Box<dyn FnMut() -> Result>,
@@ -119,13 +119,13 @@ pub struct Loaded {
 
 impl Loaded {
     /// One server, and clients that have its first round behind them.
-    pub fn new(server: Running, units: usize, round: impl FnMut() -> Result + 'static) -> Self {
+    pub fn new(server: Server, units: usize, round: impl FnMut() -> Result + 'static) -> Self {
         Self::several(vec![server], units, round)
     }
 
     /// Several servers that share the clients.
     pub fn several(
-        servers: Vec<Running>,
+        servers: Vec<Server>,
         units: usize,
         round: impl FnMut() -> Result + 'static,
     ) -> Self {
@@ -134,7 +134,7 @@ impl Loaded {
 
     /// Ends the servers by SIGTERM.
     pub fn stop(self) -> Result {
-        self.servers.into_iter().try_for_each(|it| it.server.stop())
+        self.servers.into_iter().try_for_each(|it| it.stop())
     }
 
     /// Rounds for that long; how long each takes.
@@ -151,7 +151,7 @@ impl Loaded {
     /// What the first server does for a unit, counted over so many of them, in whole rounds.
     pub fn count(&mut self, instrument: &Instrument, units: u64) -> Result<f64> {
         let rounds = (units / self.units).max(1);
-        let count = instrument.count(&self.servers[0].server, rounds, &mut self.round)?;
+        let count = instrument.count(&self.servers[0], rounds, &mut self.round)?;
         Ok(count as f64 / (rounds * self.units) as f64)
     }
 }
@@ -159,8 +159,7 @@ impl Loaded {
 impl Work for Loaded {
     fn run(&mut self, units: u64) -> Result<Spent> {
         let rounds = units.div_ceil(self.units);
-        let servers: Vec<_> = self.servers.iter().map(|it| &it.server).collect();
         let load = || (0..rounds).try_for_each(|_| (self.round)());
-        Ok(watch(&servers, rounds * self.units, load)?.1)
+        Ok(watch(&self.servers, rounds * self.units, load)?.1)
     }
 }

@@ -9,8 +9,8 @@ mod reactor;
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::askers::{Asked, Asking};
-use crate::program::{Program, Running};
+use crate::clients::askers::{Asked, Asking};
+use crate::program::{Program, Server};
 use crate::servers::Place;
 use crate::webs::{UPGRADE, masked};
 use crate::work::Start;
@@ -52,7 +52,7 @@ impl Asked for Calls {
         }
     }
 
-    fn start(self, start: Start<'_>) -> Result<Running> {
+    fn start(self, start: Start<'_>) -> Result<Server> {
         match self {
             Self::JaysonLines => start.other(|| jayson::start("tcp")),
             Self::JaysonHttp => start.other(|| jayson::start("http")),

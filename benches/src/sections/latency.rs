@@ -1,7 +1,7 @@
 //! Latency under an offered load: messages leave on a schedule, whether or not the server keeps up.
 
 use super::Scale;
-use crate::offered::{self, Offer};
+use crate::clients::offered::{self, Offer};
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
 
@@ -37,7 +37,7 @@ fn contest(rate: u32, scale: Scale) -> Contest {
         let server = servers::program(peer)?.start_apart()?;
         Ok(move || {
             let latencies = offered::run(server.address(), offer)?;
-            Ok(QUANTILES.map(|(quantile, _)| latencies.value_at_quantile(quantile) as f64).into())
+            Ok(QUANTILES.map(|(quantile, _)| latencies.at(quantile).as_nanos() as f64).into())
         })
     };
     let columns = QUANTILES.map(|(_, name)| Column::new(name, Kind::Time));

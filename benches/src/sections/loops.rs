@@ -3,7 +3,7 @@
 use super::timed::Timed;
 use super::{Scale, section};
 use crate::Result;
-use crate::load::{Clients, Load};
+use crate::clients::load::{Clients, Load};
 use crate::report::contest::{Contest, Section};
 use crate::servers::{self, Peer};
 use crate::work::{Clock, Loaded, Start};
@@ -36,7 +36,7 @@ fn echo(load: Load, loops: &[usize]) -> Result<Loaded> {
         Start::Here.program(&servers::program(Peer::Reactor)?.with("--loops").with(loops))
     };
     let servers = loops.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let addresses: Vec<_> = servers.iter().map(|it| it.server.address()).collect();
+    let addresses: Vec<_> = servers.iter().map(|it| it.address()).collect();
     let mut clients = Clients::connect_to(&addresses, load)?;
     Ok(Loaded::several(servers, load.round(), move || clients.round()))
 }

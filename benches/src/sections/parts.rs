@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use super::timed::Timed;
 use super::{Scale, section};
-use crate::audience::{Seats, lines};
-use crate::correspondents;
+use crate::clients::audience::{Seats, lines};
+use crate::clients::correspondents;
 use crate::datagrams::{Datagrams, Duty};
 use crate::messages::{Form, Mailbox, MessageWork};
 use crate::micro::{Microbenchmark, codecs as micro_codecs, queues, slots};

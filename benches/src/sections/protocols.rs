@@ -2,8 +2,8 @@
 
 use super::timed::Timed;
 use super::{Scale, section};
-use crate::askers::{self, Asked};
 use crate::calls::Calls;
+use crate::clients::askers::{self, Asked};
 use crate::nats::{Nats, NatsWork, Way};
 use crate::report::contest::{Contest, Section};
 use crate::webs::Web;
@@ -72,8 +72,8 @@ pub(super) fn web(scale: Scale) -> Section {
 pub(super) fn tls(scale: Scale) -> Section {
     use rustls::HandshakeKind;
 
+    use crate::clients::secured::{comings, echoing, fetching};
     use crate::secure::Secure;
-    use crate::secured::{comings, echoing, fetching};
     use crate::work::Loaded;
 
     // Who takes TLS off; the last two of those beside us have a plain server behind them.

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
 use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::{Rc, Weak};
 
 use tempfile::TempDir;
 
+use super::load::single::same;
 use crate::Result;
 
 /// Where files are pages of memory, and nothing is written back while others are measured.
@@ -136,29 +137,12 @@ impl Tree {
                 return Err(format!("{:?} has {found} bytes, not {length}", entry.path()).into());
             }
             if seen == 0 {
-                self.compare(&entry.path(), original)?;
+                same(File::open(entry.path())?, self.open(original)?)?;
             }
             fs::remove_file(entry.path())?;
             seen += 1;
         }
         if seen == files { Ok(()) } else { Err(format!("{seen} files, not {files}").into()) }
-    }
-
-    fn compare(&self, brought: &PathBuf, original: &str) -> Result {
-        use std::io::Read;
-        let (mut ours, mut theirs) = (self.open(original)?, File::open(brought)?);
-        let (mut expected, mut seen) = (vec![0; 1 << 20], Vec::with_capacity(1 << 20));
-        loop {
-            seen.clear();
-            Read::by_ref(&mut theirs).take(1 << 20).read_to_end(&mut seen)?;
-            if seen.is_empty() {
-                return Ok(());
-            }
-            ours.read_exact(&mut expected[..seen.len()])?;
-            if expected[..seen.len()] != seen[..] {
-                return Err(format!("{} is not what was sent", brought.display()).into());
-            }
-        }
     }
 }
 

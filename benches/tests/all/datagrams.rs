@@ -1,7 +1,7 @@
 //! Every datagram server does its duty, with every byte in its place.
 
 use benches::Result;
-use benches::correspondents::datagrams;
+use benches::clients::correspondents::datagrams;
 use benches::datagrams::{Datagrams, Duty};
 use benches::work::{Start, Work};
 

@@ -1,8 +1,8 @@
 //! Every client of NATS does what it is asked, and our chat servers are one network, where there is a `nats-server`.
 
 use benches::Result;
-use benches::channel::Channel;
 use benches::chats::network::Network;
+use benches::clients::channel::Channel;
 use benches::nats::{Nats, NatsWork, Way};
 use benches::work::{Start, Work};
 

@@ -9,8 +9,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use benches::Result;
-use benches::closed;
-use benches::offered::{self, Offer};
+use benches::clients::closed;
+use benches::clients::offered::{self, Offer};
 use benches::report::chart::Picture;
 use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
 use benches::report::lines::{Line, Reading};

@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use benches::Result;
-use benches::audience::{Seats, lines};
+use benches::clients::audience::{Seats, lines};
 use benches::program::Program;
 use benches::servers::Peer;
 use benches::work::{Start, Work};

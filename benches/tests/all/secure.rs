@@ -4,8 +4,8 @@
 use std::thread;
 
 use benches::Result;
+use benches::clients::secured::{comings, echoing, fetching};
 use benches::secure::Secure;
-use benches::secured::{comings, echoing, fetching};
 use benches::work::{Loaded, Start, Work};
 use rustls::HandshakeKind;
 

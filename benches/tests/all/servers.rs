@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use benches::Result;
-use benches::load::{Load, echo};
+use benches::clients::load::{Load, echo};
 use benches::program::Server;
 use benches::servers::{self, Peer};
 use benches::work::{Start, Work};

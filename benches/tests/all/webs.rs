@@ -3,8 +3,8 @@
 use std::fmt::Display;
 
 use benches::Result;
-use benches::askers::{Asked, asked};
 use benches::calls::Calls;
+use benches::clients::askers::{Asked, asked};
 use benches::webs::Web;
 use benches::work::{Start, Work};
 

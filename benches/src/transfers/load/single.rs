@@ -98,11 +98,16 @@ pub fn drain(stream: TcpStream, length: u64) -> Result {
 }
 
 /// Takes everything there is, which is to be what is in a file.
-pub fn compare(mut stream: TcpStream, mut original: File) -> Result {
+pub fn compare(stream: TcpStream, original: File) -> Result {
     stream.set_read_timeout(Some(PATIENCE))?;
+    same(stream, original)
+}
+
+/// Holds all there is to read against a file.
+pub fn same(mut seen_in: impl Read, mut original: File) -> Result {
     let (mut seen, mut expected) = (vec![0; LARGE], vec![0; LARGE]);
     loop {
-        let length = stream.read(&mut seen)?;
+        let length = seen_in.read(&mut seen)?;
         if length == 0 {
             let is_all = original.read(&mut expected)? == 0;
             return if is_all { Ok(()) } else { Err("the end came too early".into()) };

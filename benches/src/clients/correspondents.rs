@@ -81,13 +81,13 @@ pub fn datagrams(
     duty: Duty,
     clients: usize,
 ) -> Result<Loaded> {
-    let running = start.program(&Program::server("datagrams")?.with(server).with(duty))?;
-    let mut all = Correspondents::open(running.server.address(), duty, clients)?;
+    let server = start.program(&Program::server("datagrams")?.with(server).with(duty))?;
+    let mut all = Correspondents::open(server.address(), duty, clients)?;
     let units = match duty {
         Duty::Echo => clients,
         Duty::Bulk => clients * RUN,
     };
-    Ok(Loaded::new(running, units, move || all.round()))
+    Ok(Loaded::new(server, units, move || all.round()))
 }
 
 fn open(server: SocketAddr) -> Result<UdpSocket> {

@@ -94,9 +94,9 @@ pub fn lines(start: Start<'_>, room: Peer, seats: Seats) -> Result<Loaded> {
     if seats.stalled > 0 {
         program = program.with(format!("--kernel-buffers={SMALL_BUFFER}"));
     }
-    let running = start.program(&program)?;
-    let mut audience = Audience::gather(running.server.address(), seats)?;
-    Ok(Loaded::new(running, seats.members, move || audience.publish(1)))
+    let server = start.program(&program)?;
+    let mut audience = Audience::gather(server.address(), seats)?;
+    Ok(Loaded::new(server, seats.members, move || audience.publish(1)))
 }
 
 fn connect(address: SocketAddr, buffer: Option<usize>) -> Result<TcpStream> {
