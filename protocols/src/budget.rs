@@ -64,9 +64,14 @@ impl Budget {
     /// If the source, or the table, has nothing left.
     pub fn take(&mut self, source: IpAddr, now: Instant) -> Result<(), Spent> {
         let source = key(source);
-        if let Some(bucket) = self.buckets.get_mut(&source) {
-            return bucket.take(now).map_err(|_| Spent::Source);
+        match self.buckets.get_mut(&source) {
+            Some(bucket) => bucket.take(now).map_err(|_| Spent::Source),
+            None => self.take_first(source, now),
         }
+    }
+
+    /// Grants the first request of a source of which nothing is remembered.
+    fn take_first(&mut self, source: u64, now: Instant) -> Result<(), Spent> {
         if self.buckets.len() >= self.capacity {
             self.sweep(now);
         }

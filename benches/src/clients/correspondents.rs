@@ -81,13 +81,18 @@ pub fn datagrams(
     duty: Duty,
     clients: usize,
 ) -> Result<Loaded> {
-    let server = start.program(&Program::server("datagrams")?.with(server).with(duty))?;
+    let server = start.program(&program(server, duty)?)?;
     let mut all = Correspondents::open(server.address(), duty, clients)?;
     let units = match duty {
         Duty::Echo => clients,
         Duty::Bulk => clients * RUN,
     };
     Ok(Loaded::new(server, units, move || all.round()))
+}
+
+/// The program that is this server.
+pub fn program(server: Datagrams, duty: Duty) -> Result<Program> {
+    Ok(Program::server("datagrams")?.with(server).with(duty))
 }
 
 fn open(server: SocketAddr) -> Result<UdpSocket> {

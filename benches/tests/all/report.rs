@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use benches::Result;
 use benches::clients::closed;
-use benches::clients::offered::{self, Offer};
+use benches::clients::correspondents;
+use benches::clients::offered::{self, Offer, Over};
+use benches::datagrams::{Datagrams, Duty};
+use benches::program::Program;
 use benches::report::chart::Picture;
 use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};
 use benches::report::lines::{Line, Reading};
@@ -239,13 +242,21 @@ fn a_section_is_not_measured_over_a_page_of_another_machine() -> Result {
 
 #[test]
 fn every_server_answers_an_offered_load() -> Result {
-    let offer = Offer { connections: 5, rate: 2_000, lasting: Duration::from_millis(200) };
-    for peer in Peer::all() {
-        let server = servers::program(*peer)?.start()?;
+    let over = Over::Tcp;
+    let offer = Offer { over, connections: 5, rate: 2_000, lasting: Duration::from_millis(200) };
+    let check = |peer: String, program: Program, offer| -> Result {
+        let server = program.start()?;
         let latencies =
             offered::run(server.address(), offer).map_err(|error| format!("{peer}: {error}"))?;
         assert_eq!(latencies.len(), 400, "{peer}");
-        server.stop()?;
+        server.stop()
+    };
+    for peer in Peer::all() {
+        check(peer.to_string(), servers::program(*peer)?, offer)?;
+    }
+    for server in Datagrams::that_do(Duty::Echo) {
+        let program = correspondents::program(server, Duty::Echo)?;
+        check(server.to_string(), program, Offer { over: Over::Udp, ..offer })?;
     }
     Ok(())
 }

@@ -88,6 +88,9 @@ pub(crate) struct DatagramQueue {
     pub(crate) socket: DatagramSocket,
     state: State,
     readiness: Readiness,
+    /// Whether events tell of room in the system as well, which they do from when the first datagram had to wait:
+    /// before that, each that leaves would wake the loop for nothing.
+    hears_of_room: bool,
     queue: VecDeque<Waiting>,
     charge: usize,
     /// Those for whom something waits by itself: peers of a Unix socket that is connected to nobody, or the one
@@ -129,6 +132,7 @@ impl DatagramQueue {
             socket,
             state: State::Opening,
             readiness: Readiness::READ.with(Readiness::WRITE),
+            hears_of_room: false,
             queue: VecDeque::new(),
             charge: 0,
             deaf: DeafPeers::default(),
@@ -318,6 +322,10 @@ impl DatagramQueue {
         self.charge_for(bytes, false, ledger)?;
         let bytes = Bytes::copy_from_slice(bytes);
         self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
+        if self.is_forgotten() {
+            // Whoever visits it registers it for both directions.
+            self.make_ready(ledger);
+        }
         Ok(())
     }
 
@@ -362,6 +370,16 @@ impl DatagramQueue {
         ledger.stats.datagrams_sent += count as u64;
         ledger.stats.datagram_bytes_sent += bytes.len() as u64;
         ledger.trace_of(self.id, || What::Sent { bytes: bytes.len() });
+    }
+
+    /// Whether something waits for room of which no event would tell.
+    fn is_forgotten(&self) -> bool {
+        !self.queue.is_empty() && !self.hears_of_room
+    }
+
+    /// Has the system tell of room. If it cannot, the next visit asks again.
+    fn listen_for_room(&mut self, poller: &Poller) {
+        self.hears_of_room = self.socket.register_both(poller, self.id.0.token()).is_ok();
     }
 
     fn can_flush(&self) -> bool {

@@ -51,6 +51,10 @@ impl<'a, App> SocketVisit<'a, App> {
             let DatagramTransport { queue, registry } = &mut self.transport;
             queue.recover(&registry.poller);
         }
+        if self.queue().is_forgotten() {
+            let DatagramTransport { queue, registry } = &mut self.transport;
+            queue.listen_for_room(&registry.poller);
+        }
         self.flush();
         if !self.queue().deaf.is_empty() {
             self.retry_deaf_peers();

@@ -209,6 +209,14 @@ impl DatagramSocket {
         }
     }
 
+    /// Of a simulated socket both are always told.
+    pub(crate) fn register_both(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        match self {
+            Self::Os(socket) => socket.register_both(poller.os(), token),
+            Self::Sim(_) => Ok(()),
+        }
+    }
+
     /// A simulated socket goes on by itself.
     pub(crate) fn register_again(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
         match self {

@@ -3,7 +3,8 @@
 //! Everything above this module is written against the contract below; everything that names an
 //! operating system, or mio, is below it. A backend offers:
 //!
-//! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions;
+//! - [`Poller`]: waits for readiness, edge by edge, of what was registered **once** for both directions; a datagram
+//!   socket for receiving, and for both once something had to wait;
 //! - [`StreamSocket`], [`ListenerSocket`], [`DatagramSocket`]: calls that never block;
 //! - [`System`]: the time, which [`Clock`] reads at most once in a turn, and random bits;
 //! - [`Pool`]: threads for work that blocks, the system's look-up of hosts among it;

@@ -53,10 +53,10 @@ pub struct Counters {
     pub bytes: u64,
     /// Datagrams that were answered.
     pub datagrams: u64,
-    /// Bytes in them.
-    pub datagram_bytes: u64,
     /// Datagrams that were to be answered, but the system or a full queue did not let them out.
     pub unsent: u64,
+    /// Bytes in those that were answered.
+    pub datagram_bytes: u64,
     refused: [u64; Refusal::ALL.len()],
 }
 

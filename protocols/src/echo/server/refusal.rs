@@ -60,14 +60,20 @@ impl Refusal {
     /// ```
     #[must_use]
     pub fn of(from: &Address, own: &Address) -> Option<Self> {
-        match from.port() {
-            Some(0) => Some(Self::NoReturnAddress),
+        match (own, from) {
+            (Address::Ip(own), Address::Ip(from)) => Self::of_ports(from.port(), own.port()),
+            (Address::Ip(_), _) | (_, Address::Unnamed) => Some(Self::NoReturnAddress),
+            _ => (from == own).then_some(Self::OwnPort),
+        }
+    }
+
+    fn of_ports(from: u16, own: u16) -> Option<Self> {
+        match from {
+            0 => Some(Self::NoReturnAddress),
             // Echo (RFC 862), daytime (867), quote of the day (865), character generator (864), time (868),
             // DNS (1035), TFTP (1350) and NTP (5905).
-            Some(7 | 13 | 17 | 19 | 37 | 53 | 69 | 123) => Some(Self::ReplyPort),
-            Some(port) => (own.port() == Some(port)).then_some(Self::OwnPort),
-            None if *from == Address::Unnamed => Some(Self::NoReturnAddress),
-            None => (from == own).then_some(Self::OwnPort),
+            7 | 13 | 17 | 19 | 37 | 53 | 69 | 123 => Some(Self::ReplyPort),
+            _ => (from == own).then_some(Self::OwnPort),
         }
     }
 }

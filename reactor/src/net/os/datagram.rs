@@ -179,7 +179,12 @@ impl DatagramSocket {
     }
 
     pub(crate) fn register(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
-        each!(self, socket => poller.register(socket, token))
+        each!(self, socket => poller.register_read(socket, token))
+    }
+
+    /// From now on events tell of room for what is to be sent, too.
+    pub(crate) fn register_both(&mut self, poller: &Poller, token: Token) -> io::Result<()> {
+        each!(self, socket => poller.register_both(socket, token))
     }
 
     /// Goes on after an event that told of an error.

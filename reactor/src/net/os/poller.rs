@@ -84,14 +84,8 @@ impl Poller {
         Ok(())
     }
 
-    /// Registers once and for good, for both directions.
-    pub(super) fn register(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
-        let interests = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(source, MioToken(token.0), interests)
-    }
-
-    /// As [`Self::register`], a stream. Where the system tells of urgent data, it is asked to: a read stops
-    /// in front of it, short, with more behind it, and no event would remind us of that.
+    /// Registers a stream once and for good, for both directions. Where the system tells of urgent data, it is asked
+    /// to: a read stops in front of it, short, with more behind it, and no event would remind us of that.
     pub(super) fn register_stream(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         let interests = Interest::READABLE | Interest::WRITABLE;
         #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -99,20 +93,27 @@ impl Poller {
         self.poll.registry().register(source, MioToken(token.0), interests)
     }
 
-    /// Registers a source that is only read: a listener.
+    /// Registers a source that is only read: a listener, or a datagram socket on which nothing has had to wait.
     pub(super) fn register_read(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         self.poll.registry().register(source, MioToken(token.0), Interest::READABLE)
     }
 
-    /// Registers anew what an error was reported of and goes on nevertheless: mio's `poll(2)` backend
-    /// has dropped it, the others have not.
+    /// Has a source that was only read told of when it may be written to as well.
+    pub(super) fn register_both(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
+        let interests = Interest::READABLE | Interest::WRITABLE;
+        self.poll.registry().reregister(source, MioToken(token.0), interests)
+    }
+
+    /// Registers anew, for both directions, what an error was reported of and goes on nevertheless: mio's `poll(2)`
+    /// backend has dropped it, the others have not.
     pub(super) fn register_again(&self, source: &mut impl Source, token: Token) -> io::Result<()> {
         if cfg!(not(mio_unsupported_force_poll_poll)) {
             return Ok(());
         }
         // It may fail, since it was dropped.
         let _ = self.deregister(source);
-        self.register(source, token)
+        self.register_read(source, token)?;
+        self.register_both(source, token)
     }
 
     pub(super) fn deregister(&self, source: &mut impl Source) -> io::Result<()> {

@@ -80,6 +80,23 @@ fn a_burst_longer_than_the_budget_arrives_whole_and_in_order() {
 }
 
 #[test]
+fn an_answer_that_has_left_wakes_nobody() {
+    let mut stage = Stage::new();
+    let (_, address) = bind(&mut stage, any_port(), echo_datagrams());
+    let peer = peer();
+    stage.until_quiet();
+    let before = stage.reactor.stats().events;
+    for count in 1..=10 {
+        peer.send_to(b"hello", address).unwrap();
+        stage.until(|log| log.datagrams.len() == count);
+        // It is out of the sender's buffer now, where there is more room than before.
+        retry(|| peer.recv(&mut [0; 16])).unwrap();
+    }
+    stage.until_quiet();
+    assert_eq!(stage.reactor.stats().events - before, 10, "one for each that came");
+}
+
+#[test]
 fn a_socket_can_be_reached_by_its_id() {
     let mut stage = Stage::new();
     let peer = peer();
