@@ -19,10 +19,10 @@ use crate::clients::correspondents;
 use crate::clients::load::{self, Load};
 use crate::cost::{Instrument, Measure, can_trace};
 use crate::datagrams::{Datagrams, Duty};
+use crate::loaded::{Loaded, Start};
 use crate::nats::broker;
 use crate::servers::Peer;
 use crate::webs::Web;
-use crate::work::{Loaded, Start};
 
 /// How the names of those begin that need a `nats-server`.
 const NETWORK: &str = "network.";

@@ -5,7 +5,7 @@
 //!   bin/instructions ────────▶ counts ────▶ cost       what one unit takes, held against a committed table
 //!                                 │
 //!                                 ▼
-//!      work                                    what is timed, and what is timed or counted: servers under a load
+//!      loaded, work                            servers under a load, which are timed or counted; what else is timed
 //!      program                                 a server as a child process, on its own processor
 //!      servers, rooms, datagrams, chats, …     one file a peer, all alike; raw epoll and mio are one loop each
 //!      timers, messages, micro                 the same within this process
@@ -16,7 +16,7 @@
 //!
 //! A new comparison is a function in [`sections`], and a line in `sections::all`; what it is to reach, an entry of
 //! `lines.toml`. What is counted is a function in [`counts`]. A server is a word of `bench-server`; one on a readiness
-//! loop is a `Duty` for the loops of [`servers`]. Its clients are a function that gives [`work::Loaded`], which both time
+//! loop is a `Duty` for the loops of [`servers`]. Its clients are a function that gives [`loaded::Loaded`], which both time
 //! and count. Its tests are a module of `tests/all`.
 //!
 //! Who is measured:
@@ -31,7 +31,7 @@
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: what some work took. [`sections`]: every section of the page. [`report`]: how it comes about.
+//! - [`work`]: what some work took. [`loaded`]: servers under a load. [`sections`]: every section of the page. [`report`]: how it comes about.
 //! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
 //! - [`cost`]: the instructions or system calls of one unit. [`table`]: columns for people.
 //! - [`program`]: a server as a child process, its processor time. [`memory`], [`processor`], [`descriptors`]: resident
@@ -83,6 +83,7 @@ pub mod counts;
 pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
+pub mod loaded;
 pub mod memory;
 #[cfg(feature = "peers")]
 pub mod messages;

@@ -10,10 +10,10 @@ use clap::ValueEnum;
 
 use crate::Result;
 use crate::clients::askers::{Asked, Asking};
+use crate::loaded::Start;
 use crate::program::{Program, Server};
 use crate::servers::Place;
 use crate::webs::{UPGRADE, masked};
-use crate::work::Start;
 
 /// Who serves, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 
 use crate::Result;
+use crate::loaded::Start;
 use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

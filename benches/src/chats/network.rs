@@ -5,9 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::clients::user::User;
+use crate::loaded::Start;
 use crate::nats::broker::Broker;
 use crate::program::{Program, Server};
-use crate::work::Start;
 use crate::{PATIENCE, Result};
 
 /// How users are numbered who only look who is there: as nobody else is.

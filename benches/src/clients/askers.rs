@@ -6,8 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 
 use crate::Result;
 use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::program::Server;
-use crate::work::{Loaded, Start};
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Copy)]

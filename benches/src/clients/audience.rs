@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::loaded::{Loaded, Start};
 use crate::program::Program;
 use crate::servers::Peer;
-use crate::work::{Loaded, Start};
 use crate::{PATIENCE, Result, descriptors};
 
 /// Bytes of a line, its end included.

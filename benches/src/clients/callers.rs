@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use crate::calls::Calls;
 use crate::clients::askers::Asked;
 use crate::clients::sockets::connect;
-use crate::work::{Loaded, Start};
+use crate::loaded::{Loaded, Start};
 use crate::{Result, descriptors};
 
 const SUBSCRIBE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"listen\",\"id\":1}\n";

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use crate::Result;
 use crate::chats::Chat;
 use crate::clients::user::User;
-use crate::work::{Loaded, Start};
+use crate::loaded::{Loaded, Start};
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
 const WORDS: usize = 48;

@@ -7,8 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::datagrams::{self, BULK, Datagrams, Duty, RUN};
+use crate::loaded::{Loaded, Start};
 use crate::program::Program;
-use crate::work::{Loaded, Start};
 
 /// Bytes of a datagram that is sent back.
 const SIZE: usize = 64;

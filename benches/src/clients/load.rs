@@ -7,8 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::servers::{self, Peer};
-use crate::work::{Loaded, Start};
 use crate::{Result, descriptors};
 
 /// What a round may hold on one connection: more could fill the buffers of both ends and stop there.

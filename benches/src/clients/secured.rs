@@ -9,8 +9,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
+use crate::loaded::{Loaded, Start};
 use crate::secure::{FILE, HELLO, NAME, Secure, Started};
-use crate::work::{Loaded, Start};
 use crate::{PATIENCE, Result};
 
 /// Bytes of an echo.

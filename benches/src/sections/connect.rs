@@ -7,9 +7,10 @@ use super::timed::Timed;
 use super::{Scale, section};
 use crate::Result;
 use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::report::contest::Section;
 use crate::servers::{self, Peer};
-use crate::work::{Clock, Loaded, Start};
+use crate::work::Clock;
 
 const NAME: &str = "connect, echo 64 bytes, close";
 

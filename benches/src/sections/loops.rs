@@ -4,9 +4,10 @@ use super::timed::Timed;
 use super::{Scale, section};
 use crate::Result;
 use crate::clients::load::{Clients, Load};
+use crate::loaded::{Loaded, Start};
 use crate::report::contest::{Contest, Section};
 use crate::servers::{self, Peer};
-use crate::work::{Clock, Loaded, Start};
+use crate::work::Clock;
 
 /// Who they are: so many servers, of so many loops each.
 const ALL: [(&str, &[usize]); 3] =

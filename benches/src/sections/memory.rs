@@ -3,12 +3,12 @@
 use super::Scale;
 use crate::clients::askers::{Asked, Asking};
 use crate::clients::sockets::{connect_from, source};
+use crate::loaded::Start;
 use crate::memory::growth;
 use crate::program::Server;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
 use crate::webs::Web;
-use crate::work::Start;
 use crate::{Result, descriptors, processor};
 
 /// An echo of one message.

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use super::Scale;
 use crate::chats::network::Network;
 use crate::clients::channel::Channel;
+use crate::loaded::Start;
 use crate::program::Server;
 use crate::report::contest::{Column, Contest, Entrant, Kind, OURS, Trial};
-use crate::work::Start;
 use crate::{Result, processor};
 
 /// Who listens.

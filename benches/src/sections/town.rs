@@ -7,9 +7,10 @@ use super::Scale;
 use crate::chats::Chat;
 use crate::clients::town::{Plan, Town};
 use crate::clients::user::User;
+use crate::loaded::Start;
 use crate::program::watch;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Trial};
-use crate::work::{Clock, Start};
+use crate::work::Clock;
 use crate::{Result, descriptors, memory};
 
 /// Channels that share the users.

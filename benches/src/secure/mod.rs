@@ -14,9 +14,9 @@ use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 use crate::Result;
+use crate::loaded::Start;
 use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// The name in their certificate.
 pub const NAME: &str = "localhost";

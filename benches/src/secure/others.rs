@@ -8,9 +8,9 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::clients::askers::Asked;
+use crate::loaded::Start;
 use crate::program::{Program, Server, free_address};
 use crate::webs::{Web, nginx};
-use crate::work::Start;
 
 pub(super) fn nginx(files: &Path) -> Result<Server> {
     let (here, root, hello) = (TempDir::new()?, files.display(), super::HELLO);

@@ -2,14 +2,13 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::rc::{Rc, Weak};
 
 use tempfile::TempDir;
 
-use super::load::single::same;
 use crate::Result;
 
 /// Where files are pages of memory, and nothing is written back while others are measured.
@@ -17,6 +16,9 @@ const MEMORY: &str = "/dev/shm";
 
 /// What the name of such a directory begins with; the number of the process that has made it follows.
 const PREFIX: &str = "transfers-";
+
+/// What is compared at once.
+const PIECE: usize = 1 << 20;
 
 /// The directory that uploads go to, below the root: the only one in which all may write.
 pub const IN: &str = "in";
@@ -143,6 +145,22 @@ impl Tree {
             seen += 1;
         }
         if seen == files { Ok(()) } else { Err(format!("{seen} files, not {files}").into()) }
+    }
+}
+
+/// Holds all there is to read against a file.
+pub fn same(mut seen_in: impl Read, mut original: File) -> Result {
+    let (mut seen, mut expected) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let length = seen_in.read(&mut seen)?;
+        if length == 0 {
+            let is_all = original.read(&mut expected)? == 0;
+            return if is_all { Ok(()) } else { Err("the end came too early".into()) };
+        }
+        original.read_exact(&mut expected[..length])?;
+        if seen[..length] != expected[..length] {
+            return Err("what came is not what is in the file".into());
+        }
     }
 }
 

@@ -18,9 +18,9 @@ use tempfile::TempDir;
 
 use crate::Result;
 use crate::clients::askers::{Asked, Asking};
+use crate::loaded::Start;
 use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// What is answered.
 const HELLO: &str = "Hello, World!";

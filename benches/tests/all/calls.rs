@@ -9,7 +9,7 @@ use std::time::Duration;
 use benches::Result;
 use benches::calls::Calls;
 use benches::clients::askers::Asked;
-use benches::work::Start;
+use benches::loaded::Start;
 use jsonrpsee::core::client::{ClientT, Error as ClientError, SubscriptionClientT};
 use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};
 use jsonrpsee::server::{RpcModule, Server};

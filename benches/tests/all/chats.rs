@@ -8,7 +8,7 @@ use benches::chats::Chat;
 use benches::clients::channel::Channel;
 use benches::clients::town::{Plan, Town};
 use benches::clients::user::User;
-use benches::work::Start;
+use benches::loaded::Start;
 
 /// Has every server that is installed do something.
 fn each(work: impl Fn(SocketAddr) -> Result) -> Result {

@@ -3,7 +3,8 @@
 use benches::Result;
 use benches::clients::correspondents::datagrams;
 use benches::datagrams::{Datagrams, Duty};
-use benches::work::{Start, Work};
+use benches::loaded::Start;
+use benches::work::Work;
 
 #[test]
 fn every_datagram_comes_back_to_its_sender() -> Result {

@@ -3,8 +3,9 @@
 use benches::Result;
 use benches::chats::network::Network;
 use benches::clients::channel::Channel;
+use benches::loaded::Start;
 use benches::nats::{Nats, NatsWork, Way};
-use benches::work::{Start, Work};
+use benches::work::Work;
 
 #[test]
 fn every_client_publishes_and_hears_as_many_messages_as_it_is_asked_to() -> Result {

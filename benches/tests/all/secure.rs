@@ -5,8 +5,9 @@ use std::thread;
 
 use benches::Result;
 use benches::clients::secured::{comings, echoing, fetching};
+use benches::loaded::{Loaded, Start};
 use benches::secure::Secure;
-use benches::work::{Loaded, Start, Work};
+use benches::work::Work;
 use rustls::HandshakeKind;
 
 use crate::started;
