@@ -8,21 +8,21 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::Result;
-use crate::askers::{self, Asked};
-use crate::audience::{self, Seats};
-use crate::callers;
 use crate::calls::Calls;
-use crate::channel::{self, Channel};
 use crate::chats::Chat;
 use crate::chats::network::Network;
-use crate::correspondents;
+use crate::clients::askers::{self, Asked};
+use crate::clients::audience::{self, Seats};
+use crate::clients::callers;
+use crate::clients::channel::{self, Channel};
+use crate::clients::correspondents;
+use crate::clients::load::{self, Load};
 use crate::cost::{Instrument, Measure, can_trace};
 use crate::datagrams::{Datagrams, Duty};
-use crate::load::{self, Load};
+use crate::loaded::{Loaded, Start};
 use crate::nats::broker;
 use crate::servers::Peer;
 use crate::webs::Web;
-use crate::work::{Loaded, Start};
 
 /// How the names of those begin that need a `nats-server`.
 const NETWORK: &str = "network.";
@@ -111,8 +111,16 @@ pub fn possible() -> Vec<Subject> {
 }
 
 impl Subject {
+    fn new(
+        name: String,
+        about: impl Into<String>,
+        unit: &'static str,
+        runners: Vec<Runner>,
+    ) -> Self {
+        Self { name, about: about.into(), unit, units: 20_000, measures: BOTH, runners }
+    }
+
     /// The same with fewer units, for a figure that nothing is held against.
-    #[must_use]
     pub fn shortened(self, times: u64) -> Self {
         Self { units: self.units / times, ..self }
     }
@@ -148,28 +156,17 @@ impl Runner {
 
 fn echo((connections, depth): (usize, usize)) -> Subject {
     let load = Load { connections, depth, size: 64 };
-    Subject {
-        name: format!("echo.{connections}x{depth}"),
-        about: format!(
-            "an echo of 64 bytes, connections: {connections}, in flight on each: {depth}"
-        ),
-        unit: "message",
-        units: 20_000,
-        measures: BOTH,
-        runners: Runner::each(Peer::all(), move |peer, start| load::echo(start, peer, load)),
-    }
+    let runners = Runner::each(Peer::all(), move |peer, start| load::echo(start, peer, load));
+    let about =
+        format!("an echo of 64 bytes, connections: {connections}, in flight on each: {depth}");
+    Subject::new(format!("echo.{connections}x{depth}"), about, "message", runners)
 }
 
 fn fan_out(members: usize) -> Subject {
     let seats = Seats { members, stalled: 0 };
-    Subject {
-        name: format!("fan-out.{members}"),
-        about: format!("a line of 64 bytes to each of {members} members"),
-        unit: "delivery",
-        units: 20_000,
-        measures: BOTH,
-        runners: Runner::each(Peer::all(), move |room, start| audience::lines(start, room, seats)),
-    }
+    let runners = Runner::each(Peer::all(), move |room, start| audience::lines(start, room, seats));
+    let about = format!("a line of 64 bytes to each of {members} members");
+    Subject::new(format!("fan-out.{members}"), about, "delivery", runners)
 }
 
 /// A raw epoll loop and ours, which does more for the same deliveries.
@@ -184,28 +181,20 @@ fn beside_epoll(
 
 /// A datagram back to each of many peers, or a run of them to one.
 fn datagrams((duty, clients): (Duty, usize)) -> Subject {
-    Subject {
-        name: format!("datagrams.{duty}"),
-        about: format!("datagrams, {duty}, clients: {clients}"),
-        unit: "datagram",
-        units: 20_000,
-        measures: BOTH,
-        runners: Runner::each(&Datagrams::that_do(duty), move |server, start| {
-            correspondents::datagrams(start, server, duty, clients)
-        }),
-    }
+    let runners = Runner::each(&Datagrams::that_do(duty), move |server, start| {
+        correspondents::datagrams(start, server, duty, clients)
+    });
+    let about = format!("datagrams, {duty}, clients: {clients}");
+    Subject::new(format!("datagrams.{duty}"), about, "datagram", runners)
 }
 
 /// A line of a hundred bytes to every user on a channel.
 fn chat(members: usize) -> Subject {
-    Subject {
-        name: format!("chat.{members}"),
-        about: format!("a line of chat to each of {members} users on a channel"),
-        unit: "delivery",
-        units: 50_000,
-        measures: INSTRUCTIONS,
-        runners: beside_epoll(members, move |start| channel::lines(start, Chat::Reactor, members)),
-    }
+    let name = format!("chat.{members}");
+    let about = format!("a line of chat to each of {members} users on a channel");
+    let ours = move |start: Start<'_>| channel::lines(start, Chat::Reactor, members);
+    let subject = Subject::new(name, about, "delivery", beside_epoll(members, ours));
+    Subject { units: 50_000, measures: INSTRUCTIONS, ..subject }
 }
 
 /// The server of a network that is counted, and the other one.
@@ -220,20 +209,14 @@ fn network(name: &str, what: &str, speaker: usize) -> Subject {
         let network = Network::start(2, |program| start.program(program))?;
         let seat = |number| network.address(if number == members { speaker } else { COUNTED });
         let mut channel = Channel::gather(seat, members)?;
-        let Network { nodes, broker } = network;
-        Ok(Loaded::several(nodes, members, move || {
-            let _between_them = &broker;
-            channel.publish(1)
-        }))
+        let Network { mut nodes, broker } = network;
+        let counted = nodes.swap_remove(COUNTED).keeping((nodes, broker));
+        Ok(Loaded::new(counted, members, move || channel.publish(1)))
     };
-    Subject {
-        name: format!("{NETWORK}{name}.{members}"),
-        about: format!("a line of chat, {what}, to each of {members} users of one server"),
-        unit: "delivery",
-        units: 200 * members as u64,
-        measures: INSTRUCTIONS,
-        runners: beside_epoll(members, ours),
-    }
+    let name = format!("{NETWORK}{name}.{members}");
+    let about = format!("a line of chat, {what}, to each of {members} users of one server");
+    let subject = Subject::new(name, about, "delivery", beside_epoll(members, ours));
+    Subject { units: 200 * members as u64, measures: INSTRUCTIONS, ..subject }
 }
 
 /// One server after the other is asked the same.
@@ -247,14 +230,9 @@ fn asked<A: Asked>(
         let load = (connections, depth);
         Runner::new(server.peer(), move |start| askers::asked(start, server, load))
     };
-    Subject {
-        name: format!("{name}.{connections}x{depth}"),
-        about: format!("{about}, connections: {connections}, in flight on each: {depth}"),
-        unit,
-        units: 20_000,
-        measures: BOTH,
-        runners: servers.iter().map(runner).collect(),
-    }
+    let name = format!("{name}.{connections}x{depth}");
+    let about = format!("{about}, connections: {connections}, in flight on each: {depth}");
+    Subject::new(name, about, unit, servers.iter().map(runner).collect())
 }
 
 fn calls(name: &str, how: &str, servers: &[Calls]) -> Subject {
@@ -270,30 +248,21 @@ const HELLOS: &[Web] = &[Web::Epoll, Web::Mio, Web::Reactor, Web::Hyper];
 
 fn topic(subscribers: usize) -> Subject {
     let ours = move |start: Start<'_>| callers::notifications(start, subscribers);
-    Subject {
-        name: format!("rpc.topic.{subscribers}"),
-        about: format!("a notification in JSON-RPC to each of {subscribers} subscribers"),
-        unit: "delivery",
-        units: 20_000,
-        measures: BOTH,
-        runners: vec![Runner::new("reactor", ours)],
-    }
+    let runners = vec![Runner::new("reactor", ours)];
+    let about = format!("a notification in JSON-RPC to each of {subscribers} subscribers");
+    Subject::new(format!("rpc.topic.{subscribers}"), about, "delivery", runners)
 }
 
 #[cfg(feature = "tls")]
 fn tls(connections: usize) -> Subject {
+    use crate::clients::secured::echoing;
     use crate::secure::Secure;
-    use crate::secured::echoing;
 
     let runner = |secure: Secure| {
         Runner::new(secure.peer(), move |start| echoing(start, secure, connections))
     };
-    Subject {
-        name: format!("tls.echo.{connections}x1"),
-        about: format!("an echo of 64 bytes over TLS, connections: {connections}"),
-        unit: "message",
-        units: 2_000,
-        measures: BOTH,
-        runners: [Secure::TokioEcho, Secure::ReactorEcho].map(runner).into(),
-    }
+    let name = format!("tls.echo.{connections}x1");
+    let about = format!("an echo of 64 bytes over TLS, connections: {connections}");
+    let runners = [Secure::TokioEcho, Secure::ReactorEcho].map(runner).into();
+    Subject { units: 2_000, ..Subject::new(name, about, "message", runners) }
 }

@@ -5,18 +5,18 @@
 //!   bin/instructions ────────▶ counts ────▶ cost       what one unit takes, held against a committed table
 //!                                 │
 //!                                 ▼
-//!      work                                    what is timed, and what is timed or counted: servers under a load
+//!      loaded, work                            servers under a load, which are timed or counted; what else is timed
 //!      program                                 a server as a child process, on its own processor
 //!      servers, rooms, datagrams, chats, …     one file a peer, all alike; raw epoll and mio are one loop each
 //!      timers, messages, micro                 the same within this process
-//!      load, pipeline, audience, …             what clients do to a server, over loopback
+//!      clients                                 what they do to a server, over loopback
 //!
 //!   bin/bench-server, bin/web-server, bin/rpc-server   the children
 //! ```
 //!
 //! A new comparison is a function in [`sections`], and a line in `sections::all`; what it is to reach, an entry of
 //! `lines.toml`. What is counted is a function in [`counts`]. A server is a word of `bench-server`; one on a readiness
-//! loop is a `Duty` for the loops of [`servers`]. Its clients are a function that gives [`work::Loaded`], which both time
+//! loop is a `Duty` for the loops of [`servers`]. Its clients are a function that gives [`loaded::Loaded`], which both time
 //! and count. Its tests are a module of `tests/all`.
 //!
 //! Who is measured:
@@ -25,26 +25,18 @@
 //! - [`datagrams`]: servers on one UDP socket. [`chats`]: chat servers. [`webs`]: web servers. [`calls`]: servers of
 //!   JSON-RPC. [`transfers`]: servers of files, over FTP and TFTP, and their clients.
 //! - [`nats`]: clients of NATS, and the `nats-server` that they, or our chat servers, are connected to.
-//! - `secure`: servers that speak TLS, and `secured`, their clients: with the feature `tls` only, as the loop is
-//!   another one with it.
+//! - `secure`: servers that speak TLS, with the feature `tls` only, as the loop is another one with it.
 //! - [`timers`], [`messages`], [`micro`]: keepers of timers, loops that other threads send to, slots, queues and wire
 //!   formats, in this process.
 //!
 //! By whom, and how:
 //!
-//! - [`work`]: what some work took. [`sections`]: every section of the page. [`report`]: how it comes about.
+//! - [`work`]: what some work took. [`loaded`]: servers under a load. [`sections`]: every section of the page. [`report`]: how it comes about.
 //! - [`counts`]: what is counted. [`figures`]: the committed table that a change is held against.
 //! - [`cost`]: the instructions or system calls of one unit. [`table`]: columns for people.
 //! - [`program`]: a server as a child process, its processor time. [`memory`], [`processor`], [`descriptors`]: resident
 //!   bytes of a process, processors shared or apart, room for ten thousand sockets.
-//! - [`load`]: messages in rounds over all connections, every byte verified. [`pipeline`]: echo clients that write while
-//!   they read, for messages that fill all buffers.
-//! - [`audience`], [`correspondents`]: the clients of a room, and of a datagram server.
-//! - [`user`], [`channel`], [`town`]: one client of a chat server, all on one channel, and ten thousand.
-//! - [`askers`]: clients of a web server, of WebSockets, and callers of `sum`. [`callers`]: subscribers of a JSON-RPC
-//!   server.
-//! - [`offered`]: messages on a schedule, and their latencies. [`closed`]: clients that all wait at any
-//!   time. [`ping`]: quiet clients. [`flood`]: those beside them. [`sockets`]: how they connect.
+//! - [`clients`]: what they do to a server.
 
 // Nobody's library: it is told what was measured, and not what measures.
 #![allow(missing_debug_implementations)]
@@ -83,30 +75,21 @@ use std::time::Duration;
 use clap::Parser;
 use rustix::process::{Signal, set_parent_process_death_signal};
 
-pub mod askers;
-pub mod audience;
-pub mod callers;
 pub mod calls;
-pub mod channel;
 pub mod chats;
-pub mod closed;
-pub mod correspondents;
+pub mod clients;
 pub mod cost;
 pub mod counts;
 pub mod datagrams;
 pub mod descriptors;
 pub mod figures;
-pub mod flood;
-pub mod load;
+pub mod loaded;
 pub mod memory;
 #[cfg(feature = "peers")]
 pub mod messages;
 #[cfg(feature = "peers")]
 pub mod micro;
 pub mod nats;
-pub mod offered;
-pub mod ping;
-pub mod pipeline;
 pub mod processor;
 pub mod program;
 #[cfg(feature = "peers")]
@@ -116,16 +99,11 @@ pub mod rooms;
 pub mod sections;
 #[cfg(feature = "tls")]
 pub mod secure;
-#[cfg(feature = "tls")]
-pub mod secured;
 pub mod servers;
-pub mod sockets;
 pub mod table;
 #[cfg(feature = "peers")]
 pub mod timers;
-pub mod town;
 pub mod transfers;
-pub mod user;
 pub mod webs;
 pub mod work;
 

@@ -1,5 +1,6 @@
 //! A server of this package as a child process: started, measured, told to end.
 
+use std::any::Any;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -7,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::slice;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -93,7 +95,6 @@ impl Program {
     }
 
     /// The same with one more argument.
-    #[must_use]
     pub fn with(mut self, argument: impl ToString) -> Self {
         self.arguments.push(argument.to_string());
         self
@@ -131,7 +132,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::null());
         let child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
-        let mut server = Server { child, address };
+        let mut server = Server { child, address, needs: Vec::new() };
         let begun = Instant::now();
         while !is_ready(address) {
             if let Some(status) = server.child.try_wait()? {
@@ -145,25 +146,40 @@ impl Program {
         Ok(server)
     }
 
+    /// The same of one that accepts connections at once, with its files.
+    pub fn start_with(&self, files: TempDir, address: SocketAddr) -> Result<Server> {
+        let accepts = |address| TcpStream::connect(address).is_ok();
+        Ok(self.start_at(address, accepts)?.keeping(files))
+    }
+
     fn finish_start(&self, mut command: Command) -> Result<Server> {
         command.args(&self.arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let child = command.spawn().map_err(|error| cannot_start(&command, &error))?;
-        let mut server = Server { child, address: SocketAddr::from(([0; 4], 0)) };
+        let address = SocketAddr::from(([0; 4], 0));
+        let mut server = Server { child, address, needs: Vec::new() };
         server.address = read_address(&mut server.child)?;
         Ok(server)
     }
 }
 
-/// A server that listens. It is killed when dropped.
+/// A server that listens, one of this package or somebody else's. It is killed when dropped.
 pub struct Server {
     child: Child,
     address: SocketAddr,
+    /// What it needs as long as it runs: its files, a server behind it.
+    needs: Vec<Box<dyn Any>>,
 }
 
 impl Server {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The same with what it needs as long as it runs.
+    pub fn keeping(mut self, needed: impl Any) -> Self {
+        self.needs.push(Box::new(needed));
+        self
     }
 
     /// Its process.
@@ -174,7 +190,7 @@ impl Server {
     /// Does something to it, and tells what that took: time on the wall, and processor time of all its
     /// threads, in user space and in the kernel.
     pub fn watch(&self, units: u64, load: impl FnOnce() -> Result) -> Result<Spent> {
-        Ok(watch(&[self], units, load)?.1)
+        Ok(watch(slice::from_ref(self), units, load)?.1)
     }
 
     /// Waits until its first thread does: it has done all it was asked to do, and what it is asked next does not fall
@@ -226,57 +242,16 @@ impl Drop for Server {
 
 /// Does something to all of these: what comes of it, and what they spend meanwhile.
 pub fn watch<T>(
-    servers: &[&Server],
+    servers: &[Server],
     units: u64,
     load: impl FnOnce() -> Result<T>,
 ) -> Result<(T, Spent)> {
-    let processor_time = || {
-        let add =
-            |sum, server: &&Server| -> Result<Duration> { Ok(sum + server.processor_time()?) };
-        servers.iter().try_fold(Duration::ZERO, add)
-    };
+    let processor_time = || servers.iter().map(Server::processor_time).sum::<Result<Duration>>();
     let (start, before) = (Instant::now(), processor_time()?);
     let done = load()?;
     let wall = start.elapsed();
     let processor = processor_time()?.saturating_sub(before);
     Ok((done, Spent { units, wall, processor }))
-}
-
-/// A server that listens, one of this package or somebody else's.
-pub struct Running {
-    /// Its process.
-    pub server: Server,
-    /// Its files, which it may read as long as it runs.
-    files: Vec<TempDir>,
-    /// The server behind it, if it has one.
-    _behind: Option<Box<Running>>,
-}
-
-impl Running {
-    /// One that is there.
-    #[must_use]
-    pub fn new(server: Server) -> Self {
-        Self { server, files: Vec::new(), _behind: None }
-    }
-
-    /// Starts a program that is not of this package, with its files, told to listen at `address`.
-    pub fn start_at(directory: TempDir, program: &Program, address: SocketAddr) -> Result<Self> {
-        let server = program.start_at(address, |address| TcpStream::connect(address).is_ok())?;
-        Ok(Self::new(server).with_files(directory))
-    }
-
-    /// The same with files that it may read.
-    #[must_use]
-    pub fn with_files(mut self, directory: TempDir) -> Self {
-        self.files.push(directory);
-        self
-    }
-
-    /// The same, before another one, which ends with it.
-    #[must_use]
-    pub fn before(self, behind: Running) -> Self {
-        Self { _behind: Some(Box::new(behind)), ..self }
-    }
 }
 
 /// Node, and where a library of npm's is that is installed for everybody.

@@ -7,7 +7,7 @@ use std::io;
 
 use super::{Calls, HEAD_OF_ANSWER, RESULT};
 use crate::Result;
-use crate::askers::Asked;
+use crate::clients::askers::Asked;
 use crate::servers::duty::{Answer, Answering};
 use crate::servers::{Place, epoll};
 use crate::webs::UPGRADE;

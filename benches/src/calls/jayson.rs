@@ -7,15 +7,15 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Running, free_address, node_library};
+use crate::program::{Server, free_address, node_library};
 
 /// A server of such a transport.
-pub(super) fn start(transport: &str) -> Result<Running> {
+pub(super) fn start(transport: &str) -> Result<Server> {
     let (node, library) = node_library("jayson")?;
     let (directory, address) = (TempDir::new()?, free_address()?);
     let file = directory.path().join("server.js");
     fs::write(&file, text(&library, transport, address))?;
-    Running::start_at(directory, &node.with(file.display()), address)
+    node.with(file.display()).start_with(directory, address)
 }
 
 fn text(library: &Path, transport: &str, address: SocketAddr) -> String {

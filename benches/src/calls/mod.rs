@@ -9,11 +9,11 @@ mod reactor;
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::askers::{Asked, Asking};
-use crate::program::{Program, Running};
+use crate::clients::askers::{Asked, Asking};
+use crate::loaded::Start;
+use crate::program::{Program, Server};
 use crate::servers::Place;
 use crate::webs::{UPGRADE, masked};
-use crate::work::Start;
 
 /// Who serves, and by what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -52,7 +52,7 @@ impl Asked for Calls {
         }
     }
 
-    fn start(self, start: Start<'_>) -> Result<Running> {
+    fn start(self, start: Start<'_>) -> Result<Server> {
         match self {
             Self::JaysonLines => start.other(|| jayson::start("tcp")),
             Self::JaysonHttp => start.other(|| jayson::start("http")),

@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use clap::ValueEnum;
 
 use crate::Result;
-use crate::program::{Program, Running};
+use crate::loaded::Start;
+use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -27,7 +27,7 @@ pub enum Chat {
 
 impl Chat {
     /// Starts it.
-    pub fn start(self, start: Start<'_>) -> Result<Running> {
+    pub fn start(self, start: Start<'_>) -> Result<Server> {
         match self {
             Self::Reactor => start.program(&Program::server("chat")?),
             Self::Ngircd => start.other(ngircd::start),

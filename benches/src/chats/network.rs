@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::clients::user::User;
+use crate::loaded::Start;
 use crate::nats::broker::Broker;
-use crate::program::{Program, Running};
-use crate::user::User;
-use crate::work::Start;
+use crate::program::{Program, Server};
 use crate::{PATIENCE, Result};
 
 /// How users are numbered who only look who is there: as nobody else is.
@@ -16,14 +16,14 @@ const LOOKING: usize = 20_000;
 /// The servers, each of which knows all the others.
 pub struct Network {
     /// The servers.
-    pub nodes: Vec<Running>,
+    pub nodes: Vec<Server>,
     /// What is between them.
     pub broker: Broker,
 }
 
 impl Network {
     /// Starts so many servers, the first of them in its own way.
-    pub fn start(nodes: usize, first: impl FnOnce(&Program) -> Result<Running>) -> Result<Self> {
+    pub fn start(nodes: usize, first: impl FnOnce(&Program) -> Result<Server>) -> Result<Self> {
         let broker = Broker::start()?;
         let mut servers = vec![first(&node(&broker, 0)?)?];
         for number in 1..nodes {
@@ -33,9 +33,8 @@ impl Network {
     }
 
     /// Where a server listens.
-    #[must_use]
     pub fn address(&self, node: usize) -> SocketAddr {
-        self.nodes[node].server.address()
+        self.nodes[node].address()
     }
 
     /// Messages that each server was sent by NATS, and those that it has published there.
@@ -52,14 +51,14 @@ impl Network {
 
     /// Ends the first one by SIGTERM, and then the rest.
     pub fn stop(self) -> Result {
-        self.nodes.into_iter().try_for_each(|it| it.server.stop())
+        self.nodes.into_iter().try_for_each(|it| it.stop())
     }
 
     /// Waits until each has heard of all the others.
     fn once_united(self) -> Result<Self> {
         let all = format!(" on {} servers", self.nodes.len());
         for (number, node) in self.nodes.iter().enumerate() {
-            let mut user = User::register(node.server.address(), LOOKING + number)?;
+            let mut user = User::register(node.address(), LOOKING + number)?;
             let began = Instant::now();
             while !user.ask("LUSERS", " 251 ")?.ends_with(&all) {
                 if began.elapsed() > PATIENCE {

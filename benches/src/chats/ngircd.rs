@@ -5,15 +5,15 @@ use std::fs;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Program, Running, free_address};
+use crate::program::{Program, Server, free_address};
 
-pub(super) fn start() -> Result<Running> {
+pub(super) fn start() -> Result<Server> {
     let program = Program::installed("ngircd", "--version", "ngIRCd ")?;
     let (directory, address) = (TempDir::new()?, free_address()?);
     let settings = directory.path().join("ngircd.conf");
     fs::write(&settings, text(address.port()))?;
     let program = program.with("--nodaemon").with("--config").with(settings.display());
-    Running::start_at(directory, &program, address)
+    program.start_with(directory, address)
 }
 
 fn text(port: u16) -> String {

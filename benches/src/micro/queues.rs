@@ -41,9 +41,9 @@ pub fn all() -> Vec<Microbenchmark> {
     DEPTHS.into_iter().flat_map(of).collect()
 }
 
-/// Rounds of so many messages each, at least as many messages as asked for.
-fn rounds(units: u64, depth: usize) -> u64 {
-    units.div_ceil(depth as u64)
+/// Rounds of so many messages each, at least as many messages as asked for: bytes that were sent in all.
+fn rounds(depth: usize, mut round: impl FnMut() -> usize) -> impl FnMut(u64) -> u64 {
+    move |units| (0..units.div_ceil(depth as u64)).map(|_| round() as u64).sum()
 }
 
 /// What a vectored write would be told.
@@ -53,85 +53,67 @@ fn length_of(slices: &[IoSlice<'_>]) -> usize {
 
 fn deque_of_shared(depth: usize) -> impl FnMut(u64) -> u64 {
     let (mut queue, message) = (VecDeque::new(), Bytes::copy_from_slice(&MESSAGE));
-    move |units| {
-        let mut sent = 0;
-        for _ in 0..rounds(units, depth) {
-            queue.extend((0..depth).map(|_| message.clone()));
-            sent += match queue.make_contiguous() {
-                [only] => length_of(&[IoSlice::new(only)]),
-                all => {
-                    let mut slices = [IoSlice::new(&[]); MOST];
-                    for (slice, bytes) in slices.iter_mut().zip(all) {
-                        *slice = IoSlice::new(bytes);
-                    }
-                    length_of(&slices)
+    rounds(depth, move || {
+        queue.extend((0..depth).map(|_| message.clone()));
+        let sent = match queue.make_contiguous() {
+            [only] => length_of(&[IoSlice::new(only)]),
+            all => {
+                let mut slices = [IoSlice::new(&[]); MOST];
+                for (slice, bytes) in slices.iter_mut().zip(all) {
+                    *slice = IoSlice::new(bytes);
                 }
-            };
-            queue.clear();
-        }
-        sent as u64
-    }
+                length_of(&slices)
+            }
+        };
+        queue.clear();
+        sent
+    })
 }
 
 fn outbox_of_shared(depth: usize) -> impl FnMut(u64) -> u64 {
     let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
     let message = Bytes::copy_from_slice(&MESSAGE);
-    move |units| {
-        let mut sent = 0;
-        for _ in 0..rounds(units, depth) {
-            for _ in 0..depth {
-                outbox.push(message.clone(), &mut spares);
-            }
-            sent += send(&mut outbox, &mut spares);
+    rounds(depth, move || {
+        for _ in 0..depth {
+            outbox.push(message.clone(), &mut spares);
         }
-        sent as u64
-    }
+        send(&mut outbox, &mut spares)
+    })
 }
 
 fn deque_of_copies(depth: usize) -> impl FnMut(u64) -> u64 {
     let mut queue = VecDeque::new();
-    move |units| {
-        let mut sent = 0;
-        for _ in 0..rounds(units, depth) {
-            for _ in 0..depth {
-                queue.extend(&MESSAGE);
-            }
-            let (front, back) = queue.as_slices();
-            sent += length_of(&[IoSlice::new(front), IoSlice::new(back)]);
-            queue.clear();
+    rounds(depth, move || {
+        for _ in 0..depth {
+            queue.extend(&MESSAGE);
         }
-        sent as u64
-    }
+        let (front, back) = queue.as_slices();
+        let sent = length_of(&[IoSlice::new(front), IoSlice::new(back)]);
+        queue.clear();
+        sent
+    })
 }
 
 fn outbox_of_copies(depth: usize) -> impl FnMut(u64) -> u64 {
     let (mut outbox, mut spares) = (Outbox::default(), Spares::default());
-    move |units| {
-        let mut sent = 0;
-        for _ in 0..rounds(units, depth) {
-            for _ in 0..depth {
-                outbox.push_copy(&MESSAGE, &mut spares);
-            }
-            sent += send(&mut outbox, &mut spares);
+    rounds(depth, move || {
+        for _ in 0..depth {
+            outbox.push_copy(&MESSAGE, &mut spares);
         }
-        sent as u64
-    }
+        send(&mut outbox, &mut spares)
+    })
 }
 
 fn buffer_of_copies(depth: usize) -> impl FnMut(u64) -> u64 {
     let mut buffer = BytesMut::new();
-    move |units| {
-        let mut sent = 0;
-        for _ in 0..rounds(units, depth) {
-            for _ in 0..depth {
-                buffer.extend_from_slice(&MESSAGE);
-            }
-            let length = length_of(&[IoSlice::new(&buffer)]);
-            buffer.advance(length);
-            sent += length;
+    rounds(depth, move || {
+        for _ in 0..depth {
+            buffer.extend_from_slice(&MESSAGE);
         }
-        sent as u64
-    }
+        let length = length_of(&[IoSlice::new(&buffer)]);
+        buffer.advance(length);
+        length
+    })
 }
 
 /// All of it at once, as the kernel nearly always takes it.

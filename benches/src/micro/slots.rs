@@ -59,34 +59,38 @@ impl<Id> Order<Id> {
         Self(ids)
     }
 
-    fn at(&mut self, number: u64) -> &mut Id {
-        let length = self.0.len();
-        &mut self.0[number as usize % length]
+    /// Does something with one after the other, so many times.
+    fn each(mut self, mut work: impl FnMut(&mut Id) -> u64) -> impl FnMut(u64) -> u64 {
+        move |units| {
+            let length = self.0.len();
+            let work = |number| work(&mut self.0[number as usize % length]);
+            (0..units).map(work).fold(0, u64::wrapping_add)
+        }
     }
 }
 
 fn look_up_of_slab() -> impl FnMut(u64) -> u64 {
     let mut slab = Slab::new();
-    let mut order = Order::of((0..MANY).map(|_| slab.insert(Thing::default())).collect());
-    move |units| (0..units).map(|number| slab[*order.at(number)].touch()).fold(0, u64::wrapping_add)
+    let order = Order::of((0..MANY).map(|_| slab.insert(Thing::default())).collect());
+    order.each(move |key| slab[*key].touch())
 }
 
 /// As the loop does it: what is found is taken out while it runs, and put back.
 fn look_up_of_slots() -> impl FnMut(u64) -> u64 {
+    let (order, mut slots) = full_slots();
+    order.each(move |key| {
+        slots.take(*key).map_or(0, |mut thing| {
+            let seen = thing.touch();
+            slots.put(key.index(), thing);
+            seen
+        })
+    })
+}
+
+fn full_slots() -> (Order<Key>, Slots<Box<Thing>>) {
     let mut slots = Slots::new(Generations::of_process());
     let things = std::iter::repeat_with(|| insert(&mut slots, Box::default()));
-    let mut order = Order::of(things.take(MANY).flatten().collect());
-    move |units| {
-        let mut seen = 0_u64;
-        for number in 0..units {
-            let key = *order.at(number);
-            if let Some(mut thing) = slots.take(key) {
-                seen = seen.wrapping_add(thing.touch());
-                slots.put(key.index(), thing);
-            }
-        }
-        seen
-    }
+    (Order::of(things.take(MANY).flatten().collect()), slots)
 }
 
 fn insert(slots: &mut Slots<Box<Thing>>, thing: Box<Thing>) -> Option<Key> {
@@ -97,76 +101,58 @@ fn insert(slots: &mut Slots<Box<Thing>>, thing: Box<Thing>) -> Option<Key> {
 
 fn look_up_of_slot_map() -> impl FnMut(u64) -> u64 {
     let mut map = SlotMap::new();
-    let mut order = Order::of((0..MANY).map(|_| map.insert(Thing::default())).collect());
-    move |units| (0..units).map(|number| map[*order.at(number)].touch()).fold(0, u64::wrapping_add)
+    let order = Order::of((0..MANY).map(|_| map.insert(Thing::default())).collect());
+    order.each(move |key| map[*key].touch())
 }
 
 fn look_up_of_hash_map() -> impl FnMut(u64) -> u64 {
     let mut map: HashMap<u64, Thing> = (0..MANY as u64).map(|id| (id, Thing::default())).collect();
-    let mut order = Order::of((0..MANY as u64).collect());
-    move |units| {
-        let touch = |number| map.get_mut(order.at(number)).map_or(0, Thing::touch);
-        (0..units).map(touch).fold(0, u64::wrapping_add)
-    }
+    let order = Order::of((0..MANY as u64).collect());
+    order.each(move |id| map.get_mut(id).map_or(0, Thing::touch))
 }
 
 fn replace_in_slab() -> impl FnMut(u64) -> u64 {
     let mut slab = Slab::new();
-    let mut order = Order::of((0..MANY).map(|_| slab.insert(Thing::default())).collect());
-    move |units| {
-        for number in 0..units {
-            let key = order.at(number);
-            let thing = slab.remove(*key);
-            *key = slab.insert(thing);
-        }
-        slab.len() as u64
-    }
+    let order = Order::of((0..MANY).map(|_| slab.insert(Thing::default())).collect());
+    order.each(move |key| {
+        let thing = slab.remove(*key);
+        *key = slab.insert(thing);
+        *key as u64
+    })
 }
 
 fn replace_in_slots() -> impl FnMut(u64) -> u64 {
-    let mut slots = Slots::new(Generations::of_process());
-    let things = std::iter::repeat_with(|| insert(&mut slots, Box::default()));
-    let mut order = Order::of(things.take(MANY).flatten().collect());
-    move |units| {
-        for number in 0..units {
-            let key = order.at(number);
-            if let Some(thing) = slots.remove(*key)
-                && let Some(next) = insert(&mut slots, thing)
-            {
-                *key = next;
-            }
-        }
-        slots.len() as u64
-    }
+    let (order, mut slots) = full_slots();
+    order.each(move |key| {
+        let next = slots.remove(*key).and_then(|thing| insert(&mut slots, thing));
+        next.map_or(0, |next| {
+            *key = next;
+            1
+        })
+    })
 }
 
 fn replace_in_slot_map() -> impl FnMut(u64) -> u64 {
     let mut map = SlotMap::new();
-    let mut order = Order::of((0..MANY).map(|_| map.insert(Thing::default())).collect());
-    move |units| {
-        for number in 0..units {
-            let key = order.at(number);
-            if let Some(thing) = map.remove(*key) {
-                *key = map.insert(thing);
-            }
-        }
-        map.len() as u64
-    }
+    let order = Order::of((0..MANY).map(|_| map.insert(Thing::default())).collect());
+    order.each(move |key| {
+        map.remove(*key).map_or(0, |thing| {
+            *key = map.insert(thing);
+            1
+        })
+    })
 }
 
 fn replace_in_hash_map() -> impl FnMut(u64) -> u64 {
     let mut map: HashMap<u64, Thing> = (0..MANY as u64).map(|id| (id, Thing::default())).collect();
-    let mut order = Order::of((0..MANY as u64).collect());
+    let order = Order::of((0..MANY as u64).collect());
     let mut next = MANY as u64;
-    move |units| {
-        for number in 0..units {
-            let id = order.at(number);
-            if let Some(thing) = map.remove(id) {
-                map.insert(next, thing);
-                *id = next;
-                next += 1;
-            }
-        }
-        map.len() as u64
-    }
+    order.each(move |id| {
+        map.remove(id).map_or(0, |thing| {
+            map.insert(next, thing);
+            *id = next;
+            next += 1;
+            1
+        })
+    })
 }

@@ -7,18 +7,17 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Program, Running, Server, free_address};
-use crate::sockets::connect;
+use crate::clients::sockets::connect;
+use crate::program::{Program, Server, free_address};
 
 /// Whether there is one.
-#[must_use]
 pub fn is_installed() -> bool {
     program().is_ok()
 }
 
 /// A `nats-server`, with JetStream.
 pub struct Broker {
-    running: Running,
+    server: Server,
     monitor: SocketAddr,
 }
 
@@ -55,20 +54,18 @@ impl Broker {
             .with(directory.path().display())
             .with("--log")
             .with(directory.path().join("log").display());
-        let running = Running::start_at(directory, &program, address)?;
-        Ok(Self { running, monitor })
+        let server = program.start_with(directory, address)?;
+        Ok(Self { server, monitor })
     }
 
     /// Where clients connect to.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.running.server.address()
+        self.server.address()
     }
 
     /// Its process.
-    #[must_use]
     pub fn server(&self) -> &Server {
-        &self.running.server
+        &self.server
     }
 
     /// Its connections, as its monitor tells them.

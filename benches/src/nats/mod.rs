@@ -23,8 +23,8 @@ use std::process::Command;
 use clap::ValueEnum;
 
 use self::broker::Broker;
-use crate::program::{Program, Running};
-use crate::sockets::connect;
+use crate::clients::sockets::connect;
+use crate::program::{Program, Server};
 use crate::work::{Spent, Work};
 use crate::{Result, processor};
 
@@ -63,17 +63,16 @@ pub enum Way {
 
 impl Nats {
     /// Starts it, connected to that server.
-    pub fn start(self, server: SocketAddr) -> Result<Running> {
+    pub fn start(self, server: SocketAddr) -> Result<Server> {
         let program = match self {
             Self::Reactor => Program::server("nats")?,
             Self::AsyncNats => asynchronous()?,
             Self::Npm => {
                 let (directory, program) = npm::prepare()?;
-                let running = Running::new(program.with(server).start()?);
-                return Ok(running.with_files(directory));
+                return Ok(program.with(server).start()?.keeping(directory));
             }
         };
-        Ok(Running::new(program.with(server).start()?))
+        program.with(server).start()
     }
 }
 
@@ -117,7 +116,7 @@ fn folder() -> PathBuf {
 pub struct NatsWork {
     feeder: Feeder,
     way: Way,
-    client: Running,
+    client: Server,
     _broker: Broker,
 }
 
@@ -133,7 +132,7 @@ impl NatsWork {
 impl Work for NatsWork {
     fn run(&mut self, units: u64) -> Result<Spent> {
         let Self { feeder, way, client, .. } = self;
-        client.server.watch(units, || match way {
+        client.watch(units, || match way {
             Way::Heard => feeder.publish(units),
             Way::Published => feeder.ask(PUBLISH, &units.to_string(), units),
         })

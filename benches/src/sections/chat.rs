@@ -3,12 +3,13 @@
 use super::neighbours::{hearing, quantiles};
 use super::timed::Timed;
 use super::{Scale, network, town};
-use crate::audience::{self, Seats};
-use crate::channel;
 use crate::chats::Chat;
+use crate::clients::audience::{self, Seats};
+use crate::clients::channel;
+use crate::loaded::Start;
 use crate::report::contest::{Contest, Drawing, Entrant, Section};
 use crate::servers::Peer;
-use crate::work::{Clock, Start};
+use crate::work::Clock;
 
 /// Who listens.
 const MEMBERS: usize = 1_000;

@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use super::timed::Timed;
 use super::{Scale, section};
 use crate::Result;
+use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::report::contest::Section;
 use crate::servers::{self, Peer};
-use crate::sockets::connect;
-use crate::work::{Clock, Loaded, Start};
+use crate::work::Clock;
 
 const NAME: &str = "connect, echo 64 bytes, close";
 
@@ -26,10 +27,10 @@ pub(super) fn all(scale: Scale) -> Section {
 
 /// An echo server, and clients that come and go.
 fn visits(peer: Peer) -> Result<Loaded> {
-    let running = Start::Apart.program(&servers::program(peer)?)?;
-    let (address, mut number) = (running.server.address(), 0);
+    let server = Start::Apart.program(&servers::program(peer)?)?;
+    let (address, mut number) = (server.address(), 0);
     visit(address, number)?;
-    Ok(Loaded::new(running, 1, move || {
+    Ok(Loaded::new(server, 1, move || {
         number += 1;
         visit(address, number)
     }))

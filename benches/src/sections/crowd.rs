@@ -4,12 +4,13 @@
 use std::time::{Duration, Instant};
 
 use super::Scale;
-use crate::load::{Clients, Load};
+use crate::clients::closed;
+use crate::clients::load::{Clients, Load};
 use crate::program::Server;
 use crate::report::contest::{Column, Contest, Entrant, Kind, Trial};
 use crate::servers::{self, Peer};
 use crate::work::{Clock, Spent};
-use crate::{Result, closed, descriptors};
+use crate::{Result, descriptors};
 
 const SIZE: usize = 64;
 
@@ -52,7 +53,7 @@ impl Trial for Crowd {
         let deep = self.spend(&server, &mut clients)?;
         // A circle of so many takes a good part of a slice.
         let latencies = closed::run(clients.into_streams(), self.lasting * 2)?;
-        let [p50, p99] = [0.5, 0.99].map(|part| latencies.value_at_quantile(part) as f64);
+        let [p50, p99] = [0.5, 0.99].map(|part| latencies.at(part).as_nanos() as f64);
         let each = [one.each(Clock::Processor), 1e9 / one.each(Clock::Wall)];
         Ok([&each[..], &[deep.each(Clock::Processor), p50, p99, p99 / p50]].concat())
     }

@@ -2,11 +2,12 @@
 
 use super::timed::Timed;
 use super::{Scale, crowd, section};
-use crate::load::{self, Load};
-use crate::pipeline::Pipeline;
+use crate::clients::load::{self, Load};
+use crate::clients::pipeline::Pipeline;
+use crate::loaded::Start;
 use crate::report::contest::{Contest, Section};
 use crate::servers::{self, Peer};
-use crate::work::{Clock, Spent, Start, Work};
+use crate::work::{Clock, Spent, Work};
 use crate::{Result, descriptors};
 
 const SMALL: usize = 64;

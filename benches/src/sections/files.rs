@@ -13,8 +13,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Scale;
-use crate::ping::Latencies;
-use crate::program::Running;
+use crate::clients::ping::Latencies;
+use crate::program::Server;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::transfers::load::blocks::{BLOCK, fetch};
 use crate::transfers::load::control::Control;
@@ -124,16 +124,16 @@ struct LoggedIn {
     // In this order: the client goes first.
     client: Client,
     processes: Processes,
-    _server: Running,
+    _server: Server,
     tree: Rc<Tree>,
 }
 
 impl LoggedIn {
     fn start(peer: Peer, tree: Rc<Tree>) -> Result<Self> {
-        let running = peer.start(&tree)?;
-        let client = Client::connect(peer, running.server.address())?;
-        let processes = Processes::of(running.server.pid())?;
-        Ok(Self { client, processes, _server: running, tree })
+        let server = peer.start(&tree)?;
+        let client = Client::connect(peer, server.address())?;
+        let processes = Processes::of(server.pid())?;
+        Ok(Self { client, processes, _server: server, tree })
     }
 
     fn measure(&mut self, load: impl FnOnce(&mut Client) -> Result) -> Result<Vec<f64>> {
@@ -178,12 +178,12 @@ fn crowd(scale: Scale) -> Contest {
 fn serve_crowd(peer: Peer, tree: &Tree, clients: usize) -> Result<Vec<f64>> {
     descriptors::require(3 * clients)?;
     let content = fs::read(tree.path().join(FILE))?;
-    let running = peer.start(tree)?;
+    let server = peer.start(tree)?;
     let begun = Instant::now();
-    let mut crowd = Crowd::log_in(running.server.address(), clients)?;
+    let mut crowd = Crowd::log_in(server.address(), clients)?;
     let logins = begun.elapsed().as_nanos() as f64;
     crowd.prepare()?;
-    let processes = Processes::of(running.server.pid())?;
+    let processes = Processes::of(server.pid())?;
     let after_logins = processes.memory()? as f64;
     let out = watch(&processes, || crowd.fetch(FILE, content.len()))?;
     let into = watch(&processes, || crowd.bring(&content))?;
@@ -213,8 +213,8 @@ fn calm(scale: Scale) -> Contest {
 }
 
 fn ask_beside(peer: Peer, tree: &Tree, length: u64) -> Result<Vec<f64>> {
-    let running = peer.start(tree)?;
-    let address = running.server.address();
+    let server = peer.start(tree)?;
+    let address = server.address();
     let mut quiet = Control::log_in(address, Ipv4Addr::LOCALHOST)?;
     let mut busy = Client::connect(peer, address)?;
     let out = ask_during(&mut quiet, || {
@@ -263,8 +263,8 @@ fn tftp(scale: Scale) -> Contest {
         let shared = shared.clone();
         Entrant::new(name, move || {
             let tree = shared.get()?;
-            let running = peer.start(&tree)?;
-            Ok(move || fetch_in_blocks(&running, &tree, window))
+            let server = peer.start(&tree)?;
+            Ok(move || fetch_in_blocks(&server, &tree, window))
         })
     };
     let all = [
@@ -280,13 +280,13 @@ fn tftp(scale: Scale) -> Contest {
     Contest::new(name, scale.rounds, columns, all.into_iter().map(entrant).collect())
 }
 
-fn fetch_in_blocks(running: &Running, tree: &Tree, window: u16) -> Result<Vec<f64>> {
+fn fetch_in_blocks(server: &Server, tree: &Tree, window: u16) -> Result<Vec<f64>> {
     let original: File = tree.open(FILE)?;
-    let used = || -> Result<Duration> { Ok(Processes::of(running.server.pid())?.time()) };
+    let used = || -> Result<Duration> { Ok(Processes::of(server.pid())?.time()) };
     let (before, begun) = (used()?, Instant::now());
     let mut times = [Duration::ZERO; 2];
     let original = BufReader::with_capacity(1 << 20, original);
-    fetch(running.server.address(), FILE, window, original, || {
+    fetch(server.address(), FILE, window, original, || {
         times = [begun.elapsed(), used()?.saturating_sub(before)];
         Ok(())
     })?;

@@ -4,9 +4,9 @@ use std::fmt;
 
 use super::Scale;
 use crate::Result;
-use crate::correspondents;
+use crate::clients::correspondents;
+use crate::clients::offered::{self, Offer, Over};
 use crate::datagrams::{Datagrams, Duty};
-use crate::offered::{self, Offer, Over};
 use crate::program::Program;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
@@ -61,7 +61,7 @@ fn contest<P: fmt::Display + Copy + 'static>(
         let server = program(peer)?.start_apart()?;
         Ok(move || {
             let latencies = offered::run(server.address(), offer)?;
-            Ok(QUANTILES.map(|(quantile, _)| latencies.value_at_quantile(quantile) as f64).into())
+            Ok(QUANTILES.map(|(quantile, _)| latencies.at(quantile).as_nanos() as f64).into())
         })
     };
     let columns = QUANTILES.map(|(_, name)| Column::new(name, Kind::Time));

@@ -3,10 +3,11 @@
 use super::timed::Timed;
 use super::{Scale, section};
 use crate::Result;
-use crate::load::{Clients, Load};
+use crate::clients::load::{Clients, Load};
+use crate::loaded::{Loaded, Start};
 use crate::report::contest::{Contest, Section};
 use crate::servers::{self, Peer};
-use crate::work::{Clock, Loaded, Start};
+use crate::work::Clock;
 
 /// Who they are: so many servers, of so many loops each.
 const ALL: [(&str, &[usize]); 3] =
@@ -36,7 +37,7 @@ fn echo(load: Load, loops: &[usize]) -> Result<Loaded> {
         Start::Here.program(&servers::program(Peer::Reactor)?.with("--loops").with(loops))
     };
     let servers = loops.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let addresses: Vec<_> = servers.iter().map(|it| it.server.address()).collect();
+    let addresses: Vec<_> = servers.iter().map(|it| it.address()).collect();
     let mut clients = Clients::connect_to(&addresses, load)?;
     Ok(Loaded::several(servers, load.round(), move || clients.round()))
 }

@@ -1,14 +1,14 @@
 //! What an idle connection costs in memory.
 
 use super::Scale;
-use crate::askers::{Asked, Asking};
+use crate::clients::askers::{Asked, Asking};
+use crate::clients::sockets::{connect_from, source};
+use crate::loaded::Start;
 use crate::memory::growth;
-use crate::program::Running;
+use crate::program::Server;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section};
 use crate::servers::{self, Peer};
-use crate::sockets::{connect_from, source};
 use crate::webs::Web;
-use crate::work::Start;
 use crate::{Result, descriptors, processor};
 
 /// An echo of one message.
@@ -49,8 +49,8 @@ pub(super) fn all(scale: Scale) -> Section {
 /// The same of connections with TLS.
 #[cfg(feature = "tls")]
 pub(super) fn tls(scale: Scale) -> Contest {
+    use crate::clients::secured;
     use crate::secure::Secure;
-    use crate::secured;
 
     let connections = scale.many / 5;
     let entrant = |(secure, is_web): (Secure, bool)| {
@@ -58,7 +58,7 @@ pub(super) fn tls(scale: Scale) -> Contest {
         let measure = move || {
             descriptors::require(2 * connections)?;
             let started = secure.start(Start::Apart)?;
-            let pid = started.running.server.pid();
+            let pid = started.server.pid();
             let connect = secured::idle(&started, is_web)?;
             Ok(vec![growth(pid, connections, |_| connect())?])
         };
@@ -81,11 +81,10 @@ fn contest(name: &str, entrants: Vec<Entrant>) -> Contest {
 fn measure(
     connections: usize,
     asking: Asking,
-    start: impl FnOnce() -> Result<Running>,
+    start: impl FnOnce() -> Result<Server>,
 ) -> Result<Vec<f64>> {
     descriptors::require(connections)?;
-    let running = processor::start_apart(start)?;
-    let server = &running.server;
+    let server = processor::start_apart(start)?;
     let idle = |index| {
         let mut stream = connect_from(source(index), server.address())?;
         asking.begin(&mut stream)?;

@@ -6,13 +6,13 @@ use std::thread;
 use std::time::Duration;
 
 use super::Scale;
-use crate::audience::{Seats, lines};
-use crate::flood::{Conduct, Flood, Plan};
-use crate::ping::{self, Latencies, Schedule};
+use crate::clients::audience::{Seats, lines};
+use crate::clients::flood::{Conduct, Flood, Plan};
+use crate::clients::ping::{self, Latencies, Schedule};
+use crate::loaded::{Loaded, Start};
 use crate::program::Server;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Section, Trial};
 use crate::servers::{self, Peer};
-use crate::work::{Loaded, Start};
 use crate::{Result, descriptors, memory};
 
 /// The quiet clients, who take turns.

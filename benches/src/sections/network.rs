@@ -3,10 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::Scale;
-use crate::channel::Channel;
 use crate::chats::network::Network;
+use crate::clients::channel::Channel;
+use crate::loaded::Start;
+use crate::program::Server;
 use crate::report::contest::{Column, Contest, Entrant, Kind, OURS, Trial};
-use crate::work::Start;
 use crate::{Result, processor};
 
 /// Who listens.
@@ -50,8 +51,7 @@ impl Spread {
 
     fn processor_times(&self) -> Result<[Duration; 2]> {
         let Network { nodes, broker } = &self.network;
-        let mut nodes = nodes.iter().map(|it| it.server.processor_time());
-        let sum = nodes.try_fold(Duration::ZERO, |sum, node| -> Result<_> { Ok(sum + node?) })?;
+        let sum = nodes.iter().map(Server::processor_time).sum::<Result<_>>()?;
         Ok([sum, broker.server().processor_time()?])
     }
 }

@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use super::timed::Timed;
 use super::{Scale, section};
-use crate::audience::{Seats, lines};
-use crate::correspondents;
+use crate::clients::audience::{Seats, lines};
+use crate::clients::correspondents;
 use crate::datagrams::{Datagrams, Duty};
+use crate::loaded::Start;
 use crate::messages::{Form, Mailbox, MessageWork};
 use crate::micro::{Microbenchmark, codecs as micro_codecs, queues, slots};
 use crate::report::contest::{Contest, Section};
 use crate::timers::{Keeper, Operation, TimerWork};
-use crate::work::{Clock, Spent, Start};
+use crate::work::{Clock, Spent};
 
 /// One line to a hundred and to a thousand members, and among them some who do not read.
 pub(super) fn fan_out(scale: Scale) -> Section {

@@ -2,12 +2,13 @@
 
 use super::timed::Timed;
 use super::{Scale, section};
-use crate::askers::{self, Asked};
 use crate::calls::Calls;
+use crate::clients::askers::{self, Asked};
+use crate::loaded::Start;
 use crate::nats::{Nats, NatsWork, Way};
 use crate::report::contest::{Contest, Section};
 use crate::webs::Web;
-use crate::work::{Clock, Start};
+use crate::work::Clock;
 
 /// The name of the section that needs a program which is no part of this workspace.
 pub const NATS: &str = "nats";
@@ -72,9 +73,9 @@ pub(super) fn web(scale: Scale) -> Section {
 pub(super) fn tls(scale: Scale) -> Section {
     use rustls::HandshakeKind;
 
+    use crate::clients::secured::{comings, echoing, fetching};
+    use crate::loaded::Loaded;
     use crate::secure::Secure;
-    use crate::secured::{comings, echoing, fetching};
-    use crate::work::Loaded;
 
     // Who takes TLS off; the last two of those beside us have a plain server behind them.
     const ALL: [Secure; 5] =

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::Scale;
 use crate::chats::Chat;
+use crate::clients::town::{Plan, Town};
+use crate::clients::user::User;
+use crate::loaded::Start;
 use crate::program::watch;
 use crate::report::contest::{Column, Contest, Drawing, Entrant, Kind, Trial};
-use crate::town::{Plan, Town};
-use crate::user::User;
-use crate::work::{Clock, Start};
+use crate::work::Clock;
 use crate::{Result, descriptors, memory};
 
 /// Channels that share the users.
@@ -69,16 +70,16 @@ struct Network {
 impl Trial for Network {
     fn turn(&mut self) -> Result<Vec<f64>> {
         descriptors::require(self.plan.users)?;
-        let running = self.chat.start(Start::Apart)?;
-        let server = &running.server;
+        let servers = [self.chat.start(Start::Apart)?];
+        let [server] = &servers;
         // The first makes the server touch what it needs once: code, scratch buffers.
         let _first = User::register(server.address(), self.plan.users)?;
         let before = memory::resident(server.pid())?;
         let (users, registering) =
-            watch(&[server], 1, || User::register_all(server.address(), self.plan.users))?;
+            watch(&servers, 1, || User::register_all(server.address(), self.plan.users))?;
         let grown = memory::resident(server.pid())?.saturating_sub(before);
-        let (mut town, settling) = watch(&[server], 1, || Town::settle(users, self.plan))?;
-        let (deliveries, chatter) = watch(&[server], 1, || town.chatter(AT_ONCE, self.lasting))?;
+        let (mut town, settling) = watch(&servers, 1, || Town::settle(users, self.plan))?;
+        let (deliveries, chatter) = watch(&servers, 1, || town.chatter(AT_ONCE, self.lasting))?;
         let [p50, p99] = self.quantiles(&mut town)?;
 
         let users = self.plan.users as f64;

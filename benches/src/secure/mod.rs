@@ -14,9 +14,9 @@ use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::program::{Program, Running};
+use crate::loaded::Start;
+use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// The name in their certificate.
 pub const NAME: &str = "localhost";
@@ -48,7 +48,6 @@ pub enum Secure {
 
 impl Secure {
     /// Who serves, whatever it is.
-    #[must_use]
     pub fn peer(self) -> &'static str {
         match self {
             Self::Nginx => "nginx",
@@ -64,7 +63,7 @@ impl Secure {
     pub fn start(self, start: Start<'_>) -> Result<Started> {
         let directory = write_files()?;
         let files = directory.path();
-        let running = match self {
+        let server = match self {
             Self::Nginx => start.other(|| others::nginx(files)),
             Self::Haproxy => start.other(|| others::haproxy(files)),
             Self::Stunnel => start.other(|| others::stunnel(files)),
@@ -74,7 +73,7 @@ impl Secure {
             }
         };
         let certificate = CertificateDer::from_pem_file(files.join("certificate.pem"))?;
-        Ok(Started { running: running?.with_files(directory), certificate })
+        Ok(Started { server: server?.keeping(directory), certificate })
     }
 }
 
@@ -83,7 +82,7 @@ crate::choice!(Secure);
 /// A server that runs, and what it shows.
 pub struct Started {
     /// It.
-    pub running: Running,
+    pub server: Server,
     /// Its certificate.
     pub certificate: CertificateDer<'static>,
 }

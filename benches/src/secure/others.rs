@@ -7,12 +7,12 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::askers::Asked;
-use crate::program::{Program, Running, free_address};
+use crate::clients::askers::Asked;
+use crate::loaded::Start;
+use crate::program::{Program, Server, free_address};
 use crate::webs::{Web, nginx};
-use crate::work::Start;
 
-pub(super) fn nginx(files: &Path) -> Result<Running> {
+pub(super) fn nginx(files: &Path) -> Result<Server> {
     let (here, root, hello) = (TempDir::new()?, files.display(), super::HELLO);
     let address = free_address()?;
     let http = format!(
@@ -27,10 +27,10 @@ pub(super) fn nginx(files: &Path) -> Result<Running> {
          }}\n"
     );
     let program = nginx::program(here.path(), 20_000, &http)?;
-    Running::start_at(here, &program, address)
+    program.start_with(here, address)
 }
 
-pub(super) fn haproxy(files: &Path) -> Result<Running> {
+pub(super) fn haproxy(files: &Path) -> Result<Server> {
     let program = Program::installed("haproxy", "-v", "HAProxy version ")?;
     let (address, root, hello) = (free_address()?, files.display(), super::HELLO);
     let text = format!(
@@ -49,7 +49,7 @@ pub(super) fn haproxy(files: &Path) -> Result<Running> {
     start(&program.with("-q").with("-f"), &text, address)
 }
 
-pub(super) fn stunnel(files: &Path) -> Result<Running> {
+pub(super) fn stunnel(files: &Path) -> Result<Server> {
     // Its name is in the second line of what it says.
     let program = Program::installed("stunnel4", "-version", "Initializing inetd mode")?;
     let (address, root, backend) = (free_address()?, files.display(), backend()?);
@@ -62,15 +62,15 @@ pub(super) fn stunnel(files: &Path) -> Result<Running> {
          connect = {}\n\
          cert = {root}/certificate.pem\n\
          key = {root}/key.pem\n",
-        backend.server.address()
+        backend.address()
     );
-    Ok(start(&program, &text, address)?.before(backend))
+    Ok(start(&program, &text, address)?.keeping(backend))
 }
 
-pub(super) fn hitch(files: &Path) -> Result<Running> {
+pub(super) fn hitch(files: &Path) -> Result<Server> {
     let program = Program::installed("hitch", "--version", "hitch ")?;
     let (address, root, backend) = (free_address()?, files.display(), backend()?);
-    let to = backend.server.address();
+    let to = backend.address();
     let text = format!(
         "frontend = \"[{}]:{}\"\n\
          backend = \"[{}]:{}\"\n\
@@ -87,18 +87,18 @@ pub(super) fn hitch(files: &Path) -> Result<Running> {
     // It does not work as root.
     let user = if rustix::process::geteuid().is_root() { "user = \"nobody\"\n" } else { "" };
     let program = program.with("--config");
-    Ok(start(&program, &(text + user), address)?.before(backend))
+    Ok(start(&program, &(text + user), address)?.keeping(backend))
 }
 
 /// A web server without TLS, for those that only take it off.
-fn backend() -> Result<Running> {
+fn backend() -> Result<Server> {
     Web::Mio.start(Start::Here)
 }
 
 /// Starts a program whose last argument is the file with its settings.
-fn start(program: &Program, settings: &str, address: SocketAddr) -> Result<Running> {
+fn start(program: &Program, settings: &str, address: SocketAddr) -> Result<Server> {
     let here = TempDir::new()?;
     let file = here.path().join("settings");
     fs::write(&file, settings)?;
-    Running::start_at(here, &program.clone().with(file.display()), address)
+    program.clone().with(file.display()).start_with(here, address)
 }

@@ -8,7 +8,6 @@ use super::SCRATCH;
 use super::duty::{Drain, Duty, flush, write_some};
 
 /// Whether a connection stays.
-#[must_use]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     /// Nothing more to do until the next event.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::load::{blocks, control::Control};
 use super::tree::Tree;
-use crate::program::{Program, Running, free_address};
+use crate::program::{Program, Server, free_address};
 use crate::{Result, processor};
 
 /// A server.
@@ -29,7 +29,7 @@ pub enum Peer {
 
 impl Peer {
     /// Starts it on a processor of its own, to serve what is in the tree.
-    pub fn start(self, tree: &Tree) -> Result<Running> {
+    pub fn start(self, tree: &Tree) -> Result<Server> {
         processor::start_apart(|| match self {
             Self::Bare => start_ours("bare", tree),
             Self::Reactor => start_ours("ftp", tree),
@@ -68,9 +68,9 @@ fn for_root(name: &str, argument: &str, says: &str) -> Result<Program> {
 }
 
 /// One of the servers that are programs of this package.
-fn start_ours(server: &str, tree: &Tree) -> Result<Running> {
+fn start_ours(server: &str, tree: &Tree) -> Result<Server> {
     let program = Program::server("files")?.with(server);
-    Ok(Running::new(program.with(tree.path().display()).start()?))
+    program.with(tree.path().display()).start()
 }
 
 /// One thread of Python; where the system has sendfile, it uses it. It logs nothing here, has a session of its own as a
@@ -93,18 +93,18 @@ server.max_cons = 2048
 server.serve_forever()
 ";
 
-fn start_pyftpdlib(tree: &Tree) -> Result<Running> {
+fn start_pyftpdlib(tree: &Tree) -> Result<Server> {
     let python = Program::at("python3").with("-W").with("ignore").with("-c");
     if !python.clone().with("import pyftpdlib.servers").succeeds() {
         return Err("pyftpdlib is not installed (pip install pyftpdlib)".into());
     }
     let address = free_address()?;
     let program = python.with(PYFTPDLIB).with(tree.path().display()).with(address.port());
-    Ok(Running::new(program.start_at(address, greets)?))
+    program.start_at(address, greets)
 }
 
 /// With what it does by default: two processes a session, each walled in.
-fn start_vsftpd(tree: &Tree) -> Result<Running> {
+fn start_vsftpd(tree: &Tree) -> Result<Server> {
     let program = for_root("vsftpd", "-v", "vsftpd: version")?;
     let address = free_address()?;
     let settings = tempfile::tempdir()?;
@@ -122,17 +122,16 @@ fn start_vsftpd(tree: &Tree) -> Result<Running> {
         empty.display()
     );
     fs::write(&file, text)?;
-    let server = program.with(file.display()).start_at(address, greets)?;
-    Ok(Running::new(server).with_files(settings))
+    Ok(program.with(file.display()).start_at(address, greets)?.keeping(settings))
 }
 
 /// A process a transfer.
-fn start_tftpd(tree: &Tree) -> Result<Running> {
+fn start_tftpd(tree: &Tree) -> Result<Server> {
     let program = for_root("in.tftpd", "-V", "tftp-hpa")?;
     let address = free_address()?;
     let program = program.with("--listen").with("--foreground").with("--address");
     let program = program.with(address).with("--secure").with(tree.path().display());
-    Ok(Running::new(program.start_at(address, answers)?))
+    program.start_at(address, answers)
 }
 
 /// Whether somebody says that there is no such file.

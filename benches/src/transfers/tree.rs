@@ -2,9 +2,9 @@
 
 use std::cell::RefCell;
 use std::fs::{self, File, Permissions};
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::rc::{Rc, Weak};
 
 use tempfile::TempDir;
@@ -16,6 +16,9 @@ const MEMORY: &str = "/dev/shm";
 
 /// What the name of such a directory begins with; the number of the process that has made it follows.
 const PREFIX: &str = "transfers-";
+
+/// What is compared at once.
+const PIECE: usize = 1 << 20;
 
 /// The directory that uploads go to, below the root: the only one in which all may write.
 pub const IN: &str = "in";
@@ -136,28 +139,27 @@ impl Tree {
                 return Err(format!("{:?} has {found} bytes, not {length}", entry.path()).into());
             }
             if seen == 0 {
-                self.compare(&entry.path(), original)?;
+                same(File::open(entry.path())?, self.open(original)?)?;
             }
             fs::remove_file(entry.path())?;
             seen += 1;
         }
         if seen == files { Ok(()) } else { Err(format!("{seen} files, not {files}").into()) }
     }
+}
 
-    fn compare(&self, brought: &PathBuf, original: &str) -> Result {
-        use std::io::Read;
-        let (mut ours, mut theirs) = (self.open(original)?, File::open(brought)?);
-        let (mut expected, mut seen) = (vec![0; 1 << 20], Vec::with_capacity(1 << 20));
-        loop {
-            seen.clear();
-            Read::by_ref(&mut theirs).take(1 << 20).read_to_end(&mut seen)?;
-            if seen.is_empty() {
-                return Ok(());
-            }
-            ours.read_exact(&mut expected[..seen.len()])?;
-            if expected[..seen.len()] != seen[..] {
-                return Err(format!("{} is not what was sent", brought.display()).into());
-            }
+/// Holds all there is to read against a file.
+pub fn same(mut seen_in: impl Read, mut original: File) -> Result {
+    let (mut seen, mut expected) = (vec![0; PIECE], vec![0; PIECE]);
+    loop {
+        let length = seen_in.read(&mut seen)?;
+        if length == 0 {
+            let is_all = original.read(&mut expected)? == 0;
+            return if is_all { Ok(()) } else { Err("the end came too early".into()) };
+        }
+        original.read_exact(&mut expected[..length])?;
+        if seen[..length] != expected[..length] {
+            return Err("what came is not what is in the file".into());
         }
     }
 }

@@ -17,10 +17,10 @@ use clap::ValueEnum;
 use tempfile::TempDir;
 
 use crate::Result;
-use crate::askers::{Asked, Asking};
-use crate::program::{Program, Running};
+use crate::clients::askers::{Asked, Asking};
+use crate::loaded::Start;
+use crate::program::{Program, Server};
 use crate::servers::Place;
-use crate::work::Start;
 
 /// What is answered.
 const HELLO: &str = "Hello, World!";
@@ -63,7 +63,7 @@ impl Asked for Web {
         }
     }
 
-    fn start(self, start: Start<'_>) -> Result<Running> {
+    fn start(self, start: Start<'_>) -> Result<Server> {
         match self {
             Self::Nginx | Self::NginxFile => start.other(nginx::start),
             _ => start.program(&Program::named("web-server")?.with(self)),

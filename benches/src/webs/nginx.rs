@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use crate::Result;
-use crate::program::{Program, Running, free_address};
+use crate::program::{Program, Server, free_address};
 
-pub(super) fn start() -> Result<Running> {
+pub(super) fn start() -> Result<Server> {
     let (directory, address) = (super::write_file()?, free_address()?);
     let (root, hello) = (directory.path().display(), super::HELLO);
     let http = format!(
@@ -19,7 +19,7 @@ pub(super) fn start() -> Result<Running> {
          }}\n"
     );
     let program = program(directory.path(), 4_096, &http)?;
-    Running::start_at(directory, &program, address)
+    program.start_with(directory, address)
 }
 
 /// The program, with its settings in that directory: so many connections, and what it serves.

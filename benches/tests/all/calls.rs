@@ -7,9 +7,9 @@ use std::thread;
 use std::time::Duration;
 
 use benches::Result;
-use benches::askers::Asked;
 use benches::calls::Calls;
-use benches::work::Start;
+use benches::clients::askers::Asked;
+use benches::loaded::Start;
 use jsonrpsee::core::client::{ClientT, Error as ClientError, SubscriptionClientT};
 use jsonrpsee::core::params::{ArrayParams, BatchRequestBuilder};
 use jsonrpsee::server::{RpcModule, Server};
@@ -28,7 +28,7 @@ type Told = Vec<(&'static str, Result<i64, CallError>)>;
 #[test]
 fn our_client_calls_jsonrpsee_by_http_and_by_websocket() -> Result {
     let running = Calls::JsonrpseeHttp.start(Start::Here)?;
-    let address = running.server.address();
+    let address = running.address();
     let url = format!("http://{address}/").parse()?;
     let target = Target::new(address.to_string(), "/");
     for carrier in [Carrier::Http(url), Carrier::WebSocket(target)] {
@@ -126,7 +126,7 @@ fn tokio() -> Result<Runtime> {
 #[test]
 fn jsonrpsee_calls_our_server_by_http_and_by_websocket() -> Result {
     let running = Calls::ReactorHttp.start(Start::Here)?;
-    let address = running.server.address();
+    let address = running.address();
     tokio()?.block_on(async {
         calls(&HttpClient::builder().build(format!("http://{address}/"))?).await?;
         let socket = WsClientBuilder::default().build(format!("ws://{address}/")).await?;

@@ -4,18 +4,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use benches::Result;
-use benches::channel::Channel;
 use benches::chats::Chat;
-use benches::town::{Plan, Town};
-use benches::user::User;
-use benches::work::Start;
+use benches::clients::channel::Channel;
+use benches::clients::town::{Plan, Town};
+use benches::clients::user::User;
+use benches::loaded::Start;
 
 /// Has every server that is installed do something.
 fn each(work: impl Fn(SocketAddr) -> Result) -> Result {
     for chat in Chat::all() {
         let Some(running) = crate::started(chat, chat.start(Start::Here))? else { continue };
-        work(running.server.address()).map_err(|error| format!("{chat}: {error}"))?;
-        running.server.stop()?;
+        work(running.address()).map_err(|error| format!("{chat}: {error}"))?;
+        running.stop()?;
     }
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Every datagram server does its duty, with every byte in its place.
 
 use benches::Result;
-use benches::correspondents::datagrams;
+use benches::clients::correspondents::datagrams;
 use benches::datagrams::{Datagrams, Duty};
-use benches::work::{Start, Work};
+use benches::loaded::Start;
+use benches::work::Work;
 
 #[test]
 fn every_datagram_comes_back_to_its_sender() -> Result {

@@ -1,10 +1,11 @@
 //! Every client of NATS does what it is asked, and our chat servers are one network, where there is a `nats-server`.
 
 use benches::Result;
-use benches::channel::Channel;
 use benches::chats::network::Network;
+use benches::clients::channel::Channel;
+use benches::loaded::Start;
 use benches::nats::{Nats, NatsWork, Way};
-use benches::work::{Start, Work};
+use benches::work::Work;
 
 #[test]
 fn every_client_publishes_and_hears_as_many_messages_as_it_is_asked_to() -> Result {

@@ -9,10 +9,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use benches::Result;
-use benches::closed;
-use benches::correspondents;
+use benches::clients::closed;
+use benches::clients::correspondents;
+use benches::clients::offered::{self, Offer, Over};
 use benches::datagrams::{Datagrams, Duty};
-use benches::offered::{self, Offer, Over};
 use benches::program::Program;
 use benches::report::chart::Picture;
 use benches::report::contest::{Between, Column, Contest, Drawing, Entrant, Kind, Trial};

@@ -5,10 +5,11 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use benches::Result;
-use benches::audience::{Seats, lines};
+use benches::clients::audience::{Seats, lines};
+use benches::loaded::Start;
 use benches::program::Program;
 use benches::servers::Peer;
-use benches::work::{Start, Work};
+use benches::work::Work;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use benches::Result;
-use benches::load::Load;
-use benches::pipeline::Pipeline;
+use benches::clients::load::Load;
+use benches::clients::pipeline::Pipeline;
 use benches::report::contest::Section;
 use benches::sections::{self, Scale};
 use benches::servers::{self, Peer};

@@ -4,9 +4,10 @@
 use std::thread;
 
 use benches::Result;
+use benches::clients::secured::{comings, echoing, fetching};
+use benches::loaded::{Loaded, Start};
 use benches::secure::Secure;
-use benches::secured::{comings, echoing, fetching};
-use benches::work::{Loaded, Start, Work};
+use benches::work::Work;
 use rustls::HandshakeKind;
 
 use crate::started;

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use benches::Result;
-use benches::load::{Load, echo};
+use benches::clients::load::{Load, echo};
+use benches::loaded::Start;
 use benches::program::Server;
 use benches::servers::{self, Peer};
-use benches::work::{Start, Work};
+use benches::work::Work;
 
 /// More than the buffers of both ends hold, so that a server has to wait for its client.
 const BULK: usize = 16 * 1024 * 1024;

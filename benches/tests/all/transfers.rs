@@ -33,7 +33,7 @@ fn what_is_not_what_was_asked_for_is_a_failure() -> Result {
     tree.add("other", 100_001)?;
     for peer in [Peer::Bare, Peer::Reactor, Peer::Pyftpdlib, Peer::Vsftpd] {
         let Some(running) = crate::started(&peer, peer.start(&tree))? else { continue };
-        let mut client = Client::connect(peer, running.server.address())?;
+        let mut client = Client::connect(peer, running.address())?;
         client.fetch("one", |data| compare(data, tree.open("one")?))?;
         client.fetch("one", |data| drain(data, 100_000))?;
         client.bring(&format!("{IN}/file"), &tree.open("one")?)?;

@@ -3,10 +3,11 @@
 use std::fmt::Display;
 
 use benches::Result;
-use benches::askers::{Asked, asked};
 use benches::calls::Calls;
+use benches::clients::askers::{Asked, asked};
+use benches::loaded::Start;
 use benches::webs::Web;
-use benches::work::{Start, Work};
+use benches::work::Work;
 
 #[test]
 fn every_web_server_answers_each_question_and_many_at_once() -> Result {

@@ -1,7 +1,7 @@
 //! One file at a time, out or in.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 
 use nix::sys::socket::setsockopt;
@@ -13,6 +13,7 @@ use super::PATIENCE;
 use super::control::Control;
 use crate::Result;
 use crate::transfers::peers::Peer;
+use crate::transfers::tree::same;
 
 /// What is taken off a connection at once.
 const LARGE: usize = 1 << 20;
@@ -98,20 +99,9 @@ pub fn drain(stream: TcpStream, length: u64) -> Result {
 }
 
 /// Takes everything there is, which is to be what is in a file.
-pub fn compare(mut stream: TcpStream, mut original: File) -> Result {
+pub fn compare(stream: TcpStream, original: File) -> Result {
     stream.set_read_timeout(Some(PATIENCE))?;
-    let (mut seen, mut expected) = (vec![0; LARGE], vec![0; LARGE]);
-    loop {
-        let length = stream.read(&mut seen)?;
-        if length == 0 {
-            let is_all = original.read(&mut expected)? == 0;
-            return if is_all { Ok(()) } else { Err("the end came too early".into()) };
-        }
-        original.read_exact(&mut expected[..length])?;
-        if seen[..length] != expected[..length] {
-            return Err("what came is not what is in the file".into());
-        }
-    }
+    same(stream, original)
 }
 
 /// Sends a file, and the end.

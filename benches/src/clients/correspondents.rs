@@ -7,8 +7,8 @@ use socket2::{Domain, Socket, Type};
 
 use crate::Result;
 use crate::datagrams::{self, BULK, Datagrams, Duty, RUN};
+use crate::loaded::{Loaded, Start};
 use crate::program::Program;
-use crate::work::{Loaded, Start};
 
 /// Bytes of a datagram that is sent back.
 const SIZE: usize = 64;
@@ -81,13 +81,13 @@ pub fn datagrams(
     duty: Duty,
     clients: usize,
 ) -> Result<Loaded> {
-    let running = start.program(&program(server, duty)?)?;
-    let mut all = Correspondents::open(running.server.address(), duty, clients)?;
+    let server = start.program(&program(server, duty)?)?;
+    let mut all = Correspondents::open(server.address(), duty, clients)?;
     let units = match duty {
         Duty::Echo => clients,
         Duty::Bulk => clients * RUN,
     };
-    Ok(Loaded::new(running, units, move || all.round()))
+    Ok(Loaded::new(server, units, move || all.round()))
 }
 
 /// The program that is this server.

@@ -7,16 +7,16 @@
 //! The client spins on a processor of its own, so that no sleep of its own is measured.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use mio::net::{TcpStream, UdpSocket};
 use mio::{Events, Interest, Poll, Token};
 
 use crate::Result;
-use crate::sockets::{connect, watch};
+use crate::clients::ping::Latencies;
+use crate::clients::sockets::{connect, read, watch};
 
 /// Bytes of a message: its number, again and again.
 const SIZE: usize = 64;
@@ -46,8 +46,8 @@ pub enum Over {
     Udp,
 }
 
-/// Offers a server this load; the latencies in nanoseconds.
-pub fn run(server: SocketAddr, offer: Offer) -> Result<Histogram<u64>> {
+/// Offers a server this load; the latencies.
+pub fn run(server: SocketAddr, offer: Offer) -> Result<Latencies> {
     let mut clients = Clients::connect(server, offer)?;
     let (start, every) = (Instant::now(), Duration::from_secs(1) / offer.rate);
     let messages = (offer.lasting.as_nanos() / every.as_nanos()) as u32;
@@ -70,7 +70,7 @@ struct Clients {
     poll: Poll,
     events: Events,
     clients: Vec<Client>,
-    latencies: Histogram<u64>,
+    latencies: Latencies,
 }
 
 struct Client {
@@ -108,8 +108,10 @@ impl Socket {
             Self::Datagrams(socket) => socket.send(message).map(drop),
         }
     }
+}
 
-    fn receive(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Stream(stream) => stream.read(buffer),
             Self::Datagrams(socket) => socket.recv(buffer),
@@ -128,7 +130,7 @@ impl Clients {
             poll,
             events: Events::with_capacity(1024),
             clients,
-            latencies: Histogram::new(3)?,
+            latencies: Latencies::new()?,
         })
     }
 
@@ -153,15 +155,10 @@ impl Clients {
 
 impl Client {
     /// Reads all there is, and records the latency of every whole answer.
-    fn receive(&mut self, latencies: &mut Histogram<u64>) -> Result {
+    fn receive(&mut self, latencies: &mut Latencies) -> Result {
         let mut buffer = [0; 4096];
-        loop {
-            match self.socket.receive(&mut buffer) {
-                Ok(0) => return Err("the server has ended the connection".into()),
-                Ok(count) => self.answer.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error.into()),
-            }
+        while let Some(count) = read(&mut self.socket, &mut buffer)? {
+            self.answer.extend_from_slice(&buffer[..count]);
         }
         while self.answer.len() >= SIZE {
             let Some((message, due)) = self.waiting.pop_front() else {
@@ -170,7 +167,7 @@ impl Client {
             if self.answer.drain(..SIZE).as_slice() != message {
                 return Err("the echo differs from what was sent".into());
             }
-            latencies.record(u64::try_from(due.elapsed().as_nanos())?)?;
+            latencies.record(due.elapsed())?;
         }
         Ok(())
     }

@@ -3,28 +3,28 @@
 //! All of them wait at any time, so what is seen is how evenly a server serves them: one that takes them
 //! in turn keeps the slowest near the median.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::net::TcpStream as StdStream;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
-use crate::sockets::watch;
+use crate::clients::ping::Latencies;
+use crate::clients::sockets::{read, watch};
 use crate::{PATIENCE, Result};
 
 /// Bytes of a message: its number, and a filling.
 const SIZE: usize = 64;
 
-/// Runs the circle that long after a first round, which does not count; the latencies in nanoseconds.
-pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Histogram<u64>> {
+/// Runs the circle that long after a first round, which does not count; the latencies.
+pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Latencies> {
     let mut poll = Poll::new()?;
     let mut clients = Vec::with_capacity(streams.len());
     for (token, stream) in streams.into_iter().enumerate() {
         clients.push(Client::new(watch(&poll, stream, token, Interest::READABLE)?));
     }
-    let mut latencies = Histogram::new(3)?;
+    let mut latencies = Latencies::new()?;
     let (mut warm, mut end) = (0, None);
     clients.iter_mut().try_for_each(Client::send)?;
     let mut events = Events::with_capacity(1024);
@@ -39,7 +39,7 @@ pub fn run(streams: Vec<StdStream>, lasting: Duration) -> Result<Histogram<u64>>
                 continue;
             };
             match end {
-                Some(_) => latencies.record(u64::try_from(latency.as_nanos())?)?,
+                Some(_) => latencies.record(latency)?,
                 None => warm += 1,
             }
             client.send()?;
@@ -79,13 +79,10 @@ impl Client {
     /// The latency of the message that is on its way, once its echo is there.
     fn receive(&mut self) -> Result<Option<Duration>> {
         while self.filled < SIZE {
-            match self.stream.read(&mut self.answer[self.filled..]) {
-                Ok(0) => return Err("the server has ended the connection".into()),
-                Ok(count) => self.filled += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
+            let Some(count) = read(&mut self.stream, &mut self.answer[self.filled..])? else {
+                return Ok(None);
+            };
+            self.filled += count;
         }
         if self.answer == self.message {
             Ok(Some(self.sent_at.elapsed()))

@@ -5,9 +5,9 @@ use std::net::{SocketAddr, TcpStream};
 
 use socket2::{Domain, Socket, Type};
 
+use crate::loaded::{Loaded, Start};
 use crate::program::Program;
 use crate::servers::Peer;
-use crate::work::{Loaded, Start};
 use crate::{PATIENCE, Result, descriptors};
 
 /// Bytes of a line, its end included.
@@ -94,9 +94,9 @@ pub fn lines(start: Start<'_>, room: Peer, seats: Seats) -> Result<Loaded> {
     if seats.stalled > 0 {
         program = program.with(format!("--kernel-buffers={SMALL_BUFFER}"));
     }
-    let running = start.program(&program)?;
-    let mut audience = Audience::gather(running.server.address(), seats)?;
-    Ok(Loaded::new(running, seats.members, move || audience.publish(1)))
+    let server = start.program(&program)?;
+    let mut audience = Audience::gather(server.address(), seats)?;
+    Ok(Loaded::new(server, seats.members, move || audience.publish(1)))
 }
 
 fn connect(address: SocketAddr, buffer: Option<usize>) -> Result<TcpStream> {

@@ -6,9 +6,9 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::servers::{self, Peer};
-use crate::sockets::connect;
-use crate::work::{Loaded, Start};
 use crate::{Result, descriptors};
 
 /// What a round may hold on one connection: more could fill the buffers of both ends and stop there.
@@ -131,9 +131,9 @@ impl Clients {
 /// An echo server under a load: a unit is a message.
 pub fn echo(start: Start<'_>, peer: Peer, load: Load) -> Result<Loaded> {
     descriptors::require(load.connections)?;
-    let running = start.program(&servers::program(peer)?)?;
-    let mut clients = Clients::connect(running.server.address(), load)?;
-    Ok(Loaded::new(running, load.round(), move || clients.round()))
+    let server = start.program(&servers::program(peer)?)?;
+    let mut clients = Clients::connect(server.address(), load)?;
+    Ok(Loaded::new(server, load.round(), move || clients.round()))
 }
 
 fn receive(stream: &mut TcpStream, expected: &[u8], reply: &mut [u8]) -> Result {

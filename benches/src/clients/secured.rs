@@ -9,8 +9,8 @@ use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, RootCertStore, StreamOwned};
 
+use crate::loaded::{Loaded, Start};
 use crate::secure::{FILE, HELLO, NAME, Secure, Started};
-use crate::work::{Loaded, Start};
 use crate::{PATIENCE, Result};
 
 /// Bytes of an echo.
@@ -32,7 +32,7 @@ impl Call {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
         let builder = builder.with_protocol_versions(&[&rustls::version::TLS13])?;
         let config = Arc::new(builder.with_root_certificates(roots).with_no_client_auth());
-        Ok(Self { address: started.running.server.address(), config })
+        Ok(Self { address: started.server.address(), config })
     }
 
     fn connect(&self) -> Result<Stream> {
@@ -81,7 +81,7 @@ pub fn comings(start: Start<'_>, secure: Secure, kind: HandshakeKind) -> Result<
     }
     // The first is a full one, whatever is wanted.
     come(&call)?;
-    Ok(Loaded::new(started.running, 1, move || match come(&call)? {
+    Ok(Loaded::new(started.server, 1, move || match come(&call)? {
         done if done == kind => Ok(()),
         other => Err(format!("a handshake was {other:?}").into()),
     }))
@@ -104,7 +104,7 @@ pub fn fetching(start: Start<'_>, secure: Secure) -> Result<Loaded> {
     let mut stream = Call::new(&started)?.connect()?;
     stream.flush()?;
     let mut buffer = vec![0; 256 * 1024];
-    Ok(Loaded::new(started.running, FILE / MIB, move || fetch(&mut stream, &mut buffer)))
+    Ok(Loaded::new(started.server, FILE / MIB, move || fetch(&mut stream, &mut buffer)))
 }
 
 fn fetch(stream: &mut Stream, buffer: &mut [u8]) -> Result {
@@ -132,7 +132,7 @@ pub fn echoing(start: Start<'_>, secure: Secure, connections: usize) -> Result<L
     let call = Call::new(&started)?;
     let connect = |_| call.connect_and_echo();
     let mut streams = (0..connections).map(connect).collect::<Result<Vec<_>>>()?;
-    Ok(Loaded::new(started.running, connections, move || {
+    Ok(Loaded::new(started.server, connections, move || {
         streams.iter_mut().try_for_each(say)?;
         streams.iter_mut().try_for_each(hear)
     }))

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::Result;
-use crate::sockets::connect;
+use crate::clients::sockets::connect;
 
 /// How long the last echo may take once the time is over.
 const GRACE: Duration = Duration::from_secs(1);

@@ -5,9 +5,9 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use crate::Result;
-use crate::program::Running;
-use crate::sockets::connect;
-use crate::work::{Loaded, Start};
+use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
+use crate::program::Server;
 
 /// What is asked, and how.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +36,6 @@ impl Asking {
     }
 
     /// Questions of a round.
-    #[must_use]
     pub fn round(&self) -> usize {
         self.connections * self.depth
     }
@@ -48,7 +47,7 @@ pub trait Asked: Copy + 'static {
     fn peer(self) -> &'static str;
 
     /// Starts it; under an instrument only what is of this package.
-    fn start(self, start: Start<'_>) -> Result<Running>;
+    fn start(self, start: Start<'_>) -> Result<Server>;
 
     /// What this kind of server is asked.
     fn asking(self, connections: usize, depth: usize) -> Asking;
@@ -109,7 +108,7 @@ pub fn asked(
     (connections, depth): (usize, usize),
 ) -> Result<Loaded> {
     let asking = server.asking(connections, depth);
-    let running = server.start(start)?;
-    let mut askers = Askers::connect(running.server.address(), asking)?;
-    Ok(Loaded::new(running, asking.round(), move || askers.round()))
+    let server = server.start(start)?;
+    let mut askers = Askers::connect(server.address(), asking)?;
+    Ok(Loaded::new(server, asking.round(), move || askers.round()))
 }

@@ -1,5 +1,6 @@
 //! How clients connect.
 
+use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -38,6 +39,19 @@ fn patient(stream: TcpStream) -> Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// Reads what there is; `None` where there is nothing yet, an error at the end.
+pub(crate) fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<Option<usize>> {
+    loop {
+        return match stream.read(buffer) {
+            Ok(0) => Err("the server has ended the connection".into()),
+            Ok(count) => Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => Err(error.into()),
+        };
+    }
 }
 
 /// Has a poll watch a connection, which does not block from then on.

@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 
 use crate::Result;
 use crate::chats::Chat;
-use crate::user::User;
-use crate::work::{Loaded, Start};
+use crate::clients::user::User;
+use crate::loaded::{Loaded, Start};
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
 const WORDS: usize = 48;
@@ -77,7 +77,7 @@ impl Channel {
 /// A chat server with so many members on a channel, on which a line is said in each round: a unit is its delivery to one
 /// member.
 pub fn lines(start: Start<'_>, chat: Chat, members: usize) -> Result<Loaded> {
-    let running = chat.start(start)?;
-    let mut channel = Channel::gather(|_| running.server.address(), members)?;
-    Ok(Loaded::new(running, members, move || channel.publish(1)))
+    let server = chat.start(start)?;
+    let mut channel = Channel::gather(|_| server.address(), members)?;
+    Ok(Loaded::new(server, members, move || channel.publish(1)))
 }

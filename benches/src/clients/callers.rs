@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
-use crate::askers::Asked;
 use crate::calls::Calls;
-use crate::sockets::connect;
-use crate::work::{Loaded, Start};
+use crate::clients::askers::Asked;
+use crate::clients::sockets::connect;
+use crate::loaded::{Loaded, Start};
 use crate::{Result, descriptors};
 
 const SUBSCRIBE: &[u8] = b"{\"jsonrpc\":\"2.0\",\"method\":\"listen\",\"id\":1}\n";
@@ -43,9 +43,9 @@ impl Subscribers {
 /// Our server and so many subscribers, to whom something is said in each round: a unit is its delivery to one.
 pub fn notifications(start: Start<'_>, subscribers: usize) -> Result<Loaded> {
     descriptors::require(subscribers)?;
-    let running = Calls::ReactorLines.start(start)?;
-    let mut all = Subscribers::gather(running.server.address(), subscribers)?;
-    Ok(Loaded::new(running, subscribers, move || all.publish()))
+    let server = Calls::ReactorLines.start(start)?;
+    let mut all = Subscribers::gather(server.address(), subscribers)?;
+    Ok(Loaded::new(server, subscribers, move || all.publish()))
 }
 
 fn expect(stream: &mut TcpStream, expected: &[u8]) -> Result {

@@ -1,17 +1,17 @@
 //! Echo clients that write while they read: a window of bytes is in flight on every connection, however
 //! much that is.
 //!
-//! [`load`](crate::load) writes a round before it reads it, which stops for ever once a round no longer
+//! [`load`](crate::clients::load) writes a round before it reads it, which stops for ever once a round no longer
 //! fits into the buffers of both ends; here nothing blocks.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::SocketAddr;
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
-use crate::load::Load;
-use crate::sockets::{connect, watch};
+use crate::clients::load::Load;
+use crate::clients::sockets::{connect, read, watch};
 use crate::{PATIENCE, Result};
 
 /// Bytes of a read or a write.
@@ -109,18 +109,13 @@ impl Client {
     }
 
     fn read(&mut self, pattern: &[u8], reply: &mut [u8]) -> Result<bool> {
-        match self.stream.read(reply) {
-            Ok(0) => return Err("the server has ended the connection".into()),
-            Ok(count) => {
-                if reply[..count] != *piece(pattern, self.received, count) {
-                    return Err("the echo differs from what was sent".into());
-                }
-                self.received += count as u64;
-            }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
+        let Some(count) = read(&mut self.stream, reply)? else {
+            return Ok(false);
+        };
+        if reply[..count] != *piece(pattern, self.received, count) {
+            return Err("the echo differs from what was sent".into());
         }
+        self.received += count as u64;
         Ok(true)
     }
 }

@@ -14,7 +14,7 @@ use mio::{Events, Interest, Poll};
 use socket2::{Domain, Socket, Type};
 
 use crate::Result;
-use crate::sockets::{source, watch};
+use crate::clients::sockets::{source, watch};
 
 /// The clients' own buffers in the kernel, small so that a thousand of them fill soon.
 const KERNEL_BUFFER: usize = 64 * 1024;

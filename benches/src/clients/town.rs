@@ -10,15 +10,15 @@
 //! Each channel has one who speaks, in turn with those of the others. What everybody hears is verified: every
 //! line that is said there, once, and in order.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll};
 
-use crate::ping::Latencies;
-use crate::sockets::watch;
-use crate::user::User;
+use crate::clients::ping::Latencies;
+use crate::clients::sockets::{read, watch};
+use crate::clients::user::User;
 use crate::{PATIENCE, Result};
 
 /// Characters of what is said; with the rest of its line it is about a hundred bytes.
@@ -188,13 +188,7 @@ impl Person {
     /// Reads all there is; `hear` is told the number of each line, and tells where it was said.
     fn read(&mut self, mut hear: impl FnMut(usize) -> Result<Place>) -> Result {
         let mut buffer = [0; 4096];
-        loop {
-            let count = match self.stream.read(&mut buffer) {
-                Ok(0) => return Err("the server has ended the connection".into()),
-                Ok(count) => count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error.into()),
-            };
+        while let Some(count) = read(&mut self.stream, &mut buffer)? {
             self.unfinished.extend_from_slice(&buffer[..count]);
             let whole =
                 self.unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
@@ -214,9 +208,10 @@ impl Person {
             }
             self.unfinished.drain(..whole);
             if count < buffer.len() {
-                return Ok(());
+                break;
             }
         }
+        Ok(())
     }
 }
 

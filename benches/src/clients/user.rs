@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 
 use crate::Result;
-use crate::sockets::connect_from;
+use crate::clients::sockets::connect_from;
 
 /// Users from one source address: so few that the kernel finds a free port of it at once.
 const FROM_ONE_ADDRESS: usize = 500;
