@@ -86,7 +86,7 @@ pub struct Client {
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Talking,
-    /// This side sends no more, and waits for the rest and the peer's end.
+    /// Since then this side sends no more, and waits for the rest and the peer's end.
     Ending(Instant),
     /// This side cares for nothing more; how it went.
     Over(Outcome),
@@ -230,6 +230,7 @@ impl Client {
             tls: options.tls.clone(),
             ..ConnectOptions::default()
         };
+        // The window is the bound: all that is on its way may still be here.
         connect.limits.outbox = connect.limits.outbox.max(options.window);
         connect.limits.connect_timeout = Some(options.timeout);
         connect.limits.close_timeout = options.timeout;
@@ -398,7 +399,7 @@ impl Client {
 }
 
 impl ClientId {
-    /// Ends the socket; a stream with a goodbye, or without.
+    /// Ends the socket; a stream with FIN, or else with RST.
     fn close<App>(self, registry: &mut Registry<App>, gracefully: bool) {
         // It fails if the socket has ended: `on_finish` comes anyhow.
         let _ = match self {
