@@ -6,7 +6,7 @@ mod support;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Event, Failure};
+use protocols::echo::{Caller, Client, ClientId, ClientOptions, Event, Failure};
 use reactor::{Address, Limits, Reactor, Registry};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -54,8 +54,7 @@ impl Crowd {
     }
 
     fn connect_some(&mut self, registry: &mut Registry<Self>) {
-        let limits = ClientLimits { timeout: PATIENCE, ..ClientLimits::default() };
-        let options = ClientOptions { limits, ..ClientOptions::default() };
+        let options = ClientOptions { timeout: PATIENCE, ..ClientOptions::default() };
         while self.left > 0 && self.clients.len() - self.replies < AT_A_TIME {
             let client = Client::connect(registry, self.server.clone(), &options);
             let client = client.expect("there are descriptors");
@@ -84,7 +83,7 @@ impl Caller for Crowd {
                 self.replies += 1;
                 self.connect_some(registry);
             }
-            Event::Bytes(_) | Event::Lost { .. } | Event::Trouble(_) => {}
+            Event::Bytes(_) | Event::Lost(_) | Event::Trouble(_) => {}
         }
     }
 

@@ -46,7 +46,8 @@
 //! - **client** is the other side;
 //! - **limits** are the bounds of each side, each with a default and the reason for it.
 //!
-//! A part that is small is one file and no folder, as `limits` is in [`echo`].
+//! A part that is small is one file and no folder, as **wire** is in [`echo`]; one or two bounds stand with the side
+//! that they are for.
 //!
 //! Shared state lives in the application. The loop lends it to every callback, and a protocol asks
 //! for its part of it: `impl<App: AsMut<echo::Server>> Protocol<App> for echo::Session`. A program

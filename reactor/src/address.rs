@@ -1,7 +1,7 @@
 //! Where a socket is: an IP address and port, a path, an abstract name, or a host and port to be looked up.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -155,6 +155,23 @@ impl Address {
         match self {
             Self::Ip(address) => Some(*address),
             Self::Path(_) | Self::Abstract(_) | Self::Unnamed | Self::Host(_) => None,
+        }
+    }
+
+    /// Where a datagram socket is bound that talks to this address, if that does not matter: any free port of all
+    /// addresses of its family; for a Unix socket, no name.
+    ///
+    /// ```
+    /// use reactor::Address;
+    /// assert_eq!("192.0.2.1:69".parse::<Address>()?.unspecified(), "0.0.0.0:0".parse()?);
+    /// # Ok::<(), reactor::ParseAddressError>(())
+    /// ```
+    #[must_use]
+    pub fn unspecified(&self) -> Self {
+        match self.ip() {
+            Some(IpAddr::V4(_)) => Self::Ip((Ipv4Addr::UNSPECIFIED, 0).into()),
+            Some(IpAddr::V6(_)) => Self::Ip((Ipv6Addr::UNSPECIFIED, 0).into()),
+            None => Self::Unnamed,
         }
     }
 

@@ -226,7 +226,7 @@ impl Site {
             match talk.client.send(registry, payload) {
                 Ok(_) => talk.left -= 1,
                 // Once something is back, or lost, there is room again.
-                Err(NotSent::WindowFull(_)) if talk.client.outstanding() > 0 => return,
+                Err(NotSent::WindowFull(_)) if talk.client.exchange().outstanding() > 0 => return,
                 Err(_) => return talk.client.close(registry),
             }
         }
@@ -256,7 +256,7 @@ impl Caller for Site {
     }
 
     fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
-        if let Event::Open | Event::Reply(_) | Event::Lost { .. } = event {
+        if let Event::Open | Event::Reply(_) | Event::Lost(_) = event {
             self.go_on(registry, id);
         }
     }

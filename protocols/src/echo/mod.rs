@@ -16,25 +16,21 @@
 //!
 //! | file | what it is |
 //! |---|---|
-//! | `limits` | every bound, its default, and the reason for it |
 //! | `wire` | what was sent and has yet to come back, byte for byte: pure |
-//! | `server` | the state of a server, and the calls that open its sockets |
+//! | `server` | the state of a server, its bounds, and the calls that open its sockets |
 //! | `server/session` | its side of a stream, and of a datagram socket |
 //! | `server/refusal` | which datagrams are not answered: the decision, pure |
-//! | `client` | one conversation with a server, and what a program is told of it |
+//! | `client` | one conversation with a server, its bounds, and what a program is told of it |
 //! | `client/socket` | its side of a stream, and of a datagram socket |
-//! | `client/failure` | how a conversation can fail, and a payload |
 //!
 //! There is nothing to parse: bytes are bytes. RFC 862 says nothing of forged sources, of peers that send
 //! without reading, and of those that never end; see [`Refusal`], [`Session`] and the loop's own
 //! [`reactor::StreamLimits`].
 
 mod client;
-mod limits;
 mod server;
 mod wire;
 
-pub use client::{Caller, Client, ClientId, ClientOptions, Event, Failure, NotSent};
-pub use limits::{ClientLimits, Limits};
-pub use server::{Counters, Refusal, Server, Session, bind, listen};
-pub use wire::{Exchange, Mismatch, Reply};
+pub use client::{Caller, Client, ClientId, ClientOptions, Event, Failure, NotSent, Outcome};
+pub use server::{Counters, Limits, Refusal, Server, Session, bind, listen};
+pub use wire::{Exchange, Mismatch, Sent};

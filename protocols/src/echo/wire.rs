@@ -1,7 +1,7 @@
 //! What was sent and has yet to come back, byte for byte. Pure: no socket, and time is an argument.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
 use thiserror::Error;
@@ -35,24 +35,18 @@ pub struct Exchange {
     progress: Option<Instant>,
     /// The sequence number of the next payload.
     next: u64,
+    strays: u64,
 }
 
-#[derive(Debug)]
-struct Sent {
-    sequence: u64,
-    payload: Bytes,
-    at: Instant,
-}
-
-/// A payload that has come back whole.
+/// A payload that was sent, and has come back whole, or is lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
+pub struct Sent {
     /// Which one it was, counted from zero.
     pub sequence: u64,
-    /// What was sent, and what came back.
+    /// What was sent; if it has come back, that is equal.
     pub payload: Bytes,
-    /// The time between.
-    pub round_trip: Duration,
+    /// When it was sent, by the loop's clock.
+    pub at: Instant,
 }
 
 /// What came back is not what was sent. Positions are bytes of the whole stream, from zero.
@@ -103,7 +97,7 @@ impl Exchange {
         &mut self,
         input: &mut &[u8],
         now: Instant,
-    ) -> Result<Option<Reply>, Mismatch> {
+    ) -> Result<Option<Sent>, Mismatch> {
         if input.is_empty() {
             return Ok(None);
         }
@@ -120,19 +114,20 @@ impl Exchange {
         let is_whole = equal == expected.len();
         self.returned += equal;
         self.progress = Some(now);
-        Ok(if is_whole { self.take(0, now) } else { None })
+        Ok(if is_whole { self.remove(0) } else { None })
     }
 
     /// A datagram has come back: the payload it equals, the oldest of them if there are several.
-    /// `None` if there is none: it comes late, twice, or changed.
-    pub fn handle_datagram(&mut self, datagram: &[u8], now: Instant) -> Option<Reply> {
-        let index = self.outstanding.iter().position(|sent| sent.payload == datagram)?;
-        self.take(index, now)
+    /// `None` if there is none: it is a [stray](Self::strays).
+    pub fn handle_datagram(&mut self, datagram: &[u8]) -> Option<Sent> {
+        let index = self.outstanding.iter().position(|sent| sent.payload == datagram);
+        self.strays += u64::from(index.is_none());
+        self.remove(index?)
     }
 
-    /// The oldest payload has been waited for too long: its sequence number, and what it was.
-    pub fn lose(&mut self) -> Option<(u64, Bytes)> {
-        self.remove(0).map(|sent| (sent.sequence, sent.payload))
+    /// The oldest payload has been waited for too long: it is lost.
+    pub fn lose(&mut self) -> Option<Sent> {
+        self.remove(0)
     }
 
     /// How long a payload may be that is sent now.
@@ -153,17 +148,18 @@ impl Exchange {
         self.charge - self.outstanding.len() * CHARGE - self.returned
     }
 
+    /// Datagrams that came back late, twice, or changed.
+    #[must_use]
+    pub fn strays(&self) -> u64 {
+        self.strays
+    }
+
     /// Since when something is waited for: the oldest payload, since it was sent; or if none is on its way,
     /// what is waited for since `end`, if anything is. What came back on a stream is progress with either.
     #[must_use]
     pub fn waiting_since(&self, end: Option<Instant>) -> Option<Instant> {
         let since = self.outstanding.front().map(|sent| sent.at).or(end)?;
         Some(self.progress.map_or(since, |progress| progress.max(since)))
-    }
-
-    fn take(&mut self, index: usize, now: Instant) -> Option<Reply> {
-        let Sent { sequence, payload, at } = self.remove(index)?;
-        Some(Reply { sequence, payload, round_trip: now.saturating_duration_since(at) })
     }
 
     fn remove(&mut self, index: usize) -> Option<Sent> {

@@ -2,7 +2,7 @@
 
 use std::net::UdpSocket;
 
-use protocols::echo::{ClientLimits, ClientOptions, Limits, Refusal};
+use protocols::echo::{ClientOptions, Limits, Refusal};
 use reactor::Address;
 
 use crate::kit::{any_port, noise, retry};
@@ -13,7 +13,7 @@ fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
     for address in [any_port()].into_iter().chain(v6()) {
         let mut stage = Stage::new();
         let server = stage.bind(address);
-        let client = stage.connect_datagrams(&server, ClientLimits::default());
+        let client = stage.connect_datagrams(&server, ClientOptions::default());
         stage.sends(client, &["one", "", "three"]);
         stage.send(client, noise(65_000)).expect("it fits");
         stage.until("all is back", |world| world.replies.len() == 4);
@@ -32,7 +32,7 @@ fn udp_datagrams_come_back_the_empty_one_and_the_longest_too() {
 fn a_client_that_has_ended_hears_the_rest() {
     let mut stage = Stage::new();
     let server = stage.bind(any_port());
-    let client = stage.connect_datagrams(&server, ClientLimits::default());
+    let client = stage.connect_datagrams(&server, ClientOptions::default());
     stage.sends(client, &["one", "two", "three"]);
     stage.end(client);
     assert_eq!(stage.outcome(client), Ok(()));
@@ -56,7 +56,7 @@ fn a_client_that_has_ended_does_not_wait_for_what_is_lost() {
 fn datagrams_can_be_sent_one_after_the_other() {
     let mut stage = Stage::new();
     let server = stage.bind(any_port());
-    let client = stage.connect_datagrams(&server, ClientLimits::default());
+    let client = stage.connect_datagrams(&server, ClientOptions::default());
     stage.world.script = vec!["again".into(); 100];
     stage.sends(client, &["again"]);
     stage.until("all is back", |world| world.replies.len() == 101);
@@ -71,7 +71,7 @@ fn unix_datagrams_come_back_to_whoever_has_a_name() {
     let server = stage.bind(Address::from(directory.path().join("server")));
     let from = Some(Address::from(directory.path().join("client")));
     let client =
-        stage.connect_datagrams_with(&server, &ClientOptions { from, ..ClientOptions::default() });
+        stage.connect_datagrams(&server, ClientOptions { from, ..ClientOptions::default() });
     stage.sends(client, &["one", "two"]);
     stage.until("all is back", |world| world.replies.len() == 2);
 
@@ -145,7 +145,7 @@ fn a_datagram_that_comes_late_or_changed_is_a_stray() {
     server.send_to(b"hellO", from).expect("sent");
     stage.until("it is lost", |world| world.losses.len() == 1);
     server.send_to(&buffer[..length], from).expect("sent");
-    stage.until("both are strays", |world| world.clients[&client].strays() == 2);
+    stage.until("both are strays", |world| world.clients[&client].exchange().strays() == 2);
     assert_eq!(stage.world.replies, []);
 }
 

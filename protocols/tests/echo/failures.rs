@@ -4,17 +4,17 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use protocols::echo::{ClientId, ClientLimits, Failure, Mismatch, NotSent};
-use reactor::{Address, OpenError};
+use protocols::echo::{ClientId, ClientOptions, Failure, Mismatch, NotSent};
+use reactor::{Address, Limits, OpenError, Reactor};
 
 use crate::kit::{any_port, retry};
 use crate::stage::{Stage, within};
 
 /// A client, and a peer that the test speaks for.
-fn meet(stage: &mut Stage, limits: ClientLimits) -> (ClientId, TcpStream) {
+fn meet(stage: &mut Stage, options: ClientOptions) -> (ClientId, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a socket");
     let address = Address::from(listener.local_addr().expect("it listens"));
-    let client = stage.connect_with(&address, limits);
+    let client = stage.connect_with(&address, options);
     (client, listener.accept().expect("it is connected").0)
 }
 
@@ -30,7 +30,7 @@ fn greet(stage: &mut Stage, client: ClientId, peer: &mut TcpStream) {
 #[test]
 fn a_wrong_byte() {
     let mut stage = Stage::new();
-    let (client, mut peer) = meet(&mut stage, ClientLimits::default());
+    let (client, mut peer) = meet(&mut stage, ClientOptions::default());
     greet(&mut stage, client, &mut peer);
     peer.write_all(b"helLo").expect("it is open");
     let expected = Mismatch::Different { at: 3, expected: b'l', found: b'L' };
@@ -41,7 +41,7 @@ fn a_wrong_byte() {
 #[test]
 fn a_byte_too_many() {
     let mut stage = Stage::new();
-    let (client, mut peer) = meet(&mut stage, ClientLimits::default());
+    let (client, mut peer) = meet(&mut stage, ClientOptions::default());
     greet(&mut stage, client, &mut peer);
     peer.write_all(b"hello!").expect("it is open");
     let expected = Mismatch::Unasked { at: 5 };
@@ -52,7 +52,7 @@ fn a_byte_too_many() {
 #[test]
 fn an_end_that_comes_too_early() {
     let mut stage = Stage::new();
-    let (client, mut peer) = meet(&mut stage, ClientLimits::default());
+    let (client, mut peer) = meet(&mut stage, ClientOptions::default());
     greet(&mut stage, client, &mut peer);
     peer.write_all(b"he").expect("it is open");
     drop(peer);
@@ -62,7 +62,7 @@ fn an_end_that_comes_too_early() {
 #[test]
 fn an_end_before_ours_with_nothing_missing() {
     let mut stage = Stage::new();
-    let (client, peer) = meet(&mut stage, ClientLimits::default());
+    let (client, peer) = meet(&mut stage, ClientOptions::default());
     drop(peer);
     assert_eq!(stage.outcome(client), Err(Failure::EarlyEnd { missing: 0 }));
     assert!(matches!(stage.send(client, "more"), Err(NotSent::Ended(_))));
@@ -71,7 +71,7 @@ fn an_end_before_ours_with_nothing_missing() {
 #[test]
 fn a_reset() {
     let mut stage = Stage::new();
-    let (client, peer) = meet(&mut stage, ClientLimits::default());
+    let (client, peer) = meet(&mut stage, ClientOptions::default());
     stage.sends(client, &["hello"]);
     stage.turn(Duration::ZERO);
     retry(|| peer.peek(&mut [0])).expect("it was sent");
@@ -99,6 +99,16 @@ fn an_end_that_does_not_come() {
     assert_eq!(stage.outcome(client), Err(Failure::Timeout(Duration::from_millis(50))));
 }
 
+/// Whoever has closed does not care for what is on its way, also if the peer then says nothing more.
+#[test]
+fn silence_after_a_close() {
+    let mut stage = Stage::new();
+    let (client, mut peer) = meet(&mut stage, within(50));
+    greet(&mut stage, client, &mut peer);
+    stage.close(client);
+    assert_eq!(stage.outcome(client), Ok(()));
+}
+
 /// Time in which nothing is on its way is nobody's fault.
 #[test]
 fn silence_that_nobody_minds() {
@@ -115,6 +125,20 @@ fn silence_that_nobody_minds() {
     assert!(!stage.world.has_ended(client));
     drop(peer);
     stage.until("it is over", |world| world.has_ended(client));
+}
+
+/// What there is no timer for would be waited for in vain.
+#[test]
+fn a_loop_without_timers() {
+    let mut stage = Stage::new();
+    let limits = Limits { timers: 1, ..Limits::default() };
+    stage.reactor = Reactor::with_limits(limits).expect("a loop");
+    let (client, _silent) = meet(&mut stage, ClientOptions::default());
+    let last = stage.reactor.registry().after(Duration::MAX, |_, _| {}).expect("there is one");
+    stage.end(client);
+    let expected = Failure::Other("the loop has no timers left".to_owned());
+    assert_eq!(stage.outcome(client), Err(expected));
+    stage.reactor.registry().cancel(last);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use protocols::echo::{
-    self, Caller, Client, ClientId, ClientLimits, ClientOptions, Counters, Event, Failure, Limits,
-    NotSent, Reply, Server,
+    self, Caller, Client, ClientId, ClientOptions, Counters, Event, Failure, Limits, NotSent, Sent,
+    Server,
 };
 use reactor::{Address, DatagramOptions, ListenOptions, Reactor, Registry};
 
@@ -22,7 +22,7 @@ pub(crate) struct World {
     pub(crate) opened: Vec<ClientId>,
     /// What came back on streams, of all clients.
     pub(crate) bytes: Vec<u8>,
-    pub(crate) replies: Vec<Reply>,
+    pub(crate) replies: Vec<Sent>,
     /// The sequence numbers of datagrams that did not come back.
     pub(crate) losses: Vec<u64>,
     pub(crate) troubles: Vec<io::ErrorKind>,
@@ -47,7 +47,7 @@ impl Caller for World {
             Event::Open => self.opened.push(id),
             Event::Bytes(bytes) => self.bytes.extend_from_slice(bytes),
             Event::Reply(reply) => self.answer(registry, id, reply),
-            Event::Lost { sequence, .. } => self.losses.push(sequence),
+            Event::Lost(sent) => self.losses.push(sent.sequence),
             Event::Trouble(trouble) => self.troubles.push(trouble),
         }
     }
@@ -88,26 +88,21 @@ impl Stage {
     }
 
     pub(crate) fn connect(&mut self, server: &Address) -> ClientId {
-        self.connect_with(server, ClientLimits::default())
+        self.connect_with(server, ClientOptions::default())
     }
 
-    pub(crate) fn connect_with(&mut self, server: &Address, limits: ClientLimits) -> ClientId {
-        let options = ClientOptions { limits, ..ClientOptions::default() };
+    pub(crate) fn connect_with(&mut self, server: &Address, options: ClientOptions) -> ClientId {
         let client = Client::connect(self.reactor.registry(), server.clone(), &options);
         self.enter(client.expect("a connection begins"))
     }
 
-    pub(crate) fn connect_datagrams(&mut self, server: &Address, limits: ClientLimits) -> ClientId {
-        self.connect_datagrams_with(server, &ClientOptions { limits, ..ClientOptions::default() })
-    }
-
-    pub(crate) fn connect_datagrams_with(
+    pub(crate) fn connect_datagrams(
         &mut self,
         server: &Address,
-        options: &ClientOptions,
+        options: ClientOptions,
     ) -> ClientId {
         let registry = self.reactor.registry();
-        let client = Client::connect_datagrams(registry, server.clone(), options);
+        let client = Client::connect_datagrams(registry, server.clone(), &options);
         self.enter(client.expect("a socket is bound"))
     }
 
@@ -168,7 +163,7 @@ impl Drop for Stage {
 }
 
 impl World {
-    fn answer(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Reply) {
+    fn answer(&mut self, registry: &mut Registry<Self>, id: ClientId, reply: Sent) {
         self.replies.push(reply);
         if let (Some(payload), Some(client)) = (self.script.pop(), self.clients.get_mut(&id)) {
             client.send(registry, payload).expect("one has just come back");
@@ -190,8 +185,8 @@ impl World {
 }
 
 /// A client waits no longer than so many milliseconds.
-pub(crate) fn within(milliseconds: u64) -> ClientLimits {
-    ClientLimits { timeout: Duration::from_millis(milliseconds), ..ClientLimits::default() }
+pub(crate) fn within(milliseconds: u64) -> ClientOptions {
+    ClientOptions { timeout: Duration::from_millis(milliseconds), ..ClientOptions::default() }
 }
 
 /// Any free port on loopback, if the machine has IPv6.

@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use protocols::echo::{ClientLimits, NotSent};
+use protocols::echo::{ClientOptions, NotSent};
 use reactor::Address;
 
 use crate::kit::{any_port, noise, retry};
@@ -47,7 +47,7 @@ fn a_mebibyte_comes_back_to_a_client_that_has_half_closed() {
     for address in addresses {
         let mut stage = Stage::new();
         let server = stage.listen(address);
-        let limits = ClientLimits { window: 2 * MIB, ..ClientLimits::default() };
+        let limits = ClientOptions { window: 2 * MIB, ..ClientOptions::default() };
         let client = stage.connect_with(&server, limits);
         let payload = noise(MIB);
         stage.send(client, payload.clone()).expect("there is room");
@@ -132,7 +132,7 @@ fn a_peer_that_does_not_read_costs_little_memory() {
 fn what_does_not_fit_into_the_window_is_handed_back() {
     let mut stage = Stage::new();
     let server = stage.listen(any_port());
-    let limits = ClientLimits { window: 200, ..ClientLimits::default() };
+    let limits = ClientOptions { window: 200, ..ClientOptions::default() };
     let client = stage.connect_with(&server, limits);
     stage.send(client, noise(100)).expect("there is room");
     let NotSent::WindowFull(payload) = stage.send(client, "more").expect_err("no room") else {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use clap::Args;
 use examples::endpoint::Endpoint;
 use examples::tls::CallTls;
-use protocols::echo::{Caller, Client, ClientId, ClientLimits, ClientOptions, Failure};
-use reactor::{Address, OpenError, Registry};
+use protocols::echo::{Caller, Client, ClientOptions, Outcome};
+use reactor::Registry;
 
 /// With whom.
 #[derive(Args)]
@@ -22,16 +22,15 @@ pub(crate) struct Server {
 }
 
 pub(crate) struct Call {
-    server: Endpoint,
-    address: Address,
-    options: ClientOptions,
-    client: Option<Client>,
+    pub(crate) server: Endpoint,
+    pub(crate) client: Client,
     result: Option<Result<(), Box<dyn Error>>>,
 }
 
 impl Call {
-    /// Finds out where the server is. It may let us wait for so long.
-    pub(crate) fn new(
+    /// Finds out where the server is, and connects. It may let us wait for so long.
+    pub(crate) fn begin<App: Caller>(
+        registry: &mut Registry<App>,
         Server { server, tls }: &Server,
         timeout: Duration,
     ) -> Result<Self, Box<dyn Error>> {
@@ -39,33 +38,16 @@ impl Call {
         if tls.is_some() && matches!(server, Endpoint::Udp(_)) {
             return Err("TLS is not spoken over UDP; say HOST:PORT or unix:PATH".into());
         }
-        let address = match server {
-            Endpoint::Udp(place) => place.first()?,
-            streams => streams.address()?,
+        let options = ClientOptions { timeout, tls, ..ClientOptions::default() };
+        let client = match server {
+            Endpoint::Udp(place) => Client::connect_datagrams(registry, place.first()?, &options)?,
+            streams => Client::connect(registry, streams.address()?, &options)?,
         };
-        let limits = ClientLimits { timeout, ..ClientLimits::default() };
-        let options = ClientOptions { limits, from: None, tls };
-        Ok(Self { server: server.clone(), address, options, client: None, result: None })
-    }
-
-    pub(crate) fn begin<App: Caller>(
-        &mut self,
-        registry: &mut Registry<App>,
-    ) -> Result<(), OpenError> {
-        let connect = match self.server {
-            Endpoint::Udp(_) => Client::connect_datagrams,
-            Endpoint::Tcp(_) | Endpoint::Unix(_) => Client::connect,
-        };
-        self.client = Some(connect(registry, self.address.clone(), &self.options)?);
-        Ok(())
+        Ok(Self { server: server.clone(), client, result: None })
     }
 
     /// The conversation is over, and the program with it.
-    pub(crate) fn handle_finish<App>(
-        &mut self,
-        registry: &mut Registry<App>,
-        outcome: Result<(), Failure>,
-    ) {
+    pub(crate) fn handle_finish<App>(&mut self, registry: &mut Registry<App>, outcome: Outcome) {
         match outcome {
             Ok(()) => self.finish(registry, Ok(())),
             Err(failure) => self.fail(registry, failure),
@@ -91,19 +73,5 @@ impl Call {
     /// How it ended.
     pub(crate) fn into_result(self) -> Result<(), Box<dyn Error>> {
         self.result.unwrap_or(Ok(()))
-    }
-
-    pub(crate) fn server(&self) -> &Endpoint {
-        &self.server
-    }
-
-    /// The client, if it is there and that is its id.
-    pub(crate) fn client(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.client.as_mut().filter(|client| client.id() == id)
-    }
-
-    /// The client, if it is there.
-    pub(crate) fn current(&mut self) -> Option<&mut Client> {
-        self.client.as_mut()
     }
 }

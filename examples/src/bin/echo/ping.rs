@@ -11,7 +11,7 @@ use clap::Args;
 use examples::endpoint::{Endpoint, how_many, seconds};
 use examples::output;
 use hdrhistogram::Histogram;
-use protocols::echo::{Caller, Client, ClientId, Event, Failure, NotSent, Reply};
+use protocols::echo::{Caller, Client, ClientId, Event, NotSent, Outcome, Sent};
 use reactor::{Reactor, Registry, Signal};
 
 use crate::call::{Call, Server};
@@ -58,13 +58,13 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
-    let mut ping = Ping::new(options)?;
+    let call = Call::begin(reactor.registry(), &options.server, options.timeout)?;
+    let mut ping = Ping::new(options, call)?;
     for signal in [Signal::Interrupt, Signal::Terminate] {
         reactor.registry().on_signal(signal, |registry, ping: &mut Ping| {
             ping.call.finish(registry, Ok(()));
         })?;
     }
-    ping.call.begin(reactor.registry())?;
     reactor.run(&mut ping)?;
     ping.report()
 }
@@ -91,24 +91,22 @@ enum Pace {
 /// What has come of it so far.
 struct Score {
     sent: u64,
-    returned: u64,
-    lost: u64,
     /// When those left that have yet to return. The loop's clock stands still during a turn; this is
     /// the system's.
     departures: HashMap<u64, Instant>,
-    /// Round trips in nanoseconds, to three digits.
+    /// Round trips of those that have returned, in nanoseconds, to three digits.
     times: Histogram<u64>,
 }
 
 impl Ping {
-    fn new(options: &Options) -> Result<Self, Box<dyn Error>> {
+    fn new(options: &Options, call: Call) -> Result<Self, Box<dyn Error>> {
         let default = if options.count.is_some() { Duration::ZERO } else { WATCHING };
         let pace = match options.interval.unwrap_or(default) {
             Duration::ZERO => Pace::AfterReply,
             interval => Pace::Every(interval),
         };
         Ok(Self {
-            call: Call::new(&options.server, options.timeout)?,
+            call,
             size: options.size as usize,
             left: options.count.unwrap_or(u64::MAX),
             prints: !options.quiet && matches!(pace, Pace::Every(_)),
@@ -129,11 +127,11 @@ impl Ping {
 
     /// Sends one ping, if there are any left.
     fn beat(&mut self, registry: &mut Registry<Self>) {
-        let Some(client) = self.call.current().filter(|_| self.left > 0) else {
+        if self.left == 0 {
             return;
-        };
+        }
         let now = Instant::now();
-        match client.send(registry, payload(self.score.sent, self.size)) {
+        match self.call.client.send(registry, payload(self.score.sent, self.size)) {
             Ok(sequence) => {
                 self.left -= 1;
                 self.score.note_sent(sequence, now);
@@ -141,7 +139,7 @@ impl Ping {
             // The peer is behind: this beat is skipped.
             Err(NotSent::WindowFull(_)) => {}
             // It was told so of an earlier one, which says nothing of this one: it is tried again.
-            Err(NotSent::Refused { error, .. }) if error.kind() == ErrorKind::ConnectionRefused => {
+            Err(NotSent::Refused(_, error)) if error.kind() == ErrorKind::ConnectionRefused => {
                 registry.defer(|registry, ping: &mut Self| ping.beat(registry));
             }
             Err(error) => self.call.fail(registry, error),
@@ -150,10 +148,8 @@ impl Ping {
 
     /// A ping has returned, or is lost: sends the next, or ends.
     fn go_on(&mut self, registry: &mut Registry<Self>) {
-        if self.left == 0 && self.score.is_settled() {
-            if let Some(client) = self.call.current() {
-                client.close(registry);
-            }
+        if self.left == 0 && self.score.departures.is_empty() {
+            self.call.client.close(registry);
         } else if matches!(self.pace, Pace::AfterReply) {
             self.beat(registry);
         }
@@ -162,24 +158,24 @@ impl Ping {
     /// Prints a line about the server, if lines are wanted.
     fn print(&mut self, registry: &mut Registry<Self>, line: impl FnOnce(&Endpoint) -> String) {
         if self.prints
-            && let Err(error) = output::say(line(self.call.server()))
+            && let Err(error) = output::say(line(&self.call.server))
         {
             self.call.finish(registry, Err(error.into()));
         }
     }
 
     /// Prints the summary, if there was anything to sum up.
-    fn report(mut self) -> Result<(), Box<dyn Error>> {
+    fn report(self) -> Result<(), Box<dyn Error>> {
         if self.score.sent == 0 {
             return self.call.into_result();
         }
         output::say(&self.score)?;
-        match self.call.current().map_or(0, |client| client.strays()) {
+        match self.call.client.exchange().strays() {
             0 => {}
             strays => output::say(format_args!("{strays} came back late, twice or changed"))?,
         }
-        if self.score.returned == 0 {
-            let nothing = format!("{}: nothing came back", self.call.server());
+        if self.score.times.is_empty() {
+            let nothing = format!("{}: nothing came back", self.call.server);
             return self.call.into_result().and(Err(nothing.into()));
         }
         self.call.into_result()
@@ -187,23 +183,23 @@ impl Ping {
 }
 
 impl Caller for Ping {
-    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.call.client(id)
+    fn client(&mut self, _: ClientId) -> Option<&mut Client> {
+        Some(&mut self.call.client)
     }
 
     fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event<'_>) {
         match event {
             Event::Open => self.start(registry),
             Event::Bytes(_) => {}
-            Event::Reply(reply) => {
-                let time = self.score.note_reply(&reply);
+            Event::Reply(Sent { sequence, payload, .. }) => {
+                let time = self.score.note_reply(sequence);
                 self.print(registry, |server| {
-                    let (size, number) = (reply.payload.len(), reply.sequence + 1);
-                    format!("{size} bytes from {server}: seq={number} time={}", Millis(time))
+                    let (size, number) = (payload.len(), sequence + 1);
+                    format!("{size} bytes from {server}: seq={number} time={}", millis(time))
                 });
                 self.go_on(registry);
             }
-            Event::Lost { sequence, .. } => {
+            Event::Lost(Sent { sequence, .. }) => {
                 self.score.note_loss(sequence);
                 self.print(registry, |server| {
                     format!("nothing from {server}: seq={}", sequence + 1)
@@ -216,12 +212,7 @@ impl Caller for Ping {
         }
     }
 
-    fn on_finish(
-        &mut self,
-        registry: &mut Registry<Self>,
-        _: ClientId,
-        outcome: Result<(), Failure>,
-    ) {
+    fn on_finish(&mut self, registry: &mut Registry<Self>, _: ClientId, outcome: Outcome) {
         self.call.handle_finish(registry, outcome);
     }
 }
@@ -229,7 +220,7 @@ impl Caller for Ping {
 impl Score {
     fn new() -> Result<Self, Box<dyn Error>> {
         let times = Histogram::new_with_bounds(1, HOUR, 3)?;
-        Ok(Self { sent: 0, returned: 0, lost: 0, departures: HashMap::new(), times })
+        Ok(Self { sent: 0, departures: HashMap::new(), times })
     }
 
     fn note_sent(&mut self, sequence: u64, now: Instant) {
@@ -238,47 +229,36 @@ impl Score {
     }
 
     fn note_loss(&mut self, sequence: u64) {
-        self.lost += 1;
         self.departures.remove(&sequence);
     }
 
     /// A ping has returned; how long it took.
-    fn note_reply(&mut self, reply: &Reply) -> Duration {
-        self.returned += 1;
-        let departure = self.departures.remove(&reply.sequence);
-        let round_trip = departure.map_or(reply.round_trip, |departure| departure.elapsed());
+    fn note_reply(&mut self, sequence: u64) -> Duration {
+        let round_trip = self.departures.remove(&sequence).unwrap_or_else(Instant::now).elapsed();
         let nanos = u64::try_from(round_trip.as_nanos()).unwrap_or(u64::MAX);
         self.times.saturating_record(nanos.max(1));
         round_trip
     }
-
-    /// Whether nothing is on its way.
-    fn is_settled(&self) -> bool {
-        self.returned + self.lost == self.sent
-    }
 }
 
+/// Those that are neither lost nor back are on their way.
 impl fmt::Display for Score {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { sent, returned, lost, times, .. } = self;
-        write!(f, "{sent} sent, {returned} returned, {lost} lost")?;
+        let Self { sent, departures, times } = self;
+        let (returned, on_their_way) = (times.len(), departures.len() as u64);
+        write!(f, "{sent} sent, {returned} returned, {} lost", sent - returned - on_their_way)?;
         if times.is_empty() {
             return Ok(());
         }
-        let millis = |nanos| Millis(Duration::from_nanos(nanos));
-        let (min, max) = (millis(times.min()), millis(times.max()));
-        let [median, p99] = [0.5, 0.99].map(|quantile| millis(times.value_at_quantile(quantile)));
+        let [min, median, p99, max] = [0.0, 0.5, 0.99, 1.0]
+            .map(|quantile| millis(Duration::from_nanos(times.value_at_quantile(quantile))));
         write!(f, "\nround trip: min {min}, median {median}, p99 {p99}, max {max}")
     }
 }
 
-/// Prints as ping does: `0.043 ms`.
-struct Millis(Duration);
-
-impl fmt::Display for Millis {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.3} ms", self.0.as_secs_f64() * 1e3)
-    }
+/// As ping prints it: `0.043 ms`.
+fn millis(time: Duration) -> String {
+    format!("{:.3} ms", time.as_secs_f64() * 1e3)
 }
 
 /// The sequence number, as far as it fits, and then a pattern: no two datagrams are equal.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::{Endpoint, seconds};
 use examples::stdin::{Cut, PIECE, Reader, Stdin};
-use protocols::echo::{Caller, Client, ClientId, Event, Failure};
+use protocols::echo::{Caller, Client, ClientId, Event, Outcome};
 use reactor::{Handle, Reactor, Registry};
 
 use crate::call::{Call, Server};
@@ -40,9 +40,8 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut reactor = Reactor::new()?;
-    let call = Call::new(&options.server, options.timeout)?;
+    let call = Call::begin(reactor.registry(), &options.server, options.timeout)?;
     let mut send = Send { call, source: Source::new(options, reactor.handle())? };
-    send.call.begin(reactor.registry())?;
     reactor.run(&mut send)?;
     send.call.into_result()
 }
@@ -68,25 +67,19 @@ impl Source {
             let cut = if over_datagrams { Cut::Lines(DATAGRAM) } else { Cut::AsItComes };
             return Stdin::start(handle, cut).map(Self::Stdin);
         }
-        let lines = options.texts.iter().map(|text| Bytes::from(format!("{text}\n")));
+        let lines = options.texts.iter().map(|text| format!("{text}\n"));
         Ok(Self::Texts(if over_datagrams {
-            lines.collect()
+            lines.map(Bytes::from).collect()
         } else {
-            lines.flat_map(|line| pieces(line, PIECE)).collect()
+            lines.collect::<String>().as_bytes().chunks(PIECE).map(Bytes::copy_from_slice).collect()
         }))
     }
-}
-
-fn pieces(line: Bytes, length: usize) -> impl Iterator<Item = Bytes> {
-    (0..line.len())
-        .step_by(length)
-        .map(move |begin| line.slice(begin..line.len().min(begin + length)))
 }
 
 impl Send {
     /// Sends as much as may be on its way at one time.
     fn pump(&mut self, registry: &mut Registry<Self>) {
-        while self.call.current().is_some_and(has_room) {
+        while has_room(&self.call.client) {
             match &mut self.source {
                 Source::Texts(texts) => match texts.pop_front() {
                     Some(text) => self.send(registry, text),
@@ -99,19 +92,14 @@ impl Send {
     }
 
     fn send(&mut self, registry: &mut Registry<Self>, piece: Bytes) {
-        let Some(client) = self.call.current() else {
-            return;
-        };
-        if let Err(refused) = client.send(registry, piece) {
+        if let Err(refused) = self.call.client.send(registry, piece) {
             self.call.fail(registry, refused);
         }
     }
 
     fn end(&mut self, registry: &mut Registry<Self>) {
         self.source = Source::Ended;
-        if let Some(client) = self.call.current() {
-            client.end(registry);
-        }
+        self.call.client.end(registry);
     }
 
     /// Prints what has come back. Waiting for a slow reader is right here: nothing else is in this
@@ -126,42 +114,37 @@ impl Send {
 
 /// Whether another piece can be on its way: a stream's window has to hold it, and datagrams leave one
 /// after the other, so that they come back in order.
-fn has_room(client: &mut Client) -> bool {
+fn has_room(client: &Client) -> bool {
     match client.id() {
-        ClientId::Stream(_) => client.room() >= PIECE,
-        ClientId::Datagrams(_) => client.outstanding() == 0,
+        ClientId::Stream(_) => client.exchange().room() >= PIECE,
+        ClientId::Datagrams(_) => client.exchange().outstanding() == 0,
     }
 }
 
 impl Caller for Send {
-    fn client(&mut self, id: ClientId) -> Option<&mut Client> {
-        self.call.client(id)
+    fn client(&mut self, _: ClientId) -> Option<&mut Client> {
+        Some(&mut self.call.client)
     }
 
     fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>) {
         match event {
             Event::Open => self.pump(registry),
             Event::Bytes(bytes) => self.print(registry, bytes),
-            Event::Reply(reply) => {
+            Event::Reply(sent) => {
                 if matches!(id, ClientId::Datagrams(_)) {
-                    self.print(registry, &reply.payload);
+                    self.print(registry, &sent.payload);
                 }
                 self.pump(registry);
             }
-            Event::Lost { sequence, .. } => {
-                let number = sequence + 1;
+            Event::Lost(sent) => {
+                let number = sent.sequence + 1;
                 self.call.fail(registry, format_args!("datagram {number} did not come back"));
             }
             Event::Trouble(trouble) => self.call.fail(registry, trouble),
         }
     }
 
-    fn on_finish(
-        &mut self,
-        registry: &mut Registry<Self>,
-        _: ClientId,
-        outcome: Result<(), Failure>,
-    ) {
+    fn on_finish(&mut self, registry: &mut Registry<Self>, _: ClientId, outcome: Outcome) {
         self.call.handle_finish(registry, outcome);
     }
 }

@@ -3,23 +3,21 @@
 //! A client's state is part of the application, as a server's is, so that it can be told to send from
 //! anywhere: from a callback, a timer, or another thread by way of a [`Handle`](reactor::Handle).
 
-mod failure;
 mod socket;
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reactor::{
     Address, CloseReason, ConnectOptions, ConnectionId, DatagramOptions, OpenError, Registry,
-    SocketId, StreamLimits, TimerId,
+    SocketId, TimerId,
 };
 
-use super::{ClientLimits, Exchange, Reply};
-use socket::Socket;
+use thiserror::Error;
 
-pub use failure::{Failure, NotSent};
+use super::{Exchange, Mismatch, Sent};
+use socket::{Socket, tell};
 
 /// One conversation with an echo server, over a stream or over datagrams.
 ///
@@ -32,7 +30,7 @@ pub use failure::{Failure, NotSent};
 /// ```
 ///
 /// ```
-/// use protocols::echo::{self, Caller, Client, ClientId, ClientOptions, Event, Failure, Server};
+/// use protocols::echo::{self, Caller, Client, ClientId, ClientOptions, Event, Outcome, Server};
 /// use reactor::{ListenOptions, Reactor, Registry};
 /// use std::time::Duration;
 ///
@@ -54,13 +52,13 @@ pub use failure::{Failure, NotSent};
 ///     }
 ///
 ///     fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event<'_>) {
-///         if let Event::Reply(reply) = event {
-///             println!("{:?} was back after {:?}", reply.payload, reply.round_trip);
+///         if let Event::Reply(sent) = event {
+///             println!("{:?} was back after {:?}", sent.payload, registry.now() - sent.at);
 ///             self.client.end(registry);
 ///         }
 ///     }
 ///
-///     fn on_finish(&mut self, registry: &mut Registry<Self>, _: ClientId, outcome: Result<(), Failure>) {
+///     fn on_finish(&mut self, registry: &mut Registry<Self>, _: ClientId, outcome: Outcome) {
 ///         assert_eq!(outcome, Ok(()));
 ///         registry.shutdown(Duration::from_secs(1));
 ///     }
@@ -83,18 +81,15 @@ pub struct Client {
     state: State,
     /// Set while something is waited for; at the time it fires, the oldest payload may be late.
     timer: Option<TimerId>,
-    strays: u64,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 enum State {
     Talking,
-    /// This side sends no more, and waits for the rest and the peer's end.
-    Ending {
-        since: Instant,
-    },
+    /// Since then this side sends no more, and waits for the rest and the peer's end.
+    Ending(Instant),
     /// This side cares for nothing more; how it went.
-    Over(Result<(), Failure>),
+    Over(Outcome),
 }
 
 /// A program that talks to echo servers: where it keeps its clients, and what it is told of them.
@@ -106,13 +101,11 @@ pub trait Caller: Sized + 'static {
     fn on_event(&mut self, registry: &mut Registry<Self>, id: ClientId, event: Event<'_>);
 
     /// The conversation is over: well, if this side ended it and everything came back before.
-    fn on_finish(
-        &mut self,
-        registry: &mut Registry<Self>,
-        id: ClientId,
-        outcome: Result<(), Failure>,
-    );
+    fn on_finish(&mut self, registry: &mut Registry<Self>, id: ClientId, outcome: Outcome);
 }
+
+/// How a conversation went.
+pub type Outcome = Result<(), Failure>;
 
 /// What a program is told of a conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,14 +116,9 @@ pub enum Event<'a> {
     /// parts of two.
     Bytes(&'a [u8]),
     /// A payload has come back whole.
-    Reply(Reply),
+    Reply(Sent),
     /// A datagram has not come back in time.
-    Lost {
-        /// Which one it was, counted from zero.
-        sequence: u64,
-        /// What was sent.
-        payload: Bytes,
-    },
+    Lost(Sent),
     /// The network reports that a datagram found nobody, or no way. Who knows which one it was, and
     /// whether the next will do better.
     Trouble(io::ErrorKind),
@@ -146,7 +134,7 @@ pub enum ClientId {
 }
 
 /// How a client talks.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
     /// The local address. Default `None`: the system chooses. A client of Unix datagrams needs one,
     /// since nobody can answer a socket without a name.
@@ -154,8 +142,74 @@ pub struct ClientOptions {
     /// Speak TLS over streams. Default `None`.
     #[cfg(feature = "tls")]
     pub tls: Option<reactor::tls::ClientTls>,
-    /// The bounds.
-    pub limits: ClientLimits,
+    /// Bytes that may be on their way at one time; a payload beyond that is handed back. Each is
+    /// charged 64 bytes beside its own.
+    ///
+    /// Default 1 MiB: 10 MB a second over a path of 100 ms.
+    pub window: usize,
+    /// How long an answer may take. A connection on which nothing comes back for so long, though
+    /// something should, has failed; a datagram that has not come back is lost.
+    ///
+    /// Default 10 s: three retransmissions of TCP.
+    pub timeout: Duration,
+}
+
+/// Why a conversation failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// Nobody listens there, there is no way, or no answer.
+    #[error("could not connect: {0}")]
+    Connect(io::ErrorKind),
+    /// What came back is not what was sent.
+    #[error("the peer is no echo server: {0}")]
+    Mismatch(Mismatch),
+    /// The peer ended the conversation first.
+    #[error("the peer ended the connection first, with {missing} bytes unanswered")]
+    EarlyEnd {
+        /// Bytes that were sent and did not come back.
+        missing: usize,
+    },
+    /// [`ClientOptions::timeout`] has passed with nothing coming back.
+    #[error("nothing came back for {0:?}")]
+    Timeout(Duration),
+    /// The peer reset the connection.
+    #[error("the peer reset the connection")]
+    Reset,
+    /// Anything else that ends connections, as a sentence.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// A payload was not sent; it is handed back.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// There is no room for it before something comes back, or ever if it is longer than
+    /// [`ClientOptions::window`].
+    #[error("too much is on its way already")]
+    WindowFull(Bytes),
+    /// It is empty, which means nothing on a stream.
+    #[error("a stream carries no empty payload")]
+    Empty(Bytes),
+    /// The conversation is over, or ending.
+    #[error("the conversation is over")]
+    Ended(Bytes),
+    /// The system did not take the datagram: it is too long, or an earlier one was refused.
+    #[error("{1}")]
+    Refused(Bytes, io::Error),
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        Self {
+            from: None,
+            #[cfg(feature = "tls")]
+            tls: None,
+            window: 1024 * 1024,
+            timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 impl Client {
@@ -170,25 +224,18 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let ClientOptions { limits: ClientLimits { window, timeout }, .. } = options;
-        // Everything that may be on its way fits below the high mark, so that the client is always read.
-        let defaults = StreamLimits::default();
-        let limits = StreamLimits {
-            outbox_high: defaults.outbox_high.max(*window),
-            outbox: defaults.outbox.max(*window),
-            connect_timeout: Some(*timeout),
-            close_timeout: *timeout,
-            ..defaults
-        };
-        let connect = ConnectOptions {
+        let mut connect = ConnectOptions {
             from: options.from.clone(),
-            limits,
             #[cfg(feature = "tls")]
             tls: options.tls.clone(),
             ..ConnectOptions::default()
         };
+        // The window is the bound: all that is on its way may still be here.
+        connect.limits.outbox = connect.limits.outbox.max(options.window);
+        connect.limits.connect_timeout = Some(options.timeout);
+        connect.limits.close_timeout = options.timeout;
         let id = registry.connect_with(server, &connect, Socket)?;
-        Ok(Self::new(ClientId::Stream(id), &options.limits))
+        Ok(Self::new(ClientId::Stream(id), options))
     }
 
     /// Binds a socket that sends its datagrams to a server and hears from nobody else: at any free port,
@@ -203,20 +250,15 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let from = options.from.clone().unwrap_or_else(|| match server.socket_addr() {
-            Some(SocketAddr::V4(_)) => Address::Ip((Ipv4Addr::UNSPECIFIED, 0).into()),
-            Some(SocketAddr::V6(_)) => Address::Ip((Ipv6Addr::UNSPECIFIED, 0).into()),
-            None => Address::Unnamed,
-        });
+        let from = options.from.clone().unwrap_or_else(|| server.unspecified());
         let bind = DatagramOptions { peer: Some(server), ..DatagramOptions::default() };
         let id = registry.bind_datagram_with(from, &bind, Socket)?;
-        Ok(Self::new(ClientId::Datagrams(id), &options.limits))
+        Ok(Self::new(ClientId::Datagrams(id), options))
     }
 
-    fn new(id: ClientId, limits: &ClientLimits) -> Self {
-        let exchange = Exchange::new(limits.window);
-        let timeout = limits.timeout;
-        Self { id, timeout, exchange, state: State::Talking, timer: None, strays: 0 }
+    fn new(id: ClientId, options: &ClientOptions) -> Self {
+        let exchange = Exchange::new(options.window);
+        Self { id, timeout: options.timeout, exchange, state: State::Talking, timer: None }
     }
 
     /// Sends a payload; its sequence number.
@@ -229,57 +271,46 @@ impl Client {
         registry: &mut Registry<App>,
         payload: Bytes,
     ) -> Result<u64, NotSent> {
-        if self.state != State::Talking {
-            return Err(NotSent::Ended(payload));
-        }
-        if payload.len() > self.exchange.room() {
-            return Err(NotSent::WindowFull(payload));
-        }
-        if !self.arm(registry) {
-            return Err(NotSent::NoTimer(payload));
-        }
         match self.id {
+            _ if self.state != State::Talking => return Err(NotSent::Ended(payload)),
+            _ if payload.len() > self.exchange.room() => return Err(NotSent::WindowFull(payload)),
             ClientId::Stream(_) if payload.is_empty() => return Err(NotSent::Empty(payload)),
-            ClientId::Stream(id) => match registry.send(id, payload.clone()) {
-                Ok(_) => {}
-                Err(_) => return Err(NotSent::Ended(payload)),
-            },
+            ClientId::Stream(id) => {
+                if registry.send(id, payload.clone()).is_err() {
+                    return Err(NotSent::Ended(payload));
+                }
+            }
             ClientId::Datagrams(id) => match registry.send_to(id, &payload, None) {
                 Ok(()) => {}
                 Err(full) if full.kind() == io::ErrorKind::WouldBlock => {
                     return Err(NotSent::WindowFull(payload));
                 }
-                Err(error) => return Err(NotSent::Refused { payload, error }),
+                Err(error) => return Err(NotSent::Refused(payload, error)),
             },
         }
-        Ok(self.exchange.handle_sent(payload, registry.now()))
+        let sequence = self.exchange.handle_sent(payload, registry.now());
+        self.go_on(registry);
+        Ok(sequence)
     }
 
     /// Sends no more. On a stream, the server answers what is on its way, and ends the conversation;
     /// over datagrams, which have no end of their own, it ends when the last is back or lost.
     pub fn end<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        if self.state != State::Talking {
-            return;
+        if self.state == State::Talking {
+            self.state = State::Ending(registry.now());
+            if let ClientId::Stream(id) = self.id {
+                // It fails if the connection has ended: `on_finish` comes anyhow.
+                let _ = registry.end(id);
+            }
+            self.go_on(registry);
         }
-        self.state = State::Ending { since: registry.now() };
-        if let ClientId::Stream(id) = self.id {
-            self.arm(registry);
-            // It fails if the connection has ended: `on_finish` comes anyhow.
-            let _ = registry.end(id);
-        }
-        self.settle(registry);
     }
 
     /// Ends the conversation, without a care for what is on its way.
     pub fn close<App: Caller>(&mut self, registry: &mut Registry<App>) {
         if self.is_listening() {
-            self.state = State::Over(Ok(()));
+            self.conclude(registry, Ok(()));
         }
-        // Both fail if it has ended: `on_finish` comes anyhow.
-        let _ = match self.id {
-            ClientId::Stream(id) => registry.close(id),
-            ClientId::Datagrams(id) => registry.close_socket(id),
-        };
     }
 
     /// Its id, for as long as it lasts.
@@ -288,22 +319,10 @@ impl Client {
         self.id
     }
 
-    /// How long a payload may be that is sent now.
+    /// What has yet to come back, and how much room there is for more.
     #[must_use]
-    pub fn room(&self) -> usize {
-        self.exchange.room()
-    }
-
-    /// How many payloads have yet to come back.
-    #[must_use]
-    pub fn outstanding(&self) -> usize {
-        self.exchange.outstanding()
-    }
-
-    /// Datagrams that came back late, twice, or changed.
-    #[must_use]
-    pub fn strays(&self) -> u64 {
-        self.strays
+    pub fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
     /// Whether it still cares for what comes back.
@@ -311,88 +330,82 @@ impl Client {
         !matches!(self.state, State::Over(_))
     }
 
-    /// The connection has ended; how the conversation went.
-    fn handle_close<App>(
-        &mut self,
-        registry: &mut Registry<App>,
-        reason: &CloseReason,
-    ) -> Result<(), Failure> {
-        if let Some(timer) = self.timer.take() {
-            registry.cancel(timer);
+    /// Time has passed: a stream may have failed, or a datagram may be lost.
+    fn handle_timeout<App>(&mut self, registry: &mut Registry<App>) -> Option<Event<'static>> {
+        self.timer.take().map(|timer| registry.cancel(timer));
+        if registry.now() < self.deadline()? {
+            return None;
         }
+        if let ClientId::Stream(_) = self.id {
+            self.conclude(registry, Err(Failure::Timeout(self.timeout)));
+            return None;
+        }
+        self.exchange.lose().map(Event::Lost)
+    }
+
+    /// Its socket has ended; how the conversation went.
+    fn handle_close<App>(&mut self, registry: &mut Registry<App>, reason: &CloseReason) -> Outcome {
+        self.timer.take().map(|timer| registry.cancel(timer));
         let missing = self.exchange.missing();
-        let outcome = match &self.state {
-            State::Over(outcome) => outcome.clone(),
-            State::Ending { .. } if reason.is_clean() && missing == 0 => Ok(()),
-            State::Talking | State::Ending { .. } => Err(Failure::new(reason, missing)),
+        let outcome = match (&self.state, reason) {
+            (State::Over(outcome), _) => outcome.clone(),
+            (State::Ending(_), reason) if reason.is_clean() && missing == 0 => Ok(()),
+            _ if registry.is_shutting_down() => Ok(()),
+            (_, CloseReason::PeerClosed | CloseReason::Closed) => {
+                Err(Failure::EarlyEnd { missing })
+            }
+            (_, CloseReason::ConnectFailed(error)) => Err(Failure::Connect(error.kind())),
+            (_, CloseReason::ConnectTimeout) => Err(Failure::Connect(io::ErrorKind::TimedOut)),
+            (_, CloseReason::Reset) => Err(Failure::Reset),
+            (_, other) => Err(Failure::Other(other.to_string())),
         };
         self.state = State::Over(outcome.clone());
         outcome
     }
 
-    /// Time has passed: a stream may have failed, or a datagram may be lost. To be called until there
-    /// is `None`.
-    fn handle_timeout<App: Caller>(
-        &mut self,
-        registry: &mut Registry<App>,
-    ) -> Option<(u64, Bytes)> {
-        if registry.now() < self.deadline()? {
-            self.arm(registry);
-            return None;
-        }
-        match self.id {
-            ClientId::Datagrams(_) => self.exchange.lose(),
-            ClientId::Stream(id) => {
-                self.state = State::Over(Err(Failure::Timeout(self.timeout)));
-                // It fails if the connection has ended: `on_finish` comes anyhow.
-                let _ = registry.abort(id);
-                None
-            }
-        }
+    /// Cares for nothing more: it went well, or it has failed.
+    fn conclude<App>(&mut self, registry: &mut Registry<App>, outcome: Outcome) {
+        self.id.close(registry, outcome.is_ok());
+        self.state = State::Over(outcome);
     }
 
-    /// Ends a conversation over datagrams that waits only for its end.
-    fn settle<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        if let (ClientId::Datagrams(_), State::Ending { .. }) = (self.id, &self.state)
-            && self.outstanding() == 0
+    /// Ends a conversation over datagrams that waits only for its end; of any other it sees to it that what is
+    /// waited for is not waited for in vain.
+    fn go_on<App: Caller>(&mut self, registry: &mut Registry<App>) {
+        if let (ClientId::Datagrams(_), State::Ending(_)) = (self.id, &self.state)
+            && self.exchange.outstanding() == 0
         {
-            self.close(registry);
+            return self.close(registry);
         }
-    }
-
-    /// Sees to it that what is waited for, or sent now, is not waited for in vain; `false` if the
-    /// loop has no timers left.
-    fn arm<App: Caller>(&mut self, registry: &mut Registry<App>) -> bool {
-        if self.timer.is_none() {
-            let now = registry.now();
-            let rest = self.deadline().map_or(self.timeout, |at| at.saturating_duration_since(now));
-            let id = self.id;
-            let timer = registry.after(rest, move |registry, app| on_time(registry, app, id));
-            self.timer = timer.ok();
+        let (None, Some(late)) = (self.timer, self.deadline()) else { return };
+        let (id, rest) = (self.id, late.saturating_duration_since(registry.now()));
+        match registry.after(rest, move |registry, app| {
+            tell(registry, app, id, Client::handle_timeout);
+        }) {
+            Ok(timer) => self.timer = Some(timer),
+            Err(none_left) => self.conclude(registry, Err(Failure::Other(none_left.to_string()))),
         }
-        self.timer.is_some()
     }
 
     /// When what is waited for is late: the oldest payload, or the peer's end.
     fn deadline(&self) -> Option<Instant> {
         let end = match self.state {
-            State::Ending { since } => Some(since),
-            State::Talking | State::Over(_) => None,
+            State::Talking => None,
+            State::Ending(since) => Some(since),
+            State::Over(_) => return None,
         };
         self.exchange.waiting_since(end)?.checked_add(self.timeout)
     }
 }
 
-/// What a client waits for may be late.
-fn on_time<App: Caller>(registry: &mut Registry<App>, app: &mut App, id: ClientId) {
-    if let Some(client) = app.client(id) {
-        client.timer = None;
-    }
-    let late = |registry: &mut _, app: &mut App| app.client(id)?.handle_timeout(registry);
-    while let Some((sequence, payload)) = late(registry, app) {
-        app.on_event(registry, id, Event::Lost { sequence, payload });
-    }
-    if let Some(client) = app.client(id) {
-        client.settle(registry);
+impl ClientId {
+    /// Ends the socket; a stream with FIN, or else with RST.
+    fn close<App>(self, registry: &mut Registry<App>, gracefully: bool) {
+        // It fails if the socket has ended: `on_finish` comes anyhow.
+        let _ = match self {
+            Self::Stream(id) if gracefully => registry.close(id),
+            Self::Stream(id) => registry.abort(id),
+            Self::Datagrams(id) => registry.close_socket(id),
+        };
     }
 }

@@ -9,7 +9,6 @@ use std::time::Instant;
 
 use reactor::{Address, DatagramOptions, ListenOptions, ListenerId, OpenError, Registry, SocketId};
 
-use super::Limits;
 use crate::budget::Budget;
 
 pub use refusal::Refusal;
@@ -39,6 +38,21 @@ use session::Responder;
 pub struct Server {
     counters: Counters,
     budget: Budget,
+}
+
+/// The limits of a server. Those of its connections are the loop's: [`reactor::StreamLimits`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Datagrams a second that are answered to one source (an IPv4 address or an IPv6 /64), in
+    /// bursts of at most a second's worth. The rest are dropped.
+    ///
+    /// Default 10,000: more than a person or a measurement sends, and at 1,400 bytes each a tenth of
+    /// a gigabit, so that two servers that were set upon each other do not fill a link.
+    pub datagrams_per_second: u32,
+    /// Sources whose budget is kept at one time. New ones are dropped until one of the old is quiet.
+    ///
+    /// Default 4,096: about 600 KiB, and more sources than spend at the same moment.
+    pub sources: usize,
 }
 
 /// What a server has done.
@@ -111,6 +125,12 @@ impl Server {
         }
         // Of a Unix socket there is none: its sender is a process of this machine, and waits when we are slow.
         from.ip().map_or(Ok(()), |ip| Ok(self.budget.take(ip, now)?))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { datagrams_per_second: 10_000, sources: 4_096 }
     }
 }
 

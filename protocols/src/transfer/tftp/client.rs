@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reactor::{
     Address, Datagram, DatagramOptions, DatagramProtocol, DatagramTransport, Registry,
@@ -156,7 +155,7 @@ fn begin<App: Caller>(
     content: Content<Box<dyn Write>>,
     options: &ClientOptions,
 ) -> Result<SocketId, NotBegun> {
-    let from = options.from.clone().unwrap_or_else(|| any_address_like(&server));
+    let from = options.from.clone().unwrap_or_else(|| server.unspecified());
     let pump = Pump::asking(transfer, server, content).with_bounds(options.longest, STRAYS);
     let call = Call { pump, outcome: None };
     // The answer comes from another port than was asked, so the socket cannot be connected to that.
@@ -304,14 +303,5 @@ impl Call {
 impl fmt::Debug for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call").field("pump", &self.pump).finish_non_exhaustive()
-    }
-}
-
-/// Any free port for a peer of that family.
-fn any_address_like(peer: &Address) -> Address {
-    match peer.socket_addr() {
-        Some(SocketAddr::V4(_)) => Address::Ip((Ipv4Addr::UNSPECIFIED, 0).into()),
-        Some(SocketAddr::V6(_)) => Address::Ip((Ipv6Addr::UNSPECIFIED, 0).into()),
-        None => Address::Unnamed,
     }
 }
