@@ -164,9 +164,11 @@ impl Stage {
 impl Actor {
     // ── saying ──────────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn says(&mut self, line: &str) {
+    /// A line; this actor again, for what is to be heard of it.
+    pub(crate) fn says(&mut self, line: &str) -> &mut Self {
         self.says_bytes(line.as_bytes());
         self.says_raw(b"\r\n");
+        self
     }
 
     fn says_bytes(&mut self, bytes: &[u8]) {
