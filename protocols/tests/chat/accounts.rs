@@ -114,9 +114,7 @@ fn long_passwords_come_in_pieces_of_four_hundred_bytes() {
     let text = base64::engine::general_purpose::STANDARD.encode(format!("foo\0foo\0{password}"));
     assert_eq!(text.len(), 400, "a full line, so an empty one has to follow");
     ann.says(&format!("AUTHENTICATE {text}"));
-    ann.says("AUTHENTICATE +");
-    ann.hears("900 * foo :You are now logged in as foo");
-    ann.hears("903 *");
+    ann.says("AUTHENTICATE +").hears_each(["900 * foo :You are now logged in as foo", "903 *"]);
 }
 
 #[test]
@@ -268,27 +266,17 @@ fn a_channel_is_its_founders_and_survives_a_restart() {
     bob.hears("333 #home ann *");
     bob.hears("353 @ #home :bob");
     bob.hears("366 *");
-    bob.says("MODE #home");
-    bob.hears("324 #home +rst");
-    bob.hears("329 *");
-    bob.says("MODE #home b");
-    bob.hears("367 #home eve!*@* irc.test *");
-    bob.hears("368 *");
+    bob.says("MODE #home").hears_each(["324 #home +rst", "329 *"]);
+    bob.says("MODE #home b").hears_each(["367 #home eve!*@* irc.test *", "368 *"]);
     bob.says("CS DROP #home");
     bob.hears(":ChanServ!ChanServ@irc.test NOTICE bob :That channel is not yours.");
     let mut ann = stage.enters("ann");
     ann.hears(":NickServ!NickServ@irc.test NOTICE ann :ann belongs to the account ann.*");
     ann.says("NS IDENTIFY sesame");
     ann.hears_at_last(":NickServ!NickServ@irc.test NOTICE ann :You are logged in as ann.");
-    ann.says("JOIN #home");
-    ann.hears(":ann JOIN #home");
-    ann.hears("MODE #home +qo ann ann");
-    bob.hears(":ann JOIN #home");
-    bob.hears("MODE #home +qo ann ann");
-    ann.hears("332 *");
-    ann.hears("333 *");
-    ann.hears("353 @ #home :bob ~ann");
-    ann.hears("366 *");
+    ann.says("JOIN #home").hears_each([":ann JOIN #home", "MODE #home +qo ann ann"]);
+    bob.hears_each([":ann JOIN #home", "MODE #home +qo ann ann"]);
+    ann.hears_each(["332 *", "333 *", "353 @ #home :bob ~ann", "366 *"]);
     ann.says("CS INFO #home");
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home belongs to ann since *");
     ann.says("CS DROP #home");

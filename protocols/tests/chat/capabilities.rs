@@ -112,7 +112,7 @@ fn a_client_that_reads_only_the_last_line_of_a_list_finds_what_everybody_needs()
 fn joins_are_extended_and_tell_who_is_away() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "extended-join away-notify");
-    let (mut bob, mut eve) = (stage.enters("bob"), stage.enters("eve"));
+    let [mut bob, mut eve] = stage.enter(["bob", "eve"]);
     ann.says("JOIN #a");
     ann.hears(":ann JOIN #a * :ann the tester");
     ann.hears_at_last("366 *");
@@ -120,8 +120,7 @@ fn joins_are_extended_and_tell_who_is_away() {
     ann.hears(":eve JOIN #a * :eve the tester");
     bob.says("AWAY :out").hears("306 *");
     bob.joins("#a");
-    ann.hears(":bob JOIN #a * :bob the tester");
-    ann.hears(":bob AWAY :out");
+    ann.hears_each([":bob JOIN #a * :bob the tester", ":bob AWAY :out"]);
     bob.says("AWAY :out").hears("306 *");
     bob.says("AWAY").hears("305 *");
     ann.hears(":bob AWAY");
@@ -144,9 +143,7 @@ fn names_hosts_and_invitations_are_told_to_those_who_asked() {
     bob.says("INVITE eve #a").hears("341 eve #a");
     ann.hears(":bob INVITE eve #a");
     eve.hears(":bob INVITE eve #a");
-    eve.says("OPER root secret");
-    eve.hears("381 *");
-    eve.hears(":eve MODE eve +o");
+    eve.says("OPER root secret").hears_each(["381 *", ":eve MODE eve +o"]);
     eve.says("CHGHOST bob staff.example").hears("NOTE CHGHOST CHANGED bob staff.example :*");
     ann.hears(":bob CHGHOST ~bob staff.example");
     bob.hears("396 staff.example :is now your visible host");
@@ -163,9 +160,7 @@ fn what_other_settings_offer_is_told_to_those_who_want_to_know() {
     stage.server(|server| {
         server.rehash(Settings { registration: false, ..settings() });
     });
-    ann.says("PING x");
-    ann.hears("CAP ann DEL :draft/account-registration");
-    ann.hears("PONG irc.test :x");
+    ann.says("PING x").hears_each(["CAP ann DEL :draft/account-registration", "PONG irc.test :x"]);
     ann.says("CAP LIST").hears("CAP ann LIST :message-tags cap-notify");
     stage.server(|server| server.rehash(settings()));
     bob.says("PING x").hears("PONG irc.test :x");

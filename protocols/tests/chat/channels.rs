@@ -8,7 +8,7 @@ use crate::stage::{Stage, settings};
 #[test]
 fn a_join_shows_the_channel_and_its_first_member_is_operator() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.says("JOIN #Room");
     ann.hears(":ann JOIN #Room");
     ann.hears("353 = #Room :@ann");
@@ -50,7 +50,7 @@ fn joins_and_parts_take_lists_and_zero_leaves_all() {
 #[test]
 fn who_is_not_on_a_channel_is_told_so() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.joins("#a");
     for line in ["PART #a", "TOPIC #a :x", "INVITE ann #a", "KICK #a ann", "MODE #a +m"] {
         bob.says(line).hears("442 #a :You're not on that channel");
@@ -60,10 +60,7 @@ fn who_is_not_on_a_channel_is_told_so() {
 #[test]
 fn a_topic_is_set_by_operators_seen_by_all_and_told_to_newcomers() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     bob.says("TOPIC #a").hears("331 #a :No topic is set");
     bob.says("TOPIC #a :mine").hears("482 #a :You're not channel operator");
     ann.says("TOPIC #a :ours");
@@ -89,11 +86,8 @@ fn a_topic_is_set_by_operators_seen_by_all_and_told_to_newcomers() {
 #[test]
 fn an_invitation_opens_a_closed_channel_once() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
-    ann.joins("#a");
-    eve.joins("#a");
-    ann.hears(":eve JOIN #a");
+    let [mut ann, mut eve] = stage.room("#a", ["ann", "eve"]);
+    let mut bob = stage.enters("bob");
     ann.says("MODE #a +ib bob!*@*").hears(":ann MODE #a +ib bob!*@*");
     eve.hears(":ann MODE #a +ib bob!*@*");
     bob.says("JOIN #a").hears("473 #a :Cannot join channel (+i)");
@@ -104,9 +98,7 @@ fn an_invitation_opens_a_closed_channel_once() {
     ann.says("INVITE BOB #A").hears("341 bob #a");
     bob.hears(":ann INVITE bob #a");
     eve.hears_nothing();
-    bob.says("INVITE");
-    bob.hears("336 #a");
-    bob.hears("337 :End of /INVITE list");
+    bob.says("INVITE").hears_each(["336 #a", "337 :End of /INVITE list"]);
     bob.joins("#a");
     ann.hears(":bob JOIN #a");
     ann.says("KICK #a bob");
@@ -117,8 +109,7 @@ fn an_invitation_opens_a_closed_channel_once() {
 #[test]
 fn an_invitation_is_to_the_channel_that_was_and_not_to_one_of_its_name() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
+    let [mut ann, mut bob, mut eve] = stage.enter(["ann", "bob", "eve"]);
     ann.joins("#a");
     ann.says("INVITE bob #a");
     bob.hears(":ann INVITE bob #a");
@@ -131,13 +122,7 @@ fn an_invitation_is_to_the_channel_that_was_and_not_to_one_of_its_name() {
 #[test]
 fn a_kick_removes_and_wants_a_rank() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
-    ann.joins("#a");
-    bob.joins("#a");
-    eve.joins("#a");
-    ann.hears_at_last(":eve JOIN #a");
-    bob.hears(":eve JOIN #a");
+    let [mut ann, mut bob, mut eve] = stage.room("#a", ["ann", "bob", "eve"]);
     bob.says("KICK #a eve").hears("482 #a :You're not channel operator");
     ann.says("KICK #a nobody").hears("401 nobody :No such nick/channel");
     ann.says("KICK #nowhere bob").hears("403 #nowhere :No such channel");
@@ -145,8 +130,7 @@ fn a_kick_removes_and_wants_a_rank() {
     for actor in [&mut ann, &mut bob] {
         actor.hears(":ann KICK #a bob :out, both");
     }
-    eve.hears(":ann KICK #a bob :out, both");
-    eve.hears(":ann KICK #a eve :out, both");
+    eve.hears_each([":ann KICK #a bob :out, both", ":ann KICK #a eve :out, both"]);
     ann.hears(":ann KICK #a eve :out, both");
     bob.hears_nothing();
     ann.says("KICK #a bob").hears("441 bob #a :They aren't on that channel");
@@ -155,32 +139,24 @@ fn a_kick_removes_and_wants_a_rank() {
 #[test]
 fn names_hide_what_is_secret_and_who_is_invisible() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.joins("#a");
-    bob.says("NAMES #a");
-    bob.hears("353 = #a :@ann");
-    bob.hears("366 #a :End of /NAMES list");
+    bob.says("NAMES #a").hears_each(["353 = #a :@ann", "366 #a :End of /NAMES list"]);
     ann.says("MODE ann +i").hears(":ann MODE ann +i");
     bob.says("NAMES #a").hears("366 #a :End of /NAMES list");
     ann.says("MODE #a +s").hears(":ann MODE #a +s");
-    ann.says("NAMES #a");
-    ann.hears("353 @ #a :@ann");
-    ann.hears("366 #a :End of /NAMES list");
+    ann.says("NAMES #a").hears_each(["353 @ #a :@ann", "366 #a :End of /NAMES list"]);
     bob.says("NAMES #nowhere").hears("366 #nowhere :End of /NAMES list");
     bob.says("TOPIC #a").hears("403 #a :No such channel");
     bob.joins("#b");
-    bob.says("NAMES");
-    bob.hears("353 = #b :@bob");
-    bob.hears("366 * :End of /NAMES list");
+    bob.says("NAMES").hears_each(["353 = #b :@bob", "366 * :End of /NAMES list"]);
 }
 
 #[test]
 fn lists_are_filtered() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    bob.says("LIST");
-    bob.hears("321 Channel :Users  Name");
-    bob.hears("323 :End of /LIST");
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
+    bob.says("LIST").hears_each(["321 Channel :Users  Name", "323 :End of /LIST"]);
     for channel in ["#one", "#two", "#hidden"] {
         ann.joins(channel);
     }
@@ -215,7 +191,7 @@ fn lists_are_filtered() {
 fn a_user_is_on_no_more_channels_than_promised() {
     let limits = Limits { channels_per_user: 2, channels: 3, ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.joins("#a");
     ann.joins("#b");
     ann.says("JOIN #c").hears("405 #c :You have joined too many channels");

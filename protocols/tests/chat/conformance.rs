@@ -97,11 +97,7 @@ fn what_was_said_in_private_is_taken_back_by_whoever_said_it() {
 fn a_read_marker_is_told_on_joining_and_moves_forwards_only() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "draft/read-marker");
-    ann.says("JOIN #a");
-    ann.hears(":ann JOIN #a");
-    ann.hears("MARKREAD #a *");
-    ann.hears("353 = #a :@ann");
-    ann.hears("366 #a *");
+    ann.says("JOIN #a").hears_each([":ann JOIN #a", "MARKREAD #a *", "353 = #a :@ann", "366 #a *"]);
     ann.says("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     ann.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     ann.says("MARKREAD #A timestamp=2019-03-15T10:00:00.000Z");
@@ -155,9 +151,7 @@ fn names_are_left_out_for_those_who_do_not_want_them() {
     let mut ann = stage.enters_with("ann", "no-implicit-names");
     ann.says("JOIN #a").hears(":ann JOIN #a");
     ann.hears_nothing();
-    ann.says("NAMES #a");
-    ann.hears("353 = #a :@ann");
-    ann.hears("366 #a *");
+    ann.says("NAMES #a").hears_each(["353 = #a :@ann", "366 #a *"]);
 }
 
 #[test]

@@ -47,8 +47,7 @@ fn a_line_that_comes_in_pieces_costs_as_much_as_another() {
         ann.says_raw(&[*byte]);
         stage.turns(3);
     }
-    ann.hears("PONG irc.test :x");
-    ann.hears("PONG irc.test :y");
+    ann.hears_each(["PONG irc.test :x", "PONG irc.test :y"]);
 }
 
 #[test]
@@ -61,13 +60,12 @@ fn a_slow_reader_is_cut_off_and_the_others_see_why() {
         ..settings().limits
     };
     let stage = Stage::with(Settings { limits, ..settings() });
-    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    let [mut ann, mut eve] = stage.enter(["ann", "eve"]);
     let mut slow = stage.enters("slow");
     for actor in [&mut ann, &mut eve, &mut slow] {
         actor.joins("#a");
     }
-    ann.hears(":eve JOIN #a");
-    ann.hears(":slow JOIN #a");
+    ann.hears_each([":eve JOIN #a", ":slow JOIN #a"]);
     eve.hears(":slow JOIN #a");
     // Slow reads no more, and the system's buffers are large: several megabytes have to be said.
     let line = format!("PRIVMSG #a :{}\r\n", "x".repeat(440));
@@ -108,9 +106,7 @@ fn long_answers_to_many_hold_nobody_else_up_and_come_whole() {
         for at in 0..160 {
             asker.hears(&format!("352 #a ~a{at} 127.0.0.1 irc.test a{at} * :0 rrr*"));
         }
-        asker.hears("315 #a *");
-        asker.hears("352 * ~a7 *");
-        asker.hears("315 a7 *");
+        asker.hears_each(["315 #a *", "352 * ~a7 *", "315 a7 *"]);
     }
 }
 
@@ -232,7 +228,7 @@ fn random_bytes_and_endless_lines_do_no_harm() {
 #[test]
 fn storms_of_nicknames_and_joins_leave_nothing_behind() {
     let stage = Stage::new();
-    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    let [mut ann, mut eve] = stage.enter(["ann", "eve"]);
     ann.joins("#a");
     for at in 0..200 {
         eve.says(&format!("NICK eve{at}"));

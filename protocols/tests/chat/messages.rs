@@ -9,18 +9,14 @@ use crate::stage::{Actor, Stage, settings};
 #[test]
 fn messages_reach_channels_and_users_and_say_why_if_they_do_not() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     ann.says("PRIVMSG #A :hello there");
     bob.hears(":ann PRIVMSG #a :hello there");
     ann.hears_nothing();
     ann.says("PRIVMSG BOB hey");
     bob.hears(":ann PRIVMSG bob :hey");
     ann.says("NOTICE #a,bob,BOB :twice");
-    bob.hears(":ann NOTICE #a :twice");
-    bob.hears(":ann NOTICE bob :twice");
+    bob.hears_each([":ann NOTICE #a :twice", ":ann NOTICE bob :twice"]);
     bob.hears_nothing();
     for (line, answer) in [
         ("PRIVMSG", "411 :No recipient given (PRIVMSG)"),
@@ -43,7 +39,7 @@ fn messages_reach_channels_and_users_and_say_why_if_they_do_not() {
 #[test]
 fn who_is_away_says_so() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.says("AWAY :at lunch").hears("306 :You have been marked as being away");
     bob.says("PRIVMSG ann :there?").hears("301 ann :at lunch");
     ann.hears(":bob PRIVMSG ann :there?");
@@ -55,11 +51,7 @@ fn who_is_away_says_so() {
 #[test]
 fn a_message_to_a_rank_reaches_those_who_have_it() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
-    ann.joins("#a");
-    bob.joins("#a");
-    eve.joins("#a");
+    let [mut ann, mut bob, mut eve] = stage.room("#a", ["ann", "bob", "eve"]);
     ann.says("MODE #a +v bob").hears_at_last(":ann MODE #a +v bob");
     eve.says("PRIVMSG @#a :operators");
     ann.hears(":eve PRIVMSG @#a :operators");
@@ -101,8 +93,7 @@ fn tags_go_to_those_who_asked_for_them() {
 fn who_changes_what_it_understands_hears_the_next_message_so() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
-    let (mut bob, mut eve, mut fay) =
-        (stage.enters("bob"), stage.enters("eve"), stage.enters("fay"));
+    let [mut bob, mut eve, mut fay] = stage.enter(["bob", "eve", "fay"]);
     for actor in [&mut ann, &mut bob, &mut eve, &mut fay] {
         actor.joins("#a");
     }
@@ -223,14 +214,12 @@ fn a_message_of_several_lines_is_one_for_those_who_know_it() {
     for text in ["hello", "", "how is "] {
         ann.hears(&format!("@batch=b* :ann PRIVMSG #a :{text}"));
     }
-    ann.hears("@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?");
-    ann.hears(":ann BATCH -*");
+    ann.hears_each(["@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?", ":ann BATCH -*"]);
     bob.hears("@time=*;msgid=*;+tag :ann BATCH +* draft/multiline #a");
     for text in ["hello", "", "how is "] {
         bob.hears(&format!("@batch=b* :ann PRIVMSG #a :{text}"));
     }
-    bob.hears("@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?");
-    bob.hears(":ann BATCH -*");
+    bob.hears_each(["@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?", ":ann BATCH -*"]);
     eve.hears("@time=*;msgid=*;+tag :ann PRIVMSG #a :hello");
     for text in ["how is ", "everyone?"] {
         let line = eve.hears(&format!("@time=*;+tag :ann PRIVMSG #a :{text}"));
@@ -273,7 +262,7 @@ fn a_batch_that_is_wrong_is_given_up() {
 #[test]
 fn a_question_to_the_client_is_not_passed_on_to_who_does_not_want_it() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.says("PRIVMSG bob :\u{1}VERSION\u{1}");
     bob.hears(":ann PRIVMSG bob :\u{1}VERSION\u{1}");
     bob.says("MODE bob +T").hears(":bob MODE bob +T");

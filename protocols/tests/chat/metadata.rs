@@ -10,8 +10,7 @@ const THIRD: &str = "draft/metadata-3 batch";
 /// Somebody who has read, too, what it is told of itself.
 fn enters(stage: &Stage, nick: &str, caps: &str) -> Actor {
     let mut actor = stage.enters_with(nick, caps);
-    actor.hears(&format!("BATCH +* metadata {nick}"));
-    actor.hears("BATCH -*");
+    actor.hears_each([&format!("BATCH +* metadata {nick}"), "BATCH -*"]);
     actor
 }
 
@@ -39,9 +38,7 @@ fn a_value_is_set_and_read_by_others_and_taken_away() {
     ann.says("METADATA ann LIST");
     hears_alone(&mut ann, "ann", "761 ann display-name * :Ann the First");
     ann.says("METADATA * SET display-name").hears("766 ann display-name :no matching key");
-    ann.says("METADATA * LIST");
-    ann.hears("BATCH +* metadata ann");
-    ann.hears("BATCH -*");
+    ann.says("METADATA * LIST").hears_each(["BATCH +* metadata ann", "BATCH -*"]);
 }
 
 #[test]
@@ -75,9 +72,7 @@ fn those_who_share_a_channel_and_want_to_are_told_of_changes() {
     }
     bob.says("METADATA * SUBS").hears("772 avatar status");
     bob.says("METADATA * UNSUB avatar nothing").hears("771 avatar nothing");
-    bob.says("METADATA * SUB secret");
-    bob.hears("770 secret");
-    bob.hears("METADATA ann secret * :x");
+    bob.says("METADATA * SUB secret").hears_each(["770 secret", "METADATA ann secret * :x"]);
     bob.says("METADATA #a SYNC");
     hears_alone(&mut bob, "#a", "METADATA ann secret * :x");
     // The others are told of somebody who comes.
@@ -86,8 +81,7 @@ fn those_who_share_a_channel_and_want_to_are_told_of_changes() {
     eve.says("PART #a");
     bob.hears(":eve PART #a");
     eve.says("JOIN #a");
-    bob.hears(":eve JOIN #a");
-    bob.hears(":eve METADATA eve secret * :y");
+    bob.hears_each([":eve JOIN #a", ":eve METADATA eve secret * :y"]);
 }
 
 #[test]

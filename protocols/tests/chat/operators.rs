@@ -59,15 +59,10 @@ fn who_guesses_is_sent_away() {
 #[test]
 fn a_kill_is_the_end() {
     let stage = with_operator();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
-    bob.joins("#a");
-    eve.joins("#a");
-    bob.hears(":eve JOIN #a");
+    let [mut bob, mut eve] = stage.room("#a", ["bob", "eve"]);
+    let mut ann = stage.enters("ann");
     bob.says("KILL ann :no").hears("481 :Permission Denied- You're not an IRC operator");
-    ann.says("OPER root secret");
-    ann.hears("381 *");
-    ann.hears(":ann MODE ann +o");
+    ann.says("OPER root secret").hears_each(["381 *", ":ann MODE ann +o"]);
     ann.says("KILL IRC.test").hears("483 :You can't kill a server!");
     ann.says("KILL nobody").hears("401 nobody :No such nick/channel");
     ann.says("KILL bob :spam");
@@ -82,8 +77,7 @@ fn a_kill_is_the_end() {
 #[test]
 fn wallops_go_to_those_who_listen() {
     let stage = with_operator();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
+    let [mut ann, mut bob, mut eve] = stage.enter(["ann", "bob", "eve"]);
     bob.says("MODE bob +w").hears(":bob MODE bob +w");
     bob.says("WALLOPS :me too").hears("481 *");
     ann.says("OPER root secret").hears_at_last(":ann MODE ann +o");
@@ -96,7 +90,7 @@ fn wallops_go_to_those_who_listen() {
 #[test]
 fn settings_are_read_anew_without_dropping_anybody() {
     let stage = with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.says("OPER root secret").hears_at_last(":ann MODE ann +o");
     ann.says("REHASH").hears("382 settings :Rehashing");
     let (good, bad) = (
@@ -115,9 +109,7 @@ fn settings_are_read_anew_without_dropping_anybody() {
     ann.says("REHASH");
     ann.hears("382 settings :Rehashing");
     ann.hears("NOTE REHASH REHASHED :The settings were read anew");
-    bob.says("MOTD");
-    bob.hears("375 *");
-    bob.hears("372 :- new");
+    bob.says("MOTD").hears_each(["375 *", "372 :- new"]);
     assert_eq!(stage.server(|server| server.settings().operators.len()), 0);
 }
 
@@ -128,20 +120,12 @@ fn statistics_are_told_on_demand() {
     ann.says("STATS u");
     ann.hears("242 :Server Up 0 days 0:00:0?");
     ann.hears("219 u :End of /STATS report");
-    ann.says("STATS m");
-    ann.hears("212 NICK 1");
-    ann.hears("212 STATS 2");
-    ann.hears("212 USER 1");
-    ann.hears("219 m *");
-    ann.says("STATS z");
-    ann.hears("481 *");
-    ann.hears("219 z :End of /STATS report");
+    ann.says("STATS m").hears_each(["212 NICK 1", "212 STATS 2", "212 USER 1", "219 m *"]);
+    ann.says("STATS z").hears_each(["481 *", "219 z :End of /STATS report"]);
     ann.says("OPER root secret").hears_at_last(":ann MODE ann +o");
     ann.says("STATS z");
     ann.hears("249 :1 users (1 at most), 1 connections (1 open), *");
     ann.hears_at_last("219 z :End of /STATS report");
-    ann.says("STATS o");
-    ann.hears("243 O *@* * root");
-    ann.hears("219 o *");
+    ann.says("STATS o").hears_each(["243 O *@* * root", "219 o *"]);
     ann.says("STATS").hears("219 * :End of /STATS report");
 }

@@ -60,9 +60,7 @@ fn the_message_of_the_day_is_told() {
     let mut ann = stage.connects();
     ann.registers("ann");
     ann.hears_at_last("375 :- irc.test Message of the day - ");
-    ann.hears("372 :- Be kind.");
-    ann.hears("372 :- ");
-    ann.hears("376 :End of /MOTD command.");
+    ann.hears_each(["372 :- Be kind.", "372 :- ", "376 :End of /MOTD command."]);
 }
 
 #[test]
@@ -134,8 +132,7 @@ fn a_wrong_password_ends_the_connection_and_a_right_one_opens_it() {
 #[test]
 fn a_new_nickname_is_shown_to_all_who_share_a_channel_once() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
+    let [mut ann, mut bob, mut eve] = stage.enter(["ann", "bob", "eve"]);
     for channel in ["#a", "#b"] {
         ann.joins(channel);
         bob.joins(channel);
@@ -163,7 +160,7 @@ fn ping_is_answered_and_wants_a_token() {
 #[test]
 fn a_quit_is_seen_once_with_its_reason() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     for channel in ["#a", "#b"] {
         ann.joins(channel);
         bob.joins(channel);
@@ -208,10 +205,7 @@ fn who_is_silent_is_pinged_and_then_gone() {
 #[test]
 fn a_shutdown_tells_everybody() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     stage.shuts_down();
     for actor in [&mut ann, &mut bob] {
         actor.hears("NOTICE * :The server is shutting down");

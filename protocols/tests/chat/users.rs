@@ -7,7 +7,7 @@ use crate::stage::{Stage, settings};
 #[test]
 fn whois_tells_what_may_be_known() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     bob.joins("#a");
     bob.joins("#b");
     ann.says("WHOIS BOB");
@@ -73,8 +73,7 @@ fn whowas_tells_of_the_latest_first() {
     ] {
         ann.says(line);
         for user in users {
-            ann.hears(&format!("314 bob ~{user} 127.0.0.1 * :Bob"));
-            ann.hears("312 bob irc.test :*");
+            ann.hears_each([&format!("314 bob ~{user} 127.0.0.1 * :Bob"), "312 bob irc.test :*"]);
         }
         ann.hears("369 * :End of WHOWAS");
     }
@@ -87,7 +86,7 @@ fn whowas_tells_of_the_latest_first() {
 #[test]
 fn userhost_and_ison_tell_who_is_here() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     bob.says("AWAY :x");
     bob.says("OPER root secret").hears_at_last(":bob MODE bob +o");
     ann.says("USERHOST ann nobody BOB").hears("302 :ann=+~ann@127.0.0.1 bob*=-~bob@127.0.0.1");
@@ -99,10 +98,7 @@ fn userhost_and_ison_tell_who_is_here() {
 #[test]
 fn who_tells_of_a_channel_a_nickname_or_a_mask() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     bob.says("WHO #A");
     bob.hears("352 #a ~ann 127.0.0.1 irc.test ann H@ :0 ann the tester");
     bob.hears("352 #a ~bob 127.0.0.1 irc.test bob H :0 bob the tester");
@@ -118,23 +114,14 @@ fn who_tells_of_a_channel_a_nickname_or_a_mask() {
         bob.says(&format!("WHO {mask}")).hears(&format!("315 {mask} :End of /WHO list"));
     }
     for all in ["WHO *", "WHO", "WHO 0"] {
-        bob.says(all);
-        bob.hears("352 * ~ann *");
-        bob.hears("352 * ~bob *");
-        bob.hears("315 * :End of /WHO list");
+        bob.says(all).hears_each(["352 * ~ann *", "352 * ~bob *", "315 * :End of /WHO list"]);
     }
-    bob.says("WHO * o");
-    bob.hears("352 * ~ann *");
-    bob.hears("315 * *");
+    bob.says("WHO * o").hears_each(["352 * ~ann *", "315 * *"]);
     let mut eve = stage.enters("eve");
     bob.says("MODE bob +i").hears(":bob MODE bob +i");
-    eve.says("WHO #a");
-    eve.hears("352 #a ~ann *");
-    eve.hears("315 #a *");
+    eve.says("WHO #a").hears_each(["352 #a ~ann *", "315 #a *"]);
     eve.says("WHO b*").hears("315 b* *");
-    ann.says("WHO b*");
-    ann.hears("352 * ~bob *");
-    ann.hears("315 b* *");
+    ann.says("WHO b*").hears_each(["352 * ~bob *", "315 b* *"]);
 }
 
 #[test]
@@ -148,12 +135,8 @@ fn whox_tells_what_was_asked_in_one_order() {
         );
         ann.hears("315 bob :End of /WHO list");
     }
-    ann.says("WHO ann %tni,7");
-    ann.hears("354 7 127.0.0.1 ann");
-    ann.hears("315 ann *");
-    ann.says("WHO ann %tn,");
-    ann.hears("354 0 ann");
-    ann.hears("315 ann *");
+    ann.says("WHO ann %tni,7").hears_each(["354 7 127.0.0.1 ann", "315 ann *"]);
+    ann.says("WHO ann %tn,").hears_each(["354 0 ann", "315 ann *"]);
 }
 
 #[test]
@@ -162,13 +145,10 @@ fn monitor_tells_who_comes_and_goes() {
     let stage = Stage::with(Settings { limits, ..settings() });
     let mut ann = stage.enters("ann");
     ann.says("MONITOR + Bob,eve").hears("731 :Bob,eve");
-    let (mut bob, mut eve) = (stage.enters("bob"), stage.enters("eve"));
-    ann.hears("730 :bob!~bob@127.0.0.1");
-    ann.hears("730 :eve!~eve@127.0.0.1");
+    let [mut bob, mut eve] = stage.enter(["bob", "eve"]);
+    ann.hears_each(["730 :bob!~bob@127.0.0.1", "730 :eve!~eve@127.0.0.1"]);
     ann.says("MONITOR S").hears("730 :bob!~bob@127.0.0.1,eve!~eve@127.0.0.1");
-    ann.says("MONITOR L");
-    ann.hears("732 :Bob,eve");
-    ann.hears("733 :End of MONITOR list");
+    ann.says("MONITOR L").hears_each(["732 :Bob,eve", "733 :End of MONITOR list"]);
     ann.says("MONITOR - eve").hears_nothing();
     eve.says("QUIT");
     bob.says("NICK BOB");
@@ -180,9 +160,7 @@ fn monitor_tells_who_comes_and_goes() {
     bob.says("QUIT");
     ann.hears("731 :bob");
     ann.says("MONITOR + *!*@*,1bad").hears_nothing();
-    ann.says("MONITOR + a,b,c,d");
-    ann.hears("734 3 c,d :Monitor list is full.");
-    ann.hears("731 :a,b");
+    ann.says("MONITOR + a,b,c,d").hears_each(["734 3 c,d :Monitor list is full.", "731 :a,b"]);
     ann.says("MONITOR C");
     ann.says("MONITOR L").hears("733 *");
 }
