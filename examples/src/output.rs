@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use thiserror::Error;
+
 /// Prints a line at once, also into a pipe.
 ///
 /// # Errors
@@ -50,15 +52,28 @@ pub fn never_wait() {
     NEVER_WAITS.store(true, Ordering::Relaxed);
 }
 
+/// The words on the command line make no sense together, which clap cannot know.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct Usage(pub String);
+
+/// Nobody has answered, or with an error.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct NoAnswer(pub String);
+
 /// What a program that has come to its end owes the shell: 0 if all went well, or if whoever read
-/// its output has had enough; else 1, and a message.
+/// its output has had enough; else 2 for [`Usage`], 3 for [`NoAnswer`] or 1, and a message.
 pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
-    match result {
-        Err(error) if !is_unread(&*error) => {
-            complain(format_args!("{program}: {error}"));
-            ExitCode::FAILURE
-        }
-        _ => ExitCode::SUCCESS,
+    let error = match result {
+        Err(error) if !is_unread(&*error) => error,
+        _ => return ExitCode::SUCCESS,
+    };
+    complain(format_args!("{program}: {error}"));
+    match () {
+        () if error.is::<Usage>() => ExitCode::from(2),
+        () if error.is::<NoAnswer>() => ExitCode::from(3),
+        () => ExitCode::FAILURE,
     }
 }
 

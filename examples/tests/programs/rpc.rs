@@ -42,7 +42,7 @@ fn methods_are_called_by_position_and_by_name_and_say_what_is_wrong() {
         (&["sleep", "31"], 3, "0 to 30 seconds"),
         (&["sleep", "20", "--timeout", "0.1"], 1, "no answer in 100ms"),
         (&["subtract", "a=1", "2"], 2, "'2' is no NAME=VALUE"),
-        (&["sum", "--timeout", "0"], 2, "no answer comes in no time"),
+        (&["sum", "--timeout", "0"], 2, "expected more than no time at all"),
         (&["sum", "--json", "5"], 1, "neither an array nor an object"),
         (&["sum", "--json", "{"], 2, "--json"),
     ] {

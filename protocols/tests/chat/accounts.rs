@@ -31,15 +31,12 @@ const JILLES: &str = "AGppbGxlcwBzZXNhbWU=";
 /// Somebody who is logged in to `jilles` under another nickname.
 fn enters_logged_in(stage: &Stage, nick: &str, caps: &str) -> Actor {
     let mut actor = stage.connects();
-    actor.says(&format!("CAP REQ :sasl {caps}"));
-    actor.hears("CAP * ACK :sasl*");
-    actor.says("AUTHENTICATE PLAIN");
-    actor.hears("AUTHENTICATE +");
+    actor.says(&format!("CAP REQ :sasl {caps}")).hears("CAP * ACK :sasl*");
+    actor.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     actor.says(&format!("AUTHENTICATE {JILLES}"));
     actor.hears_at_last("903 :SASL authentication successful");
     actor.registers(nick);
-    actor.says("CAP END");
-    actor.hears_at_last("422 *");
+    actor.says("CAP END").hears_at_last("422 *");
     actor
 }
 
@@ -47,24 +44,20 @@ fn enters_logged_in(stage: &Stage, nick: &str, caps: &str) -> Actor {
 fn sasl_logs_in_before_registration_is_complete() {
     let stage = stage(&["jilles"]);
     let mut ann = stage.connects();
-    ann.says("CAP REQ :sasl");
-    ann.hears("CAP * ACK :sasl");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
+    ann.says("CAP REQ :sasl").hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     // What follows waits until the password has been looked at.
     ann.says(&format!("AUTHENTICATE {JILLES}\r\nPING x"));
     ann.hears("900 * jilles :You are now logged in as jilles");
     ann.hears("903 :SASL authentication successful");
     ann.hears("PONG irc.test :x");
     ann.registers("ann");
-    ann.says("CAP END");
-    ann.hears_at_last("422 *");
+    ann.says("CAP END").hears_at_last("422 *");
     let mut bob = stage.enters("bob");
     bob.says("WHOIS ann");
     bob.hears_at_last("330 ann jilles :is logged in as");
     bob.hears_at_last("318 *");
-    bob.says("WHO ann %na");
-    bob.hears("354 ann jilles");
+    bob.says("WHO ann %na").hears("354 ann jilles");
 }
 
 #[test]
@@ -73,11 +66,9 @@ fn a_client_of_today_may_log_in_again() {
     let mut ann = stage.connects();
     ann.says("CAP LS 302");
     ann.registers("ann");
-    ann.says("CAP END");
-    ann.hears_at_last("422 *");
+    ann.says("CAP END").hears_at_last("422 *");
     for (answer, account) in [("AGZvbwBzZXNhbWU=", "foo"), (JILLES, "jilles")] {
-        ann.says("AUTHENTICATE PLAIN");
-        ann.hears("AUTHENTICATE +");
+        ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
         ann.says(&format!("AUTHENTICATE {answer}"));
         ann.hears(&format!("900 ann!~ann@127.0.0.1 {account} :*"));
         ann.hears("903 *");
@@ -88,31 +79,25 @@ fn a_client_of_today_may_log_in_again() {
 fn sasl_fails_with_the_right_numeric() {
     let stage = stage(&["jilles"]);
     let mut ann = stage.connects();
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("904 :SASL authentication failed");
-    ann.says("CAP REQ :sasl");
-    ann.hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE PLAIN").hears("904 :SASL authentication failed");
+    ann.says("CAP REQ :sasl").hears("CAP * ACK :sasl");
     ann.says("AUTHENTICATE FOO");
     ann.hears("908 PLAIN :are available SASL mechanisms");
     ann.hears("904 :SASL authentication failed");
     let mut begin = |answer: &str, expected: &str| {
-        ann.says("AUTHENTICATE PLAIN");
-        ann.hears("AUTHENTICATE +");
-        ann.says(&format!("AUTHENTICATE {answer}"));
-        ann.hears(expected);
+        ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
+        ann.says(&format!("AUTHENTICATE {answer}")).hears(expected);
     };
     begin("*", "906 :SASL authentication aborted");
     begin(&"A".repeat(401), "905 :SASL message too long");
     begin("nonsense!", "904 :SASL authentication failed");
     begin("AGppbGxlcwBtaWxsZXQ=", "904 :SASL authentication failed");
     begin("AG5vYm9keQBzZXNhbWU=", "904 :SASL authentication failed");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     for _ in 0..4 {
         ann.says(&format!("AUTHENTICATE {}", "A".repeat(400)));
     }
-    ann.says("AUTHENTICATE AAAA");
-    ann.hears("905 :SASL message too long");
+    ann.says("AUTHENTICATE AAAA").hears("905 :SASL message too long");
 }
 
 #[test]
@@ -124,16 +109,12 @@ fn long_passwords_come_in_pieces_of_four_hundred_bytes() {
     accounts.create("foo", hash, std::time::SystemTime::now()).expect("a new name");
     let stage = Stage::with_accounts(settings(), accounts);
     let mut ann = stage.connects();
-    ann.says("CAP REQ :sasl");
-    ann.hears("CAP * ACK :sasl");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
+    ann.says("CAP REQ :sasl").hears("CAP * ACK :sasl");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     let text = base64::engine::general_purpose::STANDARD.encode(format!("foo\0foo\0{password}"));
     assert_eq!(text.len(), 400, "a full line, so an empty one has to follow");
     ann.says(&format!("AUTHENTICATE {text}"));
-    ann.says("AUTHENTICATE +");
-    ann.hears("900 * foo :You are now logged in as foo");
-    ann.hears("903 *");
+    ann.says("AUTHENTICATE +").hears_each(["900 * foo :You are now logged in as foo", "903 *"]);
 }
 
 #[test]
@@ -146,8 +127,7 @@ fn accounts_are_shown_in_tags_joins_and_notices() {
     ann.hears("@account=jilles :bob JOIN #a jilles :bob the tester");
     bob.says("PRIVMSG #a :hi");
     ann.hears("@account=jilles :bob PRIVMSG #a :hi");
-    bob.says("NS LOGOUT");
-    bob.hears("901 bob!~bob@127.0.0.1 :You are now logged out");
+    bob.says("NS LOGOUT").hears("901 bob!~bob@127.0.0.1 :You are now logged out");
     ann.hears(":bob ACCOUNT *");
     bob.says("NS IDENTIFY jilles wrong");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :That is not the password.");
@@ -161,18 +141,14 @@ fn accounts_are_shown_in_tags_joins_and_notices() {
 fn an_account_is_registered_in_band_before_or_after_registration() {
     let stage = stage(&[]);
     let mut ann = stage.connects();
-    ann.says("CAP REQ :draft/account-registration");
-    ann.hears("CAP * ACK :draft/account-registration");
+    ann.says("CAP REQ :draft/account-registration").hears("CAP * ACK :draft/account-registration");
     ann.says("NICK ann");
-    ann.says("REGISTER * * sesame");
-    ann.hears("REGISTER SUCCESS ann :The account is yours");
+    ann.says("REGISTER * * sesame").hears("REGISTER SUCCESS ann :The account is yours");
     ann.is_called("ann");
     ann.hears("900 ann!*@127.0.0.1 ann :You are now logged in as ann");
     ann.registers("ann");
-    ann.says("CAP END");
-    ann.hears_at_last("422 *");
-    ann.says("REGISTER other * sesame");
-    ann.hears("FAIL REGISTER ALREADY_AUTHENTICATED other :*");
+    ann.says("CAP END").hears_at_last("422 *");
+    ann.says("REGISTER other * sesame").hears("FAIL REGISTER ALREADY_AUTHENTICATED other :*");
     let mut bob = stage.enters("bob");
     for (line, code) in [
         ("REGISTER ann * sesame", "ACCOUNT_EXISTS ann"),
@@ -180,27 +156,21 @@ fn an_account_is_registered_in_band_before_or_after_registration() {
         ("REGISTER bob * ab", "WEAK_PASSWORD bob"),
         (&format!("REGISTER bob * {}", "x".repeat(301)), "UNACCEPTABLE_PASSWORD bob"),
     ] {
-        bob.says(line);
-        bob.hears(&format!("FAIL REGISTER {code} :*"));
+        bob.says(line).hears(&format!("FAIL REGISTER {code} :*"));
     }
     let mut eve = stage.connects();
-    eve.says("NICK bob");
-    eve.hears("433 bob *");
-    eve.says("REGISTER * * sesame");
-    eve.hears("FAIL REGISTER USERNAME_EXISTS bob :*");
-    eve.says("VERIFY bob 123");
-    eve.hears("FAIL VERIFY INVALID_CODE bob :*");
+    eve.says("NICK bob").hears("433 bob *");
+    eve.says("REGISTER * * sesame").hears("FAIL REGISTER USERNAME_EXISTS bob :*");
+    eve.says("VERIFY bob 123").hears("FAIL VERIFY INVALID_CODE bob :*");
     bob.says("NS REGISTER sesame");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :Account created");
     bob.hears("900 bob!~bob@127.0.0.1 bob :*");
     bob.says("NS SET PASSWORD another");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :The password is changed.");
-    bob.says("NS LOGOUT");
-    bob.hears("901 *");
+    bob.says("NS LOGOUT").hears("901 *");
     bob.says("NS IDENTIFY sesame");
     bob.hears(":NickServ!NickServ@irc.test NOTICE bob :That is not the password.");
-    bob.says("NS IDENTIFY another");
-    bob.hears("900 *");
+    bob.says("NS IDENTIFY another").hears("900 *");
     assert!(stage.log().contains("registered the account bob"), "{}", stage.log());
 }
 
@@ -211,10 +181,8 @@ fn nobody_registers_where_that_is_not_allowed() {
     ann.says("CAP LS 302");
     assert!(!ann.hears_all().join(" ").contains("account-registration"));
     ann.registers("ann");
-    ann.says("CAP END");
-    ann.hears_at_last("422 *");
-    ann.says("REGISTER * * sesame");
-    ann.hears("FAIL REGISTER DISALLOWED ann :*");
+    ann.says("CAP END").hears_at_last("422 *");
+    ann.says("REGISTER * * sesame").hears("FAIL REGISTER DISALLOWED ann :*");
 }
 
 #[test]
@@ -253,8 +221,7 @@ fn without_grace_a_nickname_is_refused_at_once() {
     let limits = Limits { nick_grace: Duration::ZERO, ..settings().limits };
     let stage = Stage::with_accounts(Settings { limits, ..settings() }, accounts(&["jilles"]));
     let mut thief = stage.enters("thief");
-    thief.says("NICK JILLES");
-    thief.hears("433 JILLES :Nickname is already in use");
+    thief.says("NICK JILLES").hears("433 JILLES :Nickname is already in use");
     let mut owner = enters_logged_in(&stage, "jilles", "");
     owner.hears_nothing();
 }
@@ -282,15 +249,12 @@ fn a_channel_is_its_founders_and_survives_a_restart() {
         ann.hears(
             ":ChanServ!ChanServ@irc.test NOTICE ann :You have to be logged in to an account.",
         );
-        ann.says("NS REGISTER sesame");
-        ann.hears_at_last("900 *");
+        ann.says("NS REGISTER sesame").hears_at_last("900 *");
         ann.says("CS REGISTER #home");
         ann.hears("MODE #home +qo ann ann");
         ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home is yours.");
-        ann.says("MODE #home +sb-n eve");
-        ann.hears(":ann MODE #home +sb-n eve!*@*");
-        ann.says("TOPIC #home :sweet");
-        ann.hears(":ann TOPIC #home :sweet");
+        ann.says("MODE #home +sb-n eve").hears(":ann MODE #home +sb-n eve!*@*");
+        ann.says("TOPIC #home :sweet").hears(":ann TOPIC #home :sweet");
         ann.hears_nothing();
         stage.server(|server| server.accounts().save()).expect("it is saved");
     }
@@ -302,27 +266,17 @@ fn a_channel_is_its_founders_and_survives_a_restart() {
     bob.hears("333 #home ann *");
     bob.hears("353 @ #home :bob");
     bob.hears("366 *");
-    bob.says("MODE #home");
-    bob.hears("324 #home +rst");
-    bob.hears("329 *");
-    bob.says("MODE #home b");
-    bob.hears("367 #home eve!*@* irc.test *");
-    bob.hears("368 *");
+    bob.says("MODE #home").hears_each(["324 #home +rst", "329 *"]);
+    bob.says("MODE #home b").hears_each(["367 #home eve!*@* irc.test *", "368 *"]);
     bob.says("CS DROP #home");
     bob.hears(":ChanServ!ChanServ@irc.test NOTICE bob :That channel is not yours.");
     let mut ann = stage.enters("ann");
     ann.hears(":NickServ!NickServ@irc.test NOTICE ann :ann belongs to the account ann.*");
     ann.says("NS IDENTIFY sesame");
     ann.hears_at_last(":NickServ!NickServ@irc.test NOTICE ann :You are logged in as ann.");
-    ann.says("JOIN #home");
-    ann.hears(":ann JOIN #home");
-    ann.hears("MODE #home +qo ann ann");
-    bob.hears(":ann JOIN #home");
-    bob.hears("MODE #home +qo ann ann");
-    ann.hears("332 *");
-    ann.hears("333 *");
-    ann.hears("353 @ #home :bob ~ann");
-    ann.hears("366 *");
+    ann.says("JOIN #home").hears_each([":ann JOIN #home", "MODE #home +qo ann ann"]);
+    bob.hears_each([":ann JOIN #home", "MODE #home +qo ann ann"]);
+    ann.hears_each(["332 *", "333 *", "353 @ #home :bob ~ann", "366 *"]);
     ann.says("CS INFO #home");
     ann.hears(":ChanServ!ChanServ@irc.test NOTICE ann :#home belongs to ann since *");
     ann.says("CS DROP #home");
@@ -340,20 +294,15 @@ fn a_server_that_is_too_busy_says_so() {
     let busy = Settings { operators: vec![root], ..settings() };
     let stage = Stage::busy(busy.clone(), accounts(&["jilles"]));
     let mut ann = stage.enters_with("ann", "sasl");
-    ann.says("OPER root secret");
-    ann.hears("263 OPER :Please wait a while and try again.");
-    ann.says("REGISTER * * sesame");
-    ann.hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE ann :*");
+    ann.says("OPER root secret").hears("263 OPER :Please wait a while and try again.");
+    ann.says("REGISTER * * sesame").hears("FAIL REGISTER TEMPORARILY_UNAVAILABLE ann :*");
     ann.says("NS IDENTIFY jilles sesame");
     ann.hears(":NickServ!NickServ@irc.test NOTICE ann :The server is too busy. Try again later.");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     ann.says(&format!("AUTHENTICATE {JILLES}"));
     ann.hears("904 :The server is too busy to look at your password. Try again later");
-    ann.says("CAP REQ standard-replies");
-    ann.hears("CAP ann ACK *");
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
+    ann.says("CAP REQ standard-replies").hears("CAP ann ACK *");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     ann.says(&format!("AUTHENTICATE {JILLES}"));
     ann.hears("FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE :*Try again later");
     ann.hears("904 :The server is too busy *");
@@ -375,10 +324,11 @@ fn of_many_logins_at_once_those_beyond_the_queue_are_told_to_try_again_and_not_t
     let mut actors: Vec<_> =
         (0..6).map(|at| stage.enters_with(&format!("user{at}"), "sasl")).collect();
     for actor in &mut actors {
-        actor.says("AUTHENTICATE PLAIN");
-        actor.hears("AUTHENTICATE +");
+        actor.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     }
-    actors.iter_mut().for_each(|actor| actor.says(&format!("AUTHENTICATE {WRONG}")));
+    for actor in &mut actors {
+        actor.says(&format!("AUTHENTICATE {WRONG}"));
+    }
     let answer = |actor: &mut Actor| actor.hears("904 :*").contains("Try again later");
     let put_off: Vec<_> = actors.iter_mut().map(answer).collect();
     // Two at a time, and two wait; whose words come first is the system's to say, and on a busy machine
@@ -389,10 +339,8 @@ fn of_many_logins_at_once_those_beyond_the_queue_are_told_to_try_again_and_not_t
     for (actor, was_put_off) in actors.iter_mut().zip(put_off) {
         if was_put_off {
             // It has not guessed yet.
-            actor.says("AUTHENTICATE PLAIN");
-            actor.hears("AUTHENTICATE +");
-            actor.says(&format!("AUTHENTICATE {JILLES}"));
-            actor.hears_at_last("903 *");
+            actor.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
+            actor.says(&format!("AUTHENTICATE {JILLES}")).hears_at_last("903 *");
         } else {
             let end = actor.hears_the_end();
             assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Too many wrong passwords)"]);
@@ -410,18 +358,19 @@ fn who_is_gone_while_its_password_waits_is_waited_for_by_nobody() {
     let settings = Settings { operators: vec![root], ..settings() };
     let stage = Stage::with_accounts(settings, accounts(&["jilles"]));
     let mut ann = stage.enters("ann");
-    ann.says("OPER root secret");
-    ann.hears_at_last(":ann MODE ann +o");
+    ann.says("OPER root secret").hears_at_last(":ann MODE ann +o");
     let mut actors: Vec<_> =
         (0..9).map(|at| stage.enters_with(&format!("user{at}"), "sasl")).collect();
     for actor in &mut actors {
-        actor.says("AUTHENTICATE PLAIN");
-        actor.hears("AUTHENTICATE +");
+        actor.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
     }
-    actors.iter_mut().for_each(|actor| actor.says(&format!("AUTHENTICATE {WRONG}")));
-    (0..9).for_each(|at| ann.says(&format!("KILL user{at}")));
-    ann.says("NS IDENTIFY jilles sesame");
-    ann.hears_at_last("900 *");
+    for actor in &mut actors {
+        actor.says(&format!("AUTHENTICATE {WRONG}"));
+    }
+    for at in 0..9 {
+        ann.says(&format!("KILL user{at}"));
+    }
+    ann.says("NS IDENTIFY jilles sesame").hears_at_last("900 *");
     let computed = stage.server(|server| server.hashes_computed());
     assert!(computed <= 3, "nobody is there to be told, of {computed}");
 }
@@ -443,16 +392,14 @@ fn a_wrong_name_is_told_as_late_as_a_wrong_password() {
         let mut ann = stage.enters_with("ann", "sasl");
         let mut before = 0;
         let mut costs_one = |ann: &mut Actor, line: &str, answer: &str| {
-            ann.says(line);
-            ann.hears(answer);
+            ann.says(line).hears(answer);
             let computed = stage.server(|server| server.hashes_computed());
             assert_eq!(computed, before + 1, "{line}");
             before = computed;
         };
         let (wrong, unknown) = (WRONG, "AG5vYm9keQBzZXNhbWU=");
         for answer in [wrong, unknown] {
-            ann.says("AUTHENTICATE PLAIN");
-            ann.hears("AUTHENTICATE +");
+            ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
             let line = format!("AUTHENTICATE {answer}");
             costs_one(&mut ann, &line, "904 :SASL authentication failed");
         }
@@ -475,10 +422,8 @@ fn the_password_of_another_account_is_not_that_of_an_unknown_one() {
         ann.says(&format!("NS IDENTIFY {name} sesame"));
         ann.hears(":NickServ!NickServ@irc.test NOTICE ann :There is no such account.");
     }
-    ann.says("AUTHENTICATE PLAIN");
-    ann.hears("AUTHENTICATE +");
-    ann.says("AUTHENTICATE AG5vYm9keQBzZXNhbWU=");
-    ann.hears("904 :SASL authentication failed");
+    ann.says("AUTHENTICATE PLAIN").hears("AUTHENTICATE +");
+    ann.says("AUTHENTICATE AG5vYm9keQBzZXNhbWU=").hears("904 :SASL authentication failed");
 }
 
 #[test]
@@ -486,20 +431,16 @@ fn lists_know_accounts() {
     let stage = stage(&["jilles"]);
     let mut ann = stage.enters("ann");
     ann.joins("#a");
-    ann.says("MODE #a +b a:jilles");
-    ann.hears(":ann MODE #a +b a:jilles");
+    ann.says("MODE #a +b a:jilles").hears(":ann MODE #a +b a:jilles");
     let mut bob = enters_logged_in(&stage, "bob", "");
-    bob.says("JOIN #a");
-    bob.hears("474 #a :Cannot join channel (+b)");
+    bob.says("JOIN #a").hears("474 #a :Cannot join channel (+b)");
     let mut jilles = stage.enters("jilles");
     jilles.joins("#a");
-    ann.says("MODE #a +be *!*@* a:JILLES");
-    ann.hears_at_last(":ann MODE #a +be *!*@* a:JILLES");
+    ann.says("MODE #a +be *!*@* a:JILLES").hears_at_last(":ann MODE #a +be *!*@* a:JILLES");
     bob.joins("#a");
     ann.says("MODE #a -beb+b a:jilles a:jilles *!*@* m:bob");
     bob.hears_at_last(":ann MODE #a -beb+b a:jilles a:JILLES *!*@* m:bob");
-    bob.says("PRIVMSG #a :muted");
-    bob.hears("404 #a :Cannot send to channel");
+    bob.says("PRIVMSG #a :muted").hears("404 #a :Cannot send to channel");
     ann.says("MODE #a +e m:*!~bob@*");
     bob.hears(":ann MODE #a +e m:*!~bob@*");
     bob.says("PRIVMSG #a :heard");

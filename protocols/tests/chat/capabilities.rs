@@ -9,29 +9,20 @@ use crate::stage::{Actor, Stage, settings};
 fn registration_waits_for_the_end_of_the_negotiation() {
     let stage = Stage::new();
     let mut ann = stage.connects();
-    ann.says("CAP LS 302");
-    let list = ann.hears_all().join(" ");
+    let list = ann.says("CAP LS 302").hears_all().join(" ");
     assert!(list.contains(" sasl=PLAIN"), "{list}");
     assert!(list.contains(" draft/multiline=max-bytes=4096,max-lines=32"), "{list}");
     ann.registers("ann");
     ann.hears_nothing();
-    ann.says("CAP REQ :nonsense multi-prefix");
-    ann.hears("CAP ann NAK :nonsense multi-prefix");
-    ann.says("CAP REQ :multi-prefix");
-    ann.hears("CAP ann ACK :multi-prefix");
+    ann.says("CAP REQ :nonsense multi-prefix").hears("CAP ann NAK :nonsense multi-prefix");
+    ann.says("CAP REQ :multi-prefix").hears("CAP ann ACK :multi-prefix");
+    ann.says("CAP END").hears_at_last("422 *");
+    ann.says("CAP LIST").hears("CAP ann LIST :multi-prefix cap-notify");
+    ann.says("CAP REQ :-multi-prefix server-time").hears("CAP ann ACK :-multi-prefix server-time");
+    ann.says("CAP REQ :-cap-notify").hears("@time=* CAP ann NAK :-cap-notify");
+    ann.says("CAP NONSENSE").hears("@time=* 410 NONSENSE :Invalid CAP command");
     ann.says("CAP END");
-    ann.hears_at_last("422 *");
-    ann.says("CAP LIST");
-    ann.hears("CAP ann LIST :multi-prefix cap-notify");
-    ann.says("CAP REQ :-multi-prefix server-time");
-    ann.hears("CAP ann ACK :-multi-prefix server-time");
-    ann.says("CAP REQ :-cap-notify");
-    ann.hears("@time=* CAP ann NAK :-cap-notify");
-    ann.says("CAP NONSENSE");
-    ann.hears("@time=* 410 NONSENSE :Invalid CAP command");
-    ann.says("CAP END");
-    ann.says("CAP REQ :-server-time");
-    ann.hears("@time=* CAP ann ACK :-server-time");
+    ann.says("CAP REQ :-server-time").hears("@time=* CAP ann ACK :-server-time");
     ann.hears_nothing();
 }
 
@@ -39,10 +30,8 @@ fn registration_waits_for_the_end_of_the_negotiation() {
 fn an_old_client_gets_one_line_without_values_and_an_empty_list() {
     let stage = Stage::new();
     let mut ann = stage.connects();
-    ann.says("CAP LIST");
-    ann.hears("CAP * LIST :");
-    ann.says("CAP LS");
-    let line = ann.hears("CAP * LS :*");
+    ann.says("CAP LIST").hears("CAP * LIST :");
+    let line = ann.says("CAP LS").hears("CAP * LS :*");
     assert!(!line.contains('=') && line.len() < 510, "{line}");
     for name in ["batch", "chghost", "standard-replies", "invite-notify", "account-tag"] {
         assert!(line.contains(name), "{name}");
@@ -101,13 +90,11 @@ fn a_client_that_reads_only_the_last_line_of_a_list_finds_what_everybody_needs()
 
         for (actor, nick) in [(&mut new, nick.to_owned()), (&mut old, nick.replace('n', "o"))] {
             for names in once.chunks(8) {
-                actor.says(&format!("CAP REQ :{}", names.join(" ")));
-                actor.hears("* CAP * ACK :*");
+                actor.says(&format!("CAP REQ :{}", names.join(" "))).hears("* CAP * ACK :*");
             }
             actor.says(&format!("NICK {nick}"));
             actor.says("USER n 0 * :n");
-            actor.says("CAP END");
-            actor.hears_at_last("* 422 *");
+            actor.says("CAP END").hears_at_last("* 422 *");
             actor.hears_all();
         }
         let listed = lists(&mut new, "CAP LIST");
@@ -125,21 +112,17 @@ fn a_client_that_reads_only_the_last_line_of_a_list_finds_what_everybody_needs()
 fn joins_are_extended_and_tell_who_is_away() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "extended-join away-notify");
-    let (mut bob, mut eve) = (stage.enters("bob"), stage.enters("eve"));
+    let [mut bob, mut eve] = stage.enter(["bob", "eve"]);
     ann.says("JOIN #a");
     ann.hears(":ann JOIN #a * :ann the tester");
     ann.hears_at_last("366 *");
     eve.joins("#a");
     ann.hears(":eve JOIN #a * :eve the tester");
-    bob.says("AWAY :out");
-    bob.hears("306 *");
+    bob.says("AWAY :out").hears("306 *");
     bob.joins("#a");
-    ann.hears(":bob JOIN #a * :bob the tester");
-    ann.hears(":bob AWAY :out");
-    bob.says("AWAY :out");
-    bob.hears("306 *");
-    bob.says("AWAY");
-    bob.hears("305 *");
+    ann.hears_each([":bob JOIN #a * :bob the tester", ":bob AWAY :out"]);
+    bob.says("AWAY :out").hears("306 *");
+    bob.says("AWAY").hears("305 *");
     ann.hears(":bob AWAY");
     eve.hears(":bob JOIN #a");
     eve.hears_nothing();
@@ -154,24 +137,17 @@ fn names_hosts_and_invitations_are_told_to_those_who_asked() {
         actor.joins("#a");
     }
     ann.hears(":bob JOIN #a");
-    bob.says("SETNAME :Robert");
-    bob.hears(":bob SETNAME :Robert");
+    bob.says("SETNAME :Robert").hears(":bob SETNAME :Robert");
     ann.hears(":bob SETNAME :Robert");
-    bob.says(&format!("SETNAME :{}", "x".repeat(200)));
-    bob.hears("FAIL SETNAME INVALID_REALNAME :*");
-    bob.says("INVITE eve #a");
-    bob.hears("341 eve #a");
+    bob.says(&format!("SETNAME :{}", "x".repeat(200))).hears("FAIL SETNAME INVALID_REALNAME :*");
+    bob.says("INVITE eve #a").hears("341 eve #a");
     ann.hears(":bob INVITE eve #a");
     eve.hears(":bob INVITE eve #a");
-    eve.says("OPER root secret");
-    eve.hears("381 *");
-    eve.hears(":eve MODE eve +o");
-    eve.says("CHGHOST bob staff.example");
-    eve.hears("NOTE CHGHOST CHANGED bob staff.example :*");
+    eve.says("OPER root secret").hears_each(["381 *", ":eve MODE eve +o"]);
+    eve.says("CHGHOST bob staff.example").hears("NOTE CHGHOST CHANGED bob staff.example :*");
     ann.hears(":bob CHGHOST ~bob staff.example");
     bob.hears("396 staff.example :is now your visible host");
-    eve.says("CHGHOST bob bad!host");
-    eve.hears("FAIL CHGHOST INVALID_HOST bad!host :*");
+    eve.says("CHGHOST bob bad!host").hears("FAIL CHGHOST INVALID_HOST bad!host :*");
     bob.says("PRIVMSG ann :hi");
     ann.hears(":bob!~bob@staff.example PRIVMSG ann :hi");
 }
@@ -184,14 +160,10 @@ fn what_other_settings_offer_is_told_to_those_who_want_to_know() {
     stage.server(|server| {
         server.rehash(Settings { registration: false, ..settings() });
     });
-    ann.says("PING x");
-    ann.hears("CAP ann DEL :draft/account-registration");
-    ann.hears("PONG irc.test :x");
-    ann.says("CAP LIST");
-    ann.hears("CAP ann LIST :message-tags cap-notify");
+    ann.says("PING x").hears_each(["CAP ann DEL :draft/account-registration", "PONG irc.test :x"]);
+    ann.says("CAP LIST").hears("CAP ann LIST :message-tags cap-notify");
     stage.server(|server| server.rehash(settings()));
-    bob.says("PING x");
-    bob.hears("PONG irc.test :x");
+    bob.says("PING x").hears("PONG irc.test :x");
     ann.hears("CAP ann NEW :draft/account-registration");
 }
 
@@ -202,8 +174,7 @@ fn what_is_offered_anew_comes_with_its_value_to_those_who_know_of_values() {
     ann.says("CAP LS 302");
     ann.says("NICK ann");
     ann.says("USER ann 0 * :Ann");
-    ann.says("CAP END");
-    ann.hears_at_last("422 *");
+    ann.says("CAP END").hears_at_last("422 *");
     stage.server(|server| server.rehash(settings()));
     ann.says("PING x");
     ann.hears("CAP ann NEW :draft/account-registration=before-connect,custom-account-name");

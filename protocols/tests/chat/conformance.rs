@@ -11,8 +11,7 @@ const CAPS: &str = "message-tags echo-message batch draft/message-redaction";
 
 /// Says something, and gives the id under which it can be taken back.
 fn says_with_id(actor: &mut Actor, line: &str) -> String {
-    actor.says(line);
-    let echo = actor.hears("@msgid=* :*");
+    let echo = actor.says(line).hears("@msgid=* :*");
     let (_, rest) = echo.split_once("msgid=").expect("an id");
     rest.split([';', ' ']).next().expect("an id").to_owned()
 }
@@ -38,12 +37,9 @@ fn an_operator_of_the_server_takes_messages_back_wherever_they_were_said() {
     let (mut ann, mut root) = (stage.enters_with("ann", CAPS), stage.enters_with("root", CAPS));
     ann.joins("#a");
     let id = says_with_id(&mut ann, "PRIVMSG #a :advertising");
-    root.says(&format!("REDACT #a {id}"));
-    root.hears("FAIL REDACT INVALID_TARGET #a :*");
-    root.says("OPER root secret");
-    root.hears_at_last(":root MODE root +o");
-    root.says(&format!("REDACT #a {id} :spam"));
-    root.hears(&format!(":root REDACT #a {id} :spam"));
+    root.says(&format!("REDACT #a {id}")).hears("FAIL REDACT INVALID_TARGET #a :*");
+    root.says("OPER root secret").hears_at_last(":root MODE root +o");
+    root.says(&format!("REDACT #a {id} :spam")).hears(&format!(":root REDACT #a {id} :spam"));
     ann.hears(&format!(":root REDACT #a {id} :spam"));
 }
 
@@ -53,16 +49,14 @@ fn what_nobody_said_cannot_be_taken_back() {
     let mut ann =
         stage.enters_with("ann", &format!("{CAPS} draft/chathistory draft/event-playback"));
     ann.joins("#a");
-    ann.says("TOPIC #a :birds");
-    ann.hears("@msgid=* :ann TOPIC #a :birds");
+    ann.says("TOPIC #a :birds").hears("@msgid=* :ann TOPIC #a :birds");
     ann.says("CHATHISTORY LATEST #a * 1");
     ann.hears("BATCH +* chathistory #a");
     let line = ann.hears("@batch=*;msgid=* :ann TOPIC #a :birds");
     ann.hears("BATCH -*");
     let id = line.split("msgid=").nth(1).and_then(|it| it.split([';', ' ']).next());
     let id = id.expect("an id");
-    ann.says(&format!("REDACT #a {id}"));
-    ann.hears(&format!("FAIL REDACT UNKNOWN_MSGID #a {id} :*"));
+    ann.says(&format!("REDACT #a {id}")).hears(&format!("FAIL REDACT UNKNOWN_MSGID #a {id} :*"));
 }
 
 #[test]
@@ -79,8 +73,7 @@ fn what_is_not_there_cannot_be_taken_back() {
         (&format!("#a {id}"), &format!("UNKNOWN_MSGID #a {id}")),
         ("nobody 1-1", "INVALID_TARGET nobody"),
     ] {
-        ann.says(&format!("REDACT {line}"));
-        ann.hears(&format!("FAIL REDACT {answer} :*"));
+        ann.says(&format!("REDACT {line}")).hears(&format!("FAIL REDACT {answer} :*"));
     }
 }
 
@@ -93,11 +86,9 @@ fn what_was_said_in_private_is_taken_back_by_whoever_said_it() {
     bob.hears("@msgid=* :ann PRIVMSG bob :secret");
     bob.says(&format!("REDACT ann {id}"));
     bob.hears(&format!("FAIL REDACT REDACT_FORBIDDEN ann {id} :*"));
-    ann.says(&format!("REDACT bob {id}"));
-    ann.hears(&format!(":ann REDACT bob {id}"));
+    ann.says(&format!("REDACT bob {id}")).hears(&format!(":ann REDACT bob {id}"));
     bob.hears(&format!(":ann REDACT bob {id}"));
-    ann.says(&format!("REDACT bob {id}"));
-    ann.hears(&format!("FAIL REDACT UNKNOWN_MSGID bob {id} :*"));
+    ann.says(&format!("REDACT bob {id}")).hears(&format!("FAIL REDACT UNKNOWN_MSGID bob {id} :*"));
 }
 
 // ── IRCv3 read-marker ───────────────────────────────────────────────────────────────────────────────
@@ -106,23 +97,17 @@ fn what_was_said_in_private_is_taken_back_by_whoever_said_it() {
 fn a_read_marker_is_told_on_joining_and_moves_forwards_only() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "draft/read-marker");
-    ann.says("JOIN #a");
-    ann.hears(":ann JOIN #a");
-    ann.hears("MARKREAD #a *");
-    ann.hears("353 = #a :@ann");
-    ann.hears("366 #a *");
+    ann.says("JOIN #a").hears_each([":ann JOIN #a", "MARKREAD #a *", "353 = #a :@ann", "366 #a *"]);
     ann.says("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     ann.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     ann.says("MARKREAD #A timestamp=2019-03-15T10:00:00.000Z");
     ann.hears("MARKREAD #A timestamp=2020-03-15T10:00:00.000Z");
-    ann.says("PART #a");
-    ann.hears(":ann PART #a");
+    ann.says("PART #a").hears(":ann PART #a");
     ann.says("JOIN #a");
     ann.hears(":ann JOIN #a");
     ann.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     ann.hears_at_last("366 #a *");
-    ann.says("MARKREAD bob");
-    ann.hears("MARKREAD bob *");
+    ann.says("MARKREAD bob").hears("MARKREAD bob *");
 }
 
 #[test]
@@ -136,16 +121,13 @@ fn a_read_marker_is_the_same_for_all_clients_of_an_account() {
     desk.says("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     desk.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
     phone.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
-    eve.says("MARKREAD #a");
-    eve.hears("MARKREAD #a *");
+    eve.says("MARKREAD #a").hears("MARKREAD #a *");
     for mut actor in [desk, phone] {
-        actor.says("QUIT");
-        actor.hears_the_end();
+        actor.says("QUIT").hears_the_end();
     }
     let mut phone = stage.enters_with("phone", caps);
     logs_in(&mut phone);
-    phone.says("MARKREAD #a");
-    phone.hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
+    phone.says("MARKREAD #a").hears("MARKREAD #a timestamp=2020-03-15T10:00:00.000Z");
 }
 
 // ── smaller ones ────────────────────────────────────────────────────────────────────────────────────
@@ -154,30 +136,22 @@ fn a_read_marker_is_the_same_for_all_clients_of_an_account() {
 fn somebody_can_be_away_before_being_here() {
     let stage = Stage::new();
     let mut bot = stage.connects();
-    bot.says("AWAY :not yet");
-    bot.hears("451 :You have not registered");
-    bot.says("CAP REQ draft/pre-away");
-    bot.hears("CAP * ACK :draft/pre-away");
-    bot.says("AWAY *");
-    bot.hears("306 *");
+    bot.says("AWAY :not yet").hears("451 :You have not registered");
+    bot.says("CAP REQ draft/pre-away").hears("CAP * ACK :draft/pre-away");
+    bot.says("AWAY *").hears("306 *");
     bot.registers("bot");
-    bot.says("CAP END");
-    bot.hears_at_last("422 *");
+    bot.says("CAP END").hears_at_last("422 *");
     let mut ann = stage.enters("ann");
-    ann.says("PRIVMSG bot :there?");
-    ann.hears("301 bot :*");
+    ann.says("PRIVMSG bot :there?").hears("301 bot :*");
 }
 
 #[test]
 fn names_are_left_out_for_those_who_do_not_want_them() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "no-implicit-names");
-    ann.says("JOIN #a");
-    ann.hears(":ann JOIN #a");
+    ann.says("JOIN #a").hears(":ann JOIN #a");
     ann.hears_nothing();
-    ann.says("NAMES #a");
-    ann.hears("353 = #a :@ann");
-    ann.hears("366 #a *");
+    ann.says("NAMES #a").hears_each(["353 = #a :@ann", "366 #a *"]);
 }
 
 #[test]
@@ -196,12 +170,10 @@ fn several_channels_names_end_once() {
 fn old_clients_are_listed_no_drafts_and_new_ones_all_on_several_lines() {
     let stage = Stage::new();
     let mut old = stage.connects();
-    old.says("CAP LS");
-    let line = old.hears("CAP * LS *");
+    let line = old.says("CAP LS").hears("CAP * LS *");
     assert!(!line.contains("draft/") && line.contains("multi-prefix"), "{line}");
     old.hears_nothing();
-    old.says("CAP REQ draft/read-marker");
-    old.hears("CAP * ACK :draft/read-marker");
+    old.says("CAP REQ draft/read-marker").hears("CAP * ACK :draft/read-marker");
 
     let mut new = stage.connects();
     new.says("CAP LS 302");
@@ -215,8 +187,7 @@ fn old_clients_are_listed_no_drafts_and_new_ones_all_on_several_lines() {
         }
     }
     for names in all.chunks(8) {
-        new.says(&format!("CAP REQ :{}", names.join(" ")));
-        new.hears("CAP * ACK *");
+        new.says(&format!("CAP REQ :{}", names.join(" "))).hears("CAP * ACK *");
     }
     new.says("CAP LIST");
     let mut listed = Vec::new();

@@ -36,8 +36,7 @@ fn says_ten(actor: &mut Actor, target: &str) -> Vec<(String, String)> {
 
 /// Asks for history; the texts in the batch it is answered with.
 fn asks(actor: &mut Actor, question: &str, target: &str) -> Vec<String> {
-    actor.says(&format!("CHATHISTORY {question}"));
-    actor.hears(&format!("BATCH +* chathistory {target}"));
+    actor.says(&format!("CHATHISTORY {question}")).hears(&format!("BATCH +* chathistory {target}"));
     let mut texts = Vec::new();
     loop {
         let line = actor.hears("*");
@@ -72,8 +71,7 @@ fn history_is_told_in_parts() {
             assert_eq!(asks(&mut ann, &question, "#a"), texts, "{question}");
         }
     }
-    ann.says("CAP REQ :labeled-response");
-    ann.hears("CAP ann ACK :labeled-response");
+    ann.says("CAP REQ :labeled-response").hears("CAP ann ACK :labeled-response");
     ann.says("@label=x CHATHISTORY LATEST #a * 1");
     ann.hears("@label=x;time=* BATCH +* chathistory #a");
     ann.hears("@batch=*;time=*;msgid=* :ann PRIVMSG #a :9");
@@ -82,8 +80,7 @@ fn history_is_told_in_parts() {
 
 /// Asks for history; what is in the batch: when it was said, and the text.
 fn asks_when(actor: &mut Actor, question: &str) -> Vec<(String, String)> {
-    actor.says(&format!("CHATHISTORY {question}"));
-    actor.hears("BATCH +*");
+    actor.says(&format!("CHATHISTORY {question}")).hears("BATCH +*");
     let mut said = Vec::new();
     loop {
         let line = actor.hears("*");
@@ -161,8 +158,7 @@ fn no_private_line_is_lost_between_pages_that_meet_within_a_millisecond() {
     accounts.create("ann", hash, std::time::SystemTime::now()).expect("a new name");
     let stage = Stage::with_accounts(settings(), accounts);
     let (mut ann, mut bob) = (stage.enters_with("ann", CAPS), stage.enters("bob"));
-    ann.says("NS IDENTIFY sesame");
-    ann.hears_at_last("* NOTICE ann :You are logged in as *");
+    ann.says("NS IDENTIFY sesame").hears_at_last("* NOTICE ann :You are logged in as *");
     let lines: String = (0..20).map(|at| format!("PRIVMSG bob :{at}\r\n")).collect();
     ann.says_raw(lines.as_bytes());
     let said: Vec<_> = ann.hears_all().iter().map(|line| time_and_text(line)).collect();
@@ -295,14 +291,12 @@ fn what_is_asked_wrongly_fails_with_a_reason() {
         ("NONSENSE #a * 5", "INVALID_PARAMS NONSENSE"),
         ("TARGETS now then 5", "INVALID_PARAMS TARGETS"),
     ] {
-        bob.says(&format!("CHATHISTORY {line}"));
-        bob.hears(&format!("FAIL CHATHISTORY {answer} :*"));
+        bob.says(&format!("CHATHISTORY {line}")).hears(&format!("FAIL CHATHISTORY {answer} :*"));
     }
     let limits = Limits { history_messages: 0, ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });
     let mut ann = stage.enters("ann");
-    ann.says("CHATHISTORY LATEST #a * 10");
-    ann.hears("FAIL CHATHISTORY MESSAGE_ERROR LATEST :*");
+    ann.says("CHATHISTORY LATEST #a * 10").hears("FAIL CHATHISTORY MESSAGE_ERROR LATEST :*");
 }
 
 #[test]
@@ -315,8 +309,7 @@ fn events_are_told_to_those_who_asked_and_typing_is_forgotten() {
     ann.says("TOPIC #a :about");
     ann.says("@+typing=active TAGMSG #a");
     ann.says("@+react=ok TAGMSG #a");
-    ann.says("PRIVMSG #a :hello");
-    ann.hears_all();
+    ann.says("PRIVMSG #a :hello").hears_all();
     bob.hears_all();
     assert_eq!(asks(&mut ann, "LATEST #a * 10", "#a"), ["hello"]);
     bob.says("CHATHISTORY LATEST #a * 10");
@@ -333,8 +326,7 @@ fn a_channel_that_is_empty_is_forgotten() {
     let mut ann = stage.enters_with("ann", CAPS);
     ann.joins("#a");
     says_ten(&mut ann, "#a");
-    ann.says("PART #a");
-    ann.hears(":ann PART #a");
+    ann.says("PART #a").hears(":ann PART #a");
     ann.joins("#a");
     assert_eq!(asks(&mut ann, "LATEST #a * 10", "#a"), [""; 0]);
 }
@@ -354,13 +346,10 @@ fn what_was_said_in_private_is_told_to_the_two_and_nobody_else() {
         actor
     };
     let (mut ann, mut bob) = (enters("ann"), enters("bob"));
-    ann.says("PRIVMSG bob :one");
-    ann.hears_all();
-    bob.says("PRIVMSG ann :two");
-    bob.hears_all();
+    ann.says("PRIVMSG bob :one").hears_all();
+    bob.says("PRIVMSG ann :two").hears_all();
     let mut eve = stage.enters_with("eve", CAPS);
-    eve.says("PRIVMSG ann :three");
-    eve.hears_all();
+    eve.says("PRIVMSG ann :three").hears_all();
     ann.hears_all();
     assert_eq!(asks(&mut ann, "LATEST bob * 10", "bob"), ["one", "two"]);
     assert_eq!(asks(&mut bob, "LATEST ANN * 10", "ANN"), ["one", "two"]);
@@ -368,8 +357,7 @@ fn what_was_said_in_private_is_told_to_the_two_and_nobody_else() {
     assert_eq!(asks(&mut eve, "LATEST ann * 10", "ann"), ["three"]);
     assert_eq!(asks(&mut eve, "LATEST bob * 10", "bob"), [""; 0]);
     ann.joins("#a");
-    ann.says("PRIVMSG #a :four");
-    ann.hears_all();
+    ann.says("PRIVMSG #a :four").hears_all();
     ann.says("CHATHISTORY TARGETS timestamp=2020-01-01T00:00:00.000Z timestamp=9999-01-01T00:00:00.000Z 9");
     ann.hears("BATCH +* draft/chathistory-targets");
     // Those of the same millisecond are in the order of their names.
@@ -381,14 +369,12 @@ fn what_was_said_in_private_is_told_to_the_two_and_nobody_else() {
     }
     ann.hears("BATCH -*");
     // Whoever is called Eve later is somebody else.
-    eve.says("QUIT");
-    eve.hears_the_end();
+    eve.says("QUIT").hears_the_end();
     let mut eve = stage.enters_with("eve", CAPS);
     assert_eq!(asks(&mut eve, "LATEST ann * 10", "ann"), [""; 0]);
     assert_eq!(asks(&mut ann, "LATEST eve * 10", "eve"), [""; 0]);
     // Bob is the same when he comes back, and is asked for while he is away.
-    bob.says("QUIT");
-    bob.hears_the_end();
+    bob.says("QUIT").hears_the_end();
     assert_eq!(asks(&mut ann, "LATEST bob * 10", "bob"), ["one", "two"]);
     let mut bob = enters("bob");
     assert_eq!(asks(&mut bob, "LATEST ann * 10", "ann"), ["one", "two"]);
@@ -418,33 +404,26 @@ fn what_was_said_can_be_taken_back_by_who_said_it_or_keeps_the_channel() {
     let third = says(&mut bob, &mut ann, "too");
     bob.says(&format!("REDACT #a {first}"));
     bob.hears(&format!("FAIL REDACT REDACT_FORBIDDEN #a {first} :*"));
-    ann.says(&format!("REDACT #A {first}"));
-    ann.hears(&format!(":ann REDACT #a {first}"));
+    ann.says(&format!("REDACT #A {first}")).hears(&format!(":ann REDACT #a {first}"));
     bob.hears(&format!(":ann REDACT #a {first}"));
-    ann.says(&format!("REDACT #a {second} :spam"));
-    ann.hears(&format!(":ann REDACT #a {second} :spam"));
+    ann.says(&format!("REDACT #a {second} :spam")).hears(&format!(":ann REDACT #a {second} :spam"));
     bob.hears(&format!(":ann REDACT #a {second} :spam"));
-    bob.says(&format!("REDACT #a {third}"));
-    bob.hears(&format!(":bob REDACT #a {third}"));
+    bob.says(&format!("REDACT #a {third}")).hears(&format!(":bob REDACT #a {third}"));
     ann.hears(&format!(":bob REDACT #a {third}"));
     eve.hears_nothing();
     assert_eq!(asks(&mut ann, "LATEST #a * 10", "#a"), [""; 0]);
     ann.says(&format!("REDACT #a {first}"));
     ann.hears(&format!("FAIL REDACT UNKNOWN_MSGID #a {first} :*"));
-    ann.says("REDACT #a nonsense");
-    ann.hears("FAIL REDACT UNKNOWN_MSGID #a nonsense :*");
-    ann.says("REDACT #nowhere x");
-    ann.hears("FAIL REDACT INVALID_TARGET #nowhere :*");
-    ann.says("REDACT #a");
-    ann.hears("461 REDACT :Not enough parameters");
+    ann.says("REDACT #a nonsense").hears("FAIL REDACT UNKNOWN_MSGID #a nonsense :*");
+    ann.says("REDACT #nowhere x").hears("FAIL REDACT INVALID_TARGET #nowhere :*");
+    ann.says("REDACT #a").hears("461 REDACT :Not enough parameters");
 }
 
 #[test]
 fn how_far_one_has_read_is_told_when_it_is_asked_and_joined() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "draft/read-marker");
-    ann.says("MARKREAD #a");
-    ann.hears("MARKREAD #a *");
+    ann.says("MARKREAD #a").hears("MARKREAD #a *");
     ann.says("MARKREAD #a timestamp=2019-06-01T12:00:00.000Z");
     ann.hears("MARKREAD #a timestamp=2019-06-01T12:00:00.000Z");
     ann.says("MARKREAD #A timestamp=2019-01-01T00:00:00.000Z");
@@ -455,11 +434,9 @@ fn how_far_one_has_read_is_told_when_it_is_asked_and_joined() {
     ann.hears("353 *");
     ann.hears("366 *");
     for wrong in ["*", "timestamp=now", "msgid=1-1"] {
-        ann.says(&format!("MARKREAD #a {wrong}"));
-        ann.hears("FAIL MARKREAD INVALID_PARAMS #a :*");
+        ann.says(&format!("MARKREAD #a {wrong}")).hears("FAIL MARKREAD INVALID_PARAMS #a :*");
     }
-    ann.says("MARKREAD");
-    ann.hears("FAIL MARKREAD NEED_MORE_PARAMS :*");
+    ann.says("MARKREAD").hears("FAIL MARKREAD NEED_MORE_PARAMS :*");
 }
 
 /// read-marker, "Implementation Considerations": clamped to the current time.
@@ -483,27 +460,22 @@ fn how_far_one_has_read_is_told_to_ones_other_clients_for_as_long_as_they_are_on
     let mut reads = |ann: &mut Actor| {
         day += 1;
         let line = format!("MARKREAD #a timestamp=2019-06-{day:02}T12:00:00.000Z");
-        ann.says(&line);
-        ann.hears(&line);
+        ann.says(&line).hears(&line);
         line
     };
     let line = reads(&mut ann);
     other.hears(&line);
-    other.says("NS LOGOUT");
-    other.hears("901 *");
+    other.says("NS LOGOUT").hears("901 *");
     reads(&mut ann);
-    other.says("NS IDENTIFY bob sesame");
-    other.hears_at_last("* NOTICE * :You are logged in as bob*");
+    other.says("NS IDENTIFY bob sesame").hears_at_last("* NOTICE * :You are logged in as bob*");
     reads(&mut ann);
     other.says("NS LOGOUT");
-    other.says("NS IDENTIFY ann sesame");
-    other.hears_at_last("* NOTICE * :You are logged in as ann*");
+    other.says("NS IDENTIFY ann sesame").hears_at_last("* NOTICE * :You are logged in as ann*");
     let line = reads(&mut ann);
     other.hears(&line);
     stage.server(|server| server.check()).expect("the books are in order");
     // Whoever comes next has the place of whoever goes.
-    other.says("QUIT");
-    other.hears_the_end();
+    other.says("QUIT").hears_the_end();
     let mut next = stage.enters_with("next", "draft/read-marker");
     reads(&mut ann);
     next.hears_nothing();
@@ -518,6 +490,5 @@ fn nobody_has_read_what_is_still_to_be_said() {
     ann.says("MARKREAD #a timestamp=9999-12-31T23:59:59.999Z");
     let now = ann.hears("MARKREAD #a timestamp=*");
     assert!(!now.contains("=9999"), "{now}");
-    ann.says("MARKREAD #a");
-    ann.hears(now.split_once(' ').expect("a source").1);
+    ann.says("MARKREAD #a").hears(now.split_once(' ').expect("a source").1);
 }

@@ -47,8 +47,7 @@ fn a_line_that_comes_in_pieces_costs_as_much_as_another() {
         ann.says_raw(&[*byte]);
         stage.turns(3);
     }
-    ann.hears("PONG irc.test :x");
-    ann.hears("PONG irc.test :y");
+    ann.hears_each(["PONG irc.test :x", "PONG irc.test :y"]);
 }
 
 #[test]
@@ -61,13 +60,12 @@ fn a_slow_reader_is_cut_off_and_the_others_see_why() {
         ..settings().limits
     };
     let stage = Stage::with(Settings { limits, ..settings() });
-    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    let [mut ann, mut eve] = stage.enter(["ann", "eve"]);
     let mut slow = stage.enters("slow");
     for actor in [&mut ann, &mut eve, &mut slow] {
         actor.joins("#a");
     }
-    ann.hears(":eve JOIN #a");
-    ann.hears(":slow JOIN #a");
+    ann.hears_each([":eve JOIN #a", ":slow JOIN #a"]);
     eve.hears(":slow JOIN #a");
     // Slow reads no more, and the system's buffers are large: several megabytes have to be said.
     let line = format!("PRIVMSG #a :{}\r\n", "x".repeat(440));
@@ -96,19 +94,19 @@ fn long_answers_to_many_hold_nobody_else_up_and_come_whole() {
     let mut eve = stage.enters("eve");
     askers.iter_mut().for_each(|asker| drop(asker.hears_all()));
     // A WHO of somebody else comes behind that of a channel, and a PING behind both.
-    askers.iter_mut().for_each(|asker| asker.says("WHO #a"));
-    askers.iter_mut().for_each(|asker| asker.says("WHO a7"));
-    eve.says("PING eve");
-    eve.hears("PONG * :eve");
+    for question in ["WHO #a", "WHO a7"] {
+        for asker in &mut askers {
+            asker.says(question);
+        }
+    }
+    eve.says("PING eve").hears("PONG * :eve");
     let told: usize = askers.iter_mut().map(Actor::heard_so_far).sum();
     assert!(told <= 640, "{told} lines before somebody else was answered");
     for asker in &mut askers {
         for at in 0..160 {
             asker.hears(&format!("352 #a ~a{at} 127.0.0.1 irc.test a{at} * :0 rrr*"));
         }
-        asker.hears("315 #a *");
-        asker.hears("352 * ~a7 *");
-        asker.hears("315 a7 *");
+        asker.hears_each(["315 #a *", "352 * ~a7 *", "315 a7 *"]);
     }
 }
 
@@ -129,8 +127,7 @@ fn crowd() -> (Stage, Vec<Actor>) {
 
 /// What somebody is told of a channel after the first line, while somebody else does something.
 fn asks_while(asker: &mut Actor, other: &mut Actor, does: &str) -> Vec<String> {
-    asker.says("WHO #a");
-    asker.hears("352 #a ~a0 *");
+    asker.says("WHO #a").hears("352 #a ~a0 *");
     other.says(does);
     asker.hears_all()
 }
@@ -168,8 +165,7 @@ fn a_channel_that_becomes_secret_while_a_long_answer_is_given_is_told_no_further
     let is_cut_short = |_| {
         let told = asks_while(&mut eve, owner, "MODE #a +s");
         assert!(told.last().is_some_and(|line| line.contains(" 315 ")), "{told:?}");
-        owner.says("MODE #a -s");
-        owner.hears_all();
+        owner.says("MODE #a -s").hears_all();
         told.len() < 100
     };
     assert!((0..20).any(is_cut_short), "all of a secret channel was told, each time");
@@ -179,7 +175,9 @@ fn a_channel_that_becomes_secret_while_a_long_answer_is_given_is_told_no_further
 fn nothing_is_done_for_who_does_not_read_its_long_answers() {
     let (stage, mut actors) = crowd();
     let mut asker = actors.swap_remove(0);
-    (0..1_000).for_each(|_| asker.says("WHO #a"));
+    for _ in 0..1_000 {
+        asker.says("WHO #a");
+    }
     let stats = || stage.acts(|_, registry| registry.stats());
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -230,21 +228,19 @@ fn random_bytes_and_endless_lines_do_no_harm() {
 #[test]
 fn storms_of_nicknames_and_joins_leave_nothing_behind() {
     let stage = Stage::new();
-    let (mut ann, mut eve) = (stage.enters("ann"), stage.enters("eve"));
+    let [mut ann, mut eve] = stage.enter(["ann", "eve"]);
     ann.joins("#a");
     for at in 0..200 {
         eve.says(&format!("NICK eve{at}"));
         eve.says(&format!("JOIN #a,#b{at},#c{at}"));
         eve.says("JOIN 0");
     }
-    eve.says("QUIT");
-    eve.hears_the_end();
+    eve.says("QUIT").hears_the_end();
     ann.hears_all();
     ann.says("LUSERS");
     ann.hears_at_last("254 1 :channels formed");
     ann.hears_at_last("266 1 2 *");
-    ann.says("WHOWAS eve199");
-    ann.hears("314 eve199 *");
+    ann.says("WHOWAS eve199").hears("314 eve199 *");
 }
 
 #[test]
@@ -285,8 +281,7 @@ fn hostile_parameters_are_answered_and_never_end_a_line() {
             ann.says(&format!("{command} {param}"));
         }
     }
-    ann.says("NICK ann");
-    ann.hears_all();
+    ann.says("NICK ann").hears_all();
     assert_eq!(stage.server(|server| server.counters().spoiled), 0, "{}", stage.log());
 }
 
@@ -300,8 +295,7 @@ fn a_peer_that_vanishes_is_seen_to_have_left() {
         bob.joins("#a");
         // It leaves unread what it was sent, so its end is a reset.
         ann.hears(":bob JOIN #a");
-        ann.says("PRIVMSG #a :unread");
-        ann.hears_nothing();
+        ann.says("PRIVMSG #a :unread").hears_nothing();
         drop(bob);
     }
     ann.hears(":bob QUIT :Connection *");

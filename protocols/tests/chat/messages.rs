@@ -9,18 +9,14 @@ use crate::stage::{Actor, Stage, settings};
 #[test]
 fn messages_reach_channels_and_users_and_say_why_if_they_do_not() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     ann.says("PRIVMSG #A :hello there");
     bob.hears(":ann PRIVMSG #a :hello there");
     ann.hears_nothing();
     ann.says("PRIVMSG BOB hey");
     bob.hears(":ann PRIVMSG bob :hey");
     ann.says("NOTICE #a,bob,BOB :twice");
-    bob.hears(":ann NOTICE #a :twice");
-    bob.hears(":ann NOTICE bob :twice");
+    bob.hears_each([":ann NOTICE #a :twice", ":ann NOTICE bob :twice"]);
     bob.hears_nothing();
     for (line, answer) in [
         ("PRIVMSG", "411 :No recipient given (PRIVMSG)"),
@@ -32,51 +28,38 @@ fn messages_reach_channels_and_users_and_say_why_if_they_do_not() {
         ("TAGMSG", "411 :No recipient given (TAGMSG)"),
         ("PRIVMSG a,b,c,d,e :x", "401 a :*"),
     ] {
-        ann.says(line);
-        ann.hears(answer);
+        ann.says(line).hears(answer);
     }
     ann.hears_at_last("407 e :Too many targets");
     for line in ["NOTICE", "NOTICE bob", "NOTICE nobody :x", "NOTICE #nowhere :x"] {
-        ann.says(line);
-        ann.hears_nothing();
+        ann.says(line).hears_nothing();
     }
 }
 
 #[test]
 fn who_is_away_says_so() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.says("AWAY :at lunch");
-    ann.hears("306 :You have been marked as being away");
-    bob.says("PRIVMSG ann :there?");
-    bob.hears("301 ann :at lunch");
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
+    ann.says("AWAY :at lunch").hears("306 :You have been marked as being away");
+    bob.says("PRIVMSG ann :there?").hears("301 ann :at lunch");
     ann.hears(":bob PRIVMSG ann :there?");
-    bob.says("NOTICE ann :there?");
-    bob.hears_nothing();
-    ann.says("AWAY");
-    ann.hears_at_last("305 :You are no longer marked as being away");
-    bob.says("PRIVMSG ann :there?");
-    bob.hears_nothing();
+    bob.says("NOTICE ann :there?").hears_nothing();
+    ann.says("AWAY").hears_at_last("305 :You are no longer marked as being away");
+    bob.says("PRIVMSG ann :there?").hears_nothing();
 }
 
 #[test]
 fn a_message_to_a_rank_reaches_those_who_have_it() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
-    ann.joins("#a");
-    bob.joins("#a");
-    eve.joins("#a");
-    ann.says("MODE #a +v bob");
-    ann.hears_at_last(":ann MODE #a +v bob");
+    let [mut ann, mut bob, mut eve] = stage.room("#a", ["ann", "bob", "eve"]);
+    ann.says("MODE #a +v bob").hears_at_last(":ann MODE #a +v bob");
     eve.says("PRIVMSG @#a :operators");
     ann.hears(":eve PRIVMSG @#a :operators");
     eve.says("PRIVMSG +#a :voices");
     ann.hears(":eve PRIVMSG +#a :voices");
     bob.hears_at_last(":eve PRIVMSG +#a :voices");
     let mut fay = stage.enters("fay");
-    fay.says("PRIVMSG @#a :from outside");
-    fay.hears("404 #a :Cannot send to channel");
+    fay.says("PRIVMSG @#a :from outside").hears("404 #a :Cannot send to channel");
 }
 
 #[test]
@@ -101,8 +84,7 @@ fn tags_go_to_those_who_asked_for_them() {
     assert_eq!(bob.hears("@msgid=*;+typing=active :bob TAGMSG #a"), heard);
     eve.hears_nothing();
     fay.hears_all();
-    ann.says("MODE ann +B");
-    ann.hears(":ann MODE ann +B");
+    ann.says("MODE ann +B").hears(":ann MODE ann +B");
     ann.says("PRIVMSG bob :beep");
     bob.hears("@msgid=*;bot :ann PRIVMSG bob :beep");
 }
@@ -111,8 +93,7 @@ fn tags_go_to_those_who_asked_for_them() {
 fn who_changes_what_it_understands_hears_the_next_message_so() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
-    let (mut bob, mut eve, mut fay) =
-        (stage.enters("bob"), stage.enters("eve"), stage.enters("fay"));
+    let [mut bob, mut eve, mut fay] = stage.enter(["bob", "eve", "fay"]);
     for actor in [&mut ann, &mut bob, &mut eve, &mut fay] {
         actor.joins("#a");
     }
@@ -128,16 +109,12 @@ fn who_changes_what_it_understands_hears_the_next_message_so() {
         }
     };
     says([(&mut bob, ""), (&mut eve, ""), (&mut fay, "")]);
-    bob.says("CAP REQ :server-time");
-    bob.hears("CAP bob ACK :server-time");
+    bob.says("CAP REQ :server-time").hears("CAP bob ACK :server-time");
     says([(&mut bob, "@time=* "), (&mut eve, ""), (&mut fay, "")]);
-    fay.says("CAP REQ :message-tags");
-    fay.hears("CAP fay ACK :message-tags");
+    fay.says("CAP REQ :message-tags").hears("CAP fay ACK :message-tags");
     says([(&mut bob, "@time=* "), (&mut eve, ""), (&mut fay, "@msgid=* ")]);
-    eve.says("CAP REQ :server-time");
-    eve.hears("CAP eve ACK :server-time");
-    bob.says("CAP REQ :-server-time");
-    bob.hears("@time=* CAP bob ACK :-server-time");
+    eve.says("CAP REQ :server-time").hears("CAP eve ACK :server-time");
+    bob.says("CAP REQ :-server-time").hears("@time=* CAP bob ACK :-server-time");
     says([(&mut bob, ""), (&mut eve, "@time=* "), (&mut fay, "@msgid=* ")]);
 }
 
@@ -151,16 +128,12 @@ fn what_is_too_long_is_refused_and_what_just_fits_is_passed_on() {
     let heard = bob.hears(&format!("@msgid=*;+x={value} :ann PRIVMSG bob :b*"));
     let (_, body) = heard.split_once(" :ann!").expect("a body");
     assert_eq!(body.len() + " :ann!".len() - 1 + 2, 512, "it is cut to what may be on a line");
-    ann.says(&format!("@+x={value}a TAGMSG bob"));
-    ann.hears("417 :Input line was too long");
-    ann.says(&format!("PING {}", "x".repeat(506)));
-    ann.hears("417 :Input line was too long");
-    ann.says(&format!("PING {}", "x".repeat(505)));
-    ann.hears("PONG irc.test :x*");
+    ann.says(&format!("@+x={value}a TAGMSG bob")).hears("417 :Input line was too long");
+    ann.says(&format!("PING {}", "x".repeat(506))).hears("417 :Input line was too long");
+    ann.says(&format!("PING {}", "x".repeat(505))).hears("PONG irc.test :x*");
     ann.hears_nothing();
     bob.hears_nothing();
-    ann.says(&"y".repeat(100_000));
-    ann.hears("417 :Input line was too long");
+    ann.says(&"y".repeat(100_000)).hears("417 :Input line was too long");
     let end = ann.hears_the_end();
     assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Input line too long)"]);
 }
@@ -187,17 +160,12 @@ fn a_label_is_on_the_answer_whatever_it_is() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", "batch echo-message labeled-response");
     let mut bob = stage.enters_with("bob", "batch labeled-response");
-    ann.says("@label=1 PING x");
-    ann.hears("@label=1 PONG irc.test :x");
-    ann.says("@label=2 PONG x");
-    ann.hears("@label=2 ACK");
-    ann.says("@label=3 NONSENSE");
-    ann.hears("@label=3 421 NONSENSE :Unknown command");
-    ann.says("@label=4 PRIVMSG bob :hi");
-    ann.hears("@label=4 :ann PRIVMSG bob :hi");
+    ann.says("@label=1 PING x").hears("@label=1 PONG irc.test :x");
+    ann.says("@label=2 PONG x").hears("@label=2 ACK");
+    ann.says("@label=3 NONSENSE").hears("@label=3 421 NONSENSE :Unknown command");
+    ann.says("@label=4 PRIVMSG bob :hi").hears("@label=4 :ann PRIVMSG bob :hi");
     bob.hears(":ann PRIVMSG bob :hi");
-    ann.says("@label=5 JOIN #a");
-    let start = ann.hears("@label=5 BATCH +* labeled-response");
+    let start = ann.says("@label=5 JOIN #a").hears("@label=5 BATCH +* labeled-response");
     let batch = start.split(" +").nth(1).and_then(|rest| rest.split(' ').next()).expect("a name");
     let batch = batch.to_owned();
     ann.hears(&format!("@batch={batch} :ann JOIN #a"));
@@ -217,11 +185,9 @@ fn a_label_is_on_the_answer_whatever_it_is() {
     bob.hears_all();
     bob.says("PRIVMSG ann :unlabelled");
     ann.hears(":bob PRIVMSG ann :unlabelled");
-    bob.says(&format!("@label={} PING x", "l".repeat(65)));
-    bob.hears("PONG irc.test :x");
+    bob.says(&format!("@label={} PING x", "l".repeat(65))).hears("PONG irc.test :x");
     let mut eve = stage.enters("eve");
-    eve.says("@label=8 PING x");
-    eve.hears("PONG irc.test :x");
+    eve.says("@label=8 PING x").hears("PONG irc.test :x");
 }
 
 const MULTILINE: &str =
@@ -244,19 +210,16 @@ fn a_message_of_several_lines_is_one_for_those_who_know_it() {
     ann.says("@batch=1 PRIVMSG #a :");
     ann.says("@batch=1 PRIVMSG #a :how is ");
     ann.says("@batch=1;draft/multiline-concat PRIVMSG #a :everyone?");
-    ann.says("BATCH -1");
-    ann.hears("@label=xyz;time=*;msgid=*;+tag :ann BATCH +* draft/multiline #a");
+    ann.says("BATCH -1").hears("@label=xyz;time=*;msgid=*;+tag :ann BATCH +* draft/multiline #a");
     for text in ["hello", "", "how is "] {
         ann.hears(&format!("@batch=b* :ann PRIVMSG #a :{text}"));
     }
-    ann.hears("@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?");
-    ann.hears(":ann BATCH -*");
+    ann.hears_each(["@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?", ":ann BATCH -*"]);
     bob.hears("@time=*;msgid=*;+tag :ann BATCH +* draft/multiline #a");
     for text in ["hello", "", "how is "] {
         bob.hears(&format!("@batch=b* :ann PRIVMSG #a :{text}"));
     }
-    bob.hears("@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?");
-    bob.hears(":ann BATCH -*");
+    bob.hears_each(["@batch=*;draft/multiline-concat :ann PRIVMSG #a :everyone?", ":ann BATCH -*"]);
     eve.hears("@time=*;msgid=*;+tag :ann PRIVMSG #a :hello");
     for text in ["how is ", "everyone?"] {
         let line = eve.hears(&format!("@time=*;+tag :ann PRIVMSG #a :{text}"));
@@ -286,25 +249,23 @@ fn a_batch_that_is_wrong_is_given_up() {
         (&["BATCH +2 draft/multiline #a"], "MULTILINE_INVALID :*"),
     ] {
         ann.says("BATCH +1 draft/multiline #a");
-        lines.iter().for_each(|line| ann.says(line));
+        for line in lines {
+            ann.says(line);
+        }
         ann.hears(&format!("FAIL BATCH {answer}"));
     }
-    ann.says("BATCH +1 other #a");
-    ann.hears("FAIL BATCH UNKNOWN_TYPE other :*");
-    ann.says("BATCH -1");
-    ann.hears("FAIL BATCH INVALID_REFTAG 1 :*");
-    ann.says("BATCH 1");
-    ann.hears("FAIL BATCH INVALID_REFTAG :*");
+    ann.says("BATCH +1 other #a").hears("FAIL BATCH UNKNOWN_TYPE other :*");
+    ann.says("BATCH -1").hears("FAIL BATCH INVALID_REFTAG 1 :*");
+    ann.says("BATCH 1").hears("FAIL BATCH INVALID_REFTAG :*");
 }
 
 #[test]
 fn a_question_to_the_client_is_not_passed_on_to_who_does_not_want_it() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     ann.says("PRIVMSG bob :\u{1}VERSION\u{1}");
     bob.hears(":ann PRIVMSG bob :\u{1}VERSION\u{1}");
-    bob.says("MODE bob +T");
-    bob.hears(":bob MODE bob +T");
+    bob.says("MODE bob +T").hears(":bob MODE bob +T");
     ann.says("PRIVMSG bob :\u{1}VERSION\u{1}");
     bob.hears_nothing();
     ann.says("PRIVMSG bob :\u{1}ACTION waves\u{1}");

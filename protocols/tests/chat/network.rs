@@ -53,8 +53,7 @@ impl Network {
     fn enters(&mut self, at: usize, nick: &str, caps: &str) -> Actor {
         let mut actor = self.stages[at].connects();
         if !caps.is_empty() {
-            actor.says(&format!("CAP REQ :{caps}"));
-            actor.hears(&format!("CAP * ACK :{caps}"));
+            actor.says(&format!("CAP REQ :{caps}")).hears(&format!("CAP * ACK :{caps}"));
             actor.says("CAP END");
         }
         actor.registers(nick);
@@ -176,7 +175,7 @@ impl Network {
     }
 
     /// Somebody on a node says something, which the node has heard when this returns.
-    fn says(&mut self, at: usize, actor: &mut Actor, line: &str) {
+    fn says<'a>(&mut self, at: usize, actor: &'a mut Actor, line: &str) -> &'a mut Actor {
         let lines = |stage: &Stage| stage.server(|server| server.counters().lines);
         let before = lines(&self.stages[at]);
         actor.says(line);
@@ -186,12 +185,14 @@ impl Network {
             assert!(Instant::now() < deadline, "nobody hears {line}");
         }
         self.takes();
+        actor
     }
 
     /// As [`says`](Self::says), and all nodes have heard of it.
-    fn tells(&mut self, at: usize, actor: &mut Actor, line: &str) {
-        self.says(at, actor, line);
+    fn tells<'a>(&mut self, at: usize, actor: &'a mut Actor, line: &str) -> &'a mut Actor {
+        let actor = self.says(at, actor, line);
         self.carries();
+        actor
     }
 }
 
@@ -281,17 +282,14 @@ fn what_is_said_on_one_server_is_heard_on_all() {
     let [mut ann, mut bob, mut cid] = network.enter([(0, "ann"), (1, "bob"), (2, "cid")]);
     network.join("#room", [(0, &mut ann), (1, &mut bob)]);
     ann.hears_at_last(":bob JOIN #room");
-    bob.hears(":bob JOIN #room");
-    bob.hears("353 = #room :@ann bob");
-    bob.hears("366 #room *");
+    bob.hears_each([":bob JOIN #room", "353 = #room :@ann bob", "366 #room *"]);
     network.tells(2, &mut cid, "JOIN #room");
     bob.hears(":cid JOIN #room");
     network.tells(0, &mut ann, "PRIVMSG #room :hello");
     bob.hears(":ann PRIVMSG #room :hello");
     cid.hears_at_last(":ann PRIVMSG #room :hello");
     network.tells(1, &mut bob, "NICK rob");
-    ann.hears(":cid JOIN #room");
-    ann.hears(":bob NICK :rob");
+    ann.hears_each([":cid JOIN #room", ":bob NICK :rob"]);
     network.tells(1, &mut bob, "PART #room :later");
     ann.hears(":rob!~bob@127.0.0.1 PART #room :later");
     network.tells(2, &mut cid, "QUIT :tired");
@@ -308,12 +306,9 @@ fn whox_has_no_address_for_who_is_elsewhere_by_a_name() {
     let mut ann = network.enters(0, "ann", "");
     let _bob = network.enters(1, "bob", "");
     has_operator(&network.stages[0]);
-    network.tells(0, &mut ann, "OPER root secret");
-    ann.hears_at_last(":ann MODE ann +o");
+    network.tells(0, &mut ann, "OPER root secret").hears_at_last(":ann MODE ann +o");
     ann.hears_all();
-    network.tells(0, &mut ann, "WHO bob %ni");
-    ann.hears("354 127.0.0.1 bob");
-    ann.hears("315 *");
+    network.tells(0, &mut ann, "WHO bob %ni").hears_each(["354 127.0.0.1 bob", "315 *"]);
     let snapshot = network.stages[1].server(|server| server.snapshot());
     let json = serde_json::to_string(&snapshot).expect("it can be written");
     let json = json.replace(r#""real_host":"127.0.0.1""#, r#""real_host":"localhost""#);
@@ -322,8 +317,7 @@ fn whox_has_no_address_for_who_is_elsewhere_by_a_name() {
         let snapshot = serde_json::from_str(&json).expect("it can be read");
         server.replace(registry, &name(1), snapshot);
     });
-    network.tells(0, &mut ann, "WHO bob %ni");
-    ann.hears("354 255.255.255.255 bob");
+    network.tells(0, &mut ann, "WHO bob %ni").hears("354 255.255.255.255 bob");
 }
 
 #[test]
@@ -343,8 +337,7 @@ fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
     ann.hears(&format!("@batch={batch} :cid QUIT :irc0.test irc1.test"));
     ann.hears(&format!("BATCH -{batch}"));
     ann.hears_nothing();
-    old.hears(":bob QUIT :irc0.test irc1.test");
-    old.hears(":cid QUIT :irc0.test irc1.test");
+    old.hears_each([":bob QUIT :irc0.test irc1.test", ":cid QUIT :irc0.test irc1.test"]);
     network.tells(0, &mut old, "LUSERS");
     old.hears("251 :There are 2 users and 0 invisible on 1 servers");
     old.hears_all();
@@ -355,12 +348,10 @@ fn a_node_that_is_gone_is_a_netsplit_and_one_that_is_back_a_netjoin() {
     ann.hears(&format!("@batch={batch} :cid JOIN #room * :cid the tester"));
     ann.hears(&format!("BATCH -{batch}"));
     ann.hears_nothing();
-    old.hears(":bob JOIN #room");
-    old.hears(":cid JOIN #room");
+    old.hears_each([":bob JOIN #room", ":cid JOIN #room"]);
     network.greets(1);
     old.hears_nothing();
-    network.tells(0, &mut old, "NAMES #other");
-    old.hears("353 = #other :@bob cid");
+    network.tells(0, &mut old, "NAMES #other").hears("353 = #other :@bob cid");
 }
 
 #[test]
@@ -395,10 +386,8 @@ fn whoever_keeps_a_channel_keeps_it_on_all_servers() {
     network.join("#room", [(0, &mut ann), (1, &mut bob), (2, &mut cid)]);
     have_heard([&mut ann, &mut bob, &mut cid]);
 
-    network.says(1, &mut bob, "TOPIC #room :mine");
-    bob.hears("482 #room *");
-    network.says(0, &mut ann, "MODE #room +o bob");
-    ann.hears_nothing();
+    network.says(1, &mut bob, "TOPIC #room :mine").hears("482 #room *");
+    network.says(0, &mut ann, "MODE #room +o bob").hears_nothing();
     all(&mut network, [&mut ann, &mut bob, &mut cid], ":ann MODE #room +o bob");
     network.says(1, &mut bob, "TOPIC #room :ours");
     all(&mut network, [&mut ann, &mut bob, &mut cid], ":bob TOPIC #room :ours");
@@ -409,23 +398,17 @@ fn whoever_keeps_a_channel_keeps_it_on_all_servers() {
     all(&mut network, [&mut bob, &mut ann], ":bob MODE #room -o bob");
     all(&mut network, [&mut ann, &mut bob, &mut cid], ":bob MODE #room +v cid");
     cid.hears(":bob MODE #room -o bob");
-    network.tells(0, &mut ann, "MODE #room");
-    ann.hears("324 #room +mnt");
-    ann.hears("329 #room *");
+    network.tells(0, &mut ann, "MODE #room").hears_each(["324 #room +mnt", "329 #room *"]);
     network.tells(2, &mut cid, "MODE #room b");
     cid.hears("367 #room *!*@192.0.2.1 bob!~bob@127.0.0.1 *");
     cid.hears("368 #room *");
-    network.tells(1, &mut bob, "PRIVMSG #room :may I?");
-    bob.hears("404 #room *");
+    network.tells(1, &mut bob, "PRIVMSG #room :may I?").hears("404 #room *");
     network.says(0, &mut ann, "KICK #room cid :enough");
     all(&mut network, [&mut ann, &mut bob, &mut cid], ":ann KICK #room cid :enough");
-    network.tells(1, &mut bob, "NAMES #room");
-    bob.hears("353 = #room :@ann bob");
-    bob.hears("366 *");
+    network.tells(1, &mut bob, "NAMES #room").hears_each(["353 = #room :@ann bob", "366 *"]);
     network.tells(0, &mut ann, "MODE #room +i");
     bob.hears(":ann MODE #room +i");
-    network.tells(2, &mut cid, "JOIN #room");
-    cid.hears("473 #room *");
+    network.tells(2, &mut cid, "JOIN #room").hears("473 #room *");
     network.tells(0, &mut ann, "INVITE cid #room");
     cid.hears(":ann INVITE cid #room");
     network.tells(2, &mut cid, "JOIN #room");
@@ -444,8 +427,7 @@ fn two_who_set_something_at_once_see_the_same_in_the_end() {
     a_moment_passes();
     network.says(1, &mut bob, "TOPIC #room :two");
     network.carries();
-    ann.hears(":ann TOPIC #room :one");
-    ann.hears(":bob TOPIC #room :two");
+    ann.hears_each([":ann TOPIC #room :one", ":bob TOPIC #room :two"]);
     bob.hears(":bob TOPIC #room :two");
     bob.hears_nothing();
     network.is_one();
@@ -496,8 +478,7 @@ fn what_is_said_has_one_name_everywhere_and_is_remembered_everywhere() {
 fn a_question_about_somebody_is_answered_for_all_servers() {
     let mut network = Network::of(2);
     let mut ann = network.enters(0, "ann", "");
-    network.tells(0, &mut ann, "MONITOR + bob");
-    ann.hears("731 :bob");
+    network.tells(0, &mut ann, "MONITOR + bob").hears("731 :bob");
     let mut bob = network.enters(1, "bob", "");
     ann.hears("730 :bob!~bob@127.0.0.1");
     network.tells(1, &mut bob, "AWAY :tea");
@@ -512,28 +493,19 @@ fn a_question_about_somebody_is_answered_for_all_servers() {
     network.tells(0, &mut ann, "WHO #room");
     ann.hears("352 #room ~bob 127.0.0.1 irc1.test bob G@ :0 bob the tester");
     ann.hears("315 *");
-    network.tells(0, &mut ann, "WHO bob %sn");
-    ann.hears("354 irc1.test bob");
-    ann.hears("315 *");
-    network.tells(0, &mut ann, "USERHOST bob");
-    ann.hears("302 :bob=-~bob@127.0.0.1");
-    network.tells(0, &mut ann, "ISON bob");
-    ann.hears("303 :bob");
-    network.tells(0, &mut ann, "LIST");
-    ann.hears("321 *");
-    ann.hears("322 #room 1 :");
-    ann.hears("323 *");
+    network.tells(0, &mut ann, "WHO bob %sn").hears_each(["354 irc1.test bob", "315 *"]);
+    network.tells(0, &mut ann, "USERHOST bob").hears("302 :bob=-~bob@127.0.0.1");
+    network.tells(0, &mut ann, "ISON bob").hears("303 :bob");
+    network.tells(0, &mut ann, "LIST").hears_each(["321 *", "322 #room 1 :", "323 *"]);
     network.tells(0, &mut ann, "LUSERS");
     ann.hears("251 :There are 2 users and 0 invisible on 2 servers");
     ann.hears_at_last("255 :I have 1 clients and 1 servers");
-    ann.hears("265 1 1 *");
-    ann.hears("266 2 2 *");
+    ann.hears_each(["265 1 1 *", "266 2 2 *"]);
     network.tells(0, &mut ann, "LINKS");
     ann.hears("364 irc0.test irc0.test :0 *");
     ann.hears("364 irc1.test irc0.test :1 *");
     ann.hears("365 *");
-    network.tells(0, &mut ann, "PRIVMSG bob :there?");
-    ann.hears("301 bob :tea");
+    network.tells(0, &mut ann, "PRIVMSG bob :there?").hears("301 bob :tea");
     bob.hears_at_last(":ann PRIVMSG bob :there?");
     network.tells(1, &mut bob, "QUIT :gone");
     ann.hears("731 :bob");
@@ -564,14 +536,11 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
     ann.hears(&format!(":bob REDACT #room {id}"));
     have_heard([&mut ann, &mut bob]);
 
-    network.tells(1, &mut bob, "MODE bob +w");
-    bob.hears(":bob MODE bob +w");
-    network.tells(0, &mut ann, "OPER root secret");
-    ann.hears_at_last(":ann MODE ann +o");
+    network.tells(1, &mut bob, "MODE bob +w").hears(":bob MODE bob +w");
+    network.tells(0, &mut ann, "OPER root secret").hears_at_last(":ann MODE ann +o");
     network.tells(0, &mut ann, "WALLOPS :hear me");
     bob.hears(":ann WALLOPS :hear me");
-    network.tells(1, &mut bob, "WHOIS ann");
-    bob.hears_at_last("313 ann *");
+    network.tells(1, &mut bob, "WHOIS ann").hears_at_last("313 ann *");
     bob.hears_all();
     network.tells(0, &mut ann, "CHGHOST bob hidden.test");
     ann.hears("NOTE CHGHOST ASKED bob hidden.test :*");
@@ -587,18 +556,13 @@ fn who_is_known_to_others_is_known_to_those_on_other_servers() {
 #[test]
 fn a_nickname_is_given_when_the_network_has_said_so() {
     let (mut network, mut ann, mut bob) = ann_and_bob("");
-    network.tells(0, &mut ann, "NICK bob");
-    ann.hears("433 bob *");
+    network.tells(0, &mut ann, "NICK bob").hears("433 bob *");
     network.answer = NickAnswer::Taken;
-    network.tells(0, &mut ann, "NICK eve");
-    ann.hears("433 eve *");
+    network.tells(0, &mut ann, "NICK eve").hears("433 eve *");
     network.answer = NickAnswer::Granted;
-    network.tells(0, &mut ann, "NICK eve");
-    ann.hears(":ann NICK :eve");
-    network.tells(0, &mut ann, "NICK Eve");
-    ann.hears(":eve!~ann@127.0.0.1 NICK :Eve");
-    network.tells(1, &mut bob, "WHOIS eve");
-    bob.hears("311 Eve ~ann *");
+    network.tells(0, &mut ann, "NICK eve").hears(":ann NICK :eve");
+    network.tells(0, &mut ann, "NICK Eve").hears(":eve!~ann@127.0.0.1 NICK :Eve");
+    network.tells(1, &mut bob, "WHOIS eve").hears("311 Eve ~ann *");
 }
 
 #[test]
@@ -613,10 +577,8 @@ fn of_two_of_one_name_the_older_keeps_it_and_nobody_is_killed() {
     network.heals();
     let told = second.hears(":ann NICK :0*");
     let id = told.split(':').next_back().expect("a name").to_owned();
-    bob.hears(":ann NICK :0*");
-    bob.hears(":ann JOIN #room");
-    network.tells(0, &mut first, "WHOIS ann");
-    first.hears_at_last("312 ann irc0.test *");
+    bob.hears_each([":ann NICK :0*", ":ann JOIN #room"]);
+    network.tells(0, &mut first, "WHOIS ann").hears_at_last("312 ann irc0.test *");
     network.tells(0, &mut first, &format!("WHOIS {id}"));
     first.hears_at_last(&format!("312 {id} irc1.test *"));
     network.tells(1, &mut second, "NICK eve");
@@ -732,10 +694,8 @@ fn an_operator_of_another_era_has_no_say_on_a_channel() {
     network.carries();
     ann.hears_nothing();
     eve.hears_nothing();
-    network.tells(0, &mut fay, "JOIN #room");
-    fay.hears("473 #room *");
-    network.tells(1, &mut bob, "NAMES #room");
-    bob.hears_at_last("353 = #room :@ann eve @bob");
+    network.tells(0, &mut fay, "JOIN #room").hears("473 #room *");
+    network.tells(1, &mut bob, "NAMES #room").hears_at_last("353 = #room :@ann eve @bob");
     network.is_one();
     // The same of this era counts.
     network.tells(1, &mut bob, "KICK #room eve");
@@ -754,8 +714,7 @@ fn an_invitation_of_an_era_that_has_ended_opens_nothing() {
     network.tells(1, &mut bob, "INVITE eve #room");
     network.heals();
     have_heard([&mut eve]);
-    network.tells(1, &mut eve, "JOIN #room");
-    eve.hears("473 #room *");
+    network.tells(1, &mut eve, "JOIN #room").hears("473 #room *");
     network.is_one();
 }
 
@@ -767,19 +726,15 @@ fn whether_a_channel_is_registered_the_accounts_say() {
     network.says(0, &mut ann, "NS IDENTIFY sesame");
     ann.hears_at_last("* NOTICE ann :You are logged in as ann.");
     network.tells(0, &mut ann, "JOIN #room");
-    network.tells(0, &mut ann, "CS REGISTER #room");
-    ann.hears_at_last("* NOTICE ann :#room is yours.");
+    network.tells(0, &mut ann, "CS REGISTER #room").hears_at_last("* NOTICE ann :#room is yours.");
     network.carries();
-    network.tells(0, &mut ann, "MODE #room");
-    ann.hears_at_last("324 #room +nrt");
+    network.tells(0, &mut ann, "MODE #room").hears_at_last("324 #room +nrt");
     // The accounts of the other server know nothing of it; nor do those of one that comes later.
     network.tells(1, &mut bob, "JOIN #room");
-    network.tells(1, &mut bob, "MODE #room");
-    bob.hears_at_last("324 #room +nt");
+    network.tells(1, &mut bob, "MODE #room").hears_at_last("324 #room +nt");
     network.loses(1, 0);
     network.greets(0);
-    network.tells(1, &mut bob, "MODE #room");
-    bob.hears_at_last("324 #room +nt");
+    network.tells(1, &mut bob, "MODE #room").hears_at_last("324 #room +nt");
 }
 
 #[test]
@@ -800,8 +755,7 @@ fn what_a_newer_version_sets_is_kept_and_is_no_mode_of_this_one() {
         network.carries();
     }
     bob.hears_nothing();
-    network.tells(1, &mut bob, "MODE #room");
-    bob.hears("324 #room +nt");
+    network.tells(1, &mut bob, "MODE #room").hears("324 #room +nt");
     let snapshot = network.stages[1].server(|server| server.snapshot());
     let snapshot = serde_json::to_string(&snapshot).expect("it can be written");
     assert!(snapshot.contains("slow-mode"), "{snapshot}");
@@ -817,13 +771,11 @@ fn who_groups_a_nickname_owns_it_when_two_have_it() {
     let mut second = network.enters(1, "ann", "");
     network.says(1, &mut second, "NS IDENTIFY eve sesame");
     second.hears_at_last("* NOTICE ann :You are logged in as eve.");
-    network.says(1, &mut second, "NS GROUP");
-    second.hears_at_last("* NOTICE ann :ann belongs to eve now.");
+    network.says(1, &mut second, "NS GROUP").hears_at_last("* NOTICE ann :ann belongs to eve now.");
     network.heals();
     first.hears_at_last(":ann NICK :0*");
     second.hears_nothing();
-    network.tells(1, &mut second, "WHOIS ann");
-    second.hears_at_last("330 ann eve *");
+    network.tells(1, &mut second, "WHOIS ann").hears_at_last("330 ann eve *");
     network.is_one();
 }
 
@@ -839,8 +791,7 @@ fn what_another_server_is_asked_is_not_said_to_be_done() {
     bob.hears("* NOTICE bob :ann is on another server, and asked to go.");
     network.carries();
     ghost.hears_at_last("ERROR *");
-    network.tells(1, &mut bob, "WHOIS ann");
-    bob.hears("401 ann *");
+    network.tells(1, &mut bob, "WHOIS ann").hears("401 ann *");
 }
 
 #[test]

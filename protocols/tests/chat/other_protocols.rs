@@ -96,16 +96,12 @@ fn who_only_looks_like_a_stranger_is_none() {
     let stage = Stage::new();
     let mut ann = stage.connects();
     // A proxy in front says whom it speaks for; what follows is IRC.
-    ann.says("PROXY TCP4 192.0.2.1 192.0.2.2 5555 6667");
-    ann.hears("451 :*");
-    ann.says("GETTING");
-    ann.hears("451 :*");
+    ann.says("PROXY TCP4 192.0.2.1 192.0.2.2 5555 6667").hears("451 :*");
+    ann.says("GETTING").hears("451 :*");
     ann.says("NICK get");
     ann.is_called("get");
-    ann.says("USER post 0 * :I speak HTTP/1.1");
-    ann.hears("001 *");
+    ann.says("USER post 0 * :I speak HTTP/1.1").hears("001 *");
     ann.hears_all();
-    ann.says("GET / HTTP/1.1");
-    ann.hears("421 GET :Unknown command");
+    ann.says("GET / HTTP/1.1").hears("421 GET :Unknown command");
     ann.hears_nothing();
 }

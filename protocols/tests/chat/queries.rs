@@ -12,27 +12,21 @@ fn the_server_says_what_it_is() {
     ann.hears("351 reactor-chat-* irc.test :*");
     ann.hears("005 *");
     ann.hears_all();
-    ann.says("TIME");
-    ann.hears("391 irc.test :???, ?? ??? 20?? ??:??:?? UTC");
+    ann.says("TIME").hears("391 irc.test :???, ?? ??? 20?? ??:??:?? UTC");
     ann.says("INFO");
     ann.hears("371 :A chat server on one thread");
     ann.hears_at_last("374 :End of /INFO list");
     ann.says("LINKS");
     ann.hears("364 irc.test irc.test :0 A chat server on one thread");
     ann.hears("365 * :End of /LINKS list");
-    ann.says("ADMIN");
-    ann.hears("423 irc.test :No administrative info available");
-    ann.says("USERS");
-    ann.hears("446 :USERS has been disabled");
-    ann.says("SUMMON ann");
-    ann.hears("445 :SUMMON has been disabled");
+    ann.says("ADMIN").hears("423 irc.test :No administrative info available");
+    ann.says("USERS").hears("446 :USERS has been disabled");
+    ann.says("SUMMON ann").hears("445 :SUMMON has been disabled");
     for command in ["VERSION", "TIME", "INFO", "ADMIN", "MOTD"] {
-        ann.says(&format!("{command} elsewhere.test"));
-        ann.hears("402 elsewhere.test :No such server");
+        ann.says(&format!("{command} elsewhere.test")).hears("402 elsewhere.test :No such server");
     }
     for target in ["irc.test", "IRC.*", "ann"] {
-        ann.says(&format!("TIME {target}"));
-        ann.hears("391 irc.test :*");
+        ann.says(&format!("TIME {target}")).hears("391 irc.test :*");
     }
 }
 
@@ -57,8 +51,7 @@ fn users_are_counted() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
     let mut bob = stage.connects();
-    bob.says("NICK bob");
-    bob.hears_nothing();
+    bob.says("NICK bob").hears_nothing();
     ann.joins("#a");
     ann.says("LUSERS");
     ann.hears("251 :There are 1 users and 0 invisible on 1 servers");
@@ -68,10 +61,8 @@ fn users_are_counted() {
     ann.hears("255 :I have 1 clients and 0 servers");
     ann.hears("265 1 1 *");
     ann.hears("266 1 1 *");
-    bob.says("QUIT");
-    bob.hears_the_end();
-    ann.says("LUSERS");
-    ann.hears_at_last("253 0 *");
+    bob.says("QUIT").hears_the_end();
+    ann.says("LUSERS").hears_at_last("253 0 *");
 }
 
 #[test]

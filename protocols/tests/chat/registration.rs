@@ -60,9 +60,7 @@ fn the_message_of_the_day_is_told() {
     let mut ann = stage.connects();
     ann.registers("ann");
     ann.hears_at_last("375 :- irc.test Message of the day - ");
-    ann.hears("372 :- Be kind.");
-    ann.hears("372 :- ");
-    ann.hears("376 :End of /MOTD command.");
+    ann.hears_each(["372 :- Be kind.", "372 :- ", "376 :End of /MOTD command."]);
 }
 
 #[test]
@@ -73,28 +71,21 @@ fn a_nickname_belongs_to_whoever_came_first_and_is_free_when_it_goes() {
     other.registers("ANN");
     other.is_called("*");
     other.hears("433 ANN :Nickname is already in use");
-    other.says("NICK :");
-    other.hears("431 :No nickname given");
-    other.says("NICK 1st");
-    other.hears("432 1st :Erroneous nickname");
-    other.says("NICK *");
-    other.hears("432 * :Erroneous nickname");
-    ann.says("QUIT");
-    ann.hears("ERROR :Closing Link: 127.0.0.1 (Quit)");
+    other.says("NICK :").hears("431 :No nickname given");
+    other.says("NICK 1st").hears("432 1st :Erroneous nickname");
+    other.says("NICK *").hears("432 * :Erroneous nickname");
+    ann.says("QUIT").hears("ERROR :Closing Link: 127.0.0.1 (Quit)");
     ann.hears_the_end();
     other.is_called("Ann");
-    other.says("NICK Ann");
-    other.hears_at_last("422 *");
+    other.says("NICK Ann").hears_at_last("422 *");
 }
 
 #[test]
 fn two_who_register_at_the_same_time_do_not_get_the_same_name() {
     let stage = Stage::new();
     let (mut one, mut two) = (stage.connects(), stage.connects());
-    one.says("NICK foo");
-    one.hears_nothing();
-    two.says("NICK foo");
-    two.hears("433 foo :Nickname is already in use");
+    one.says("NICK foo").hears_nothing();
+    two.says("NICK foo").hears("433 foo :Nickname is already in use");
     one.registers("foo");
     one.hears("001 *");
 }
@@ -104,23 +95,16 @@ fn nobody_says_anything_before_it_is_registered() {
     let stage = Stage::new();
     let mut ann = stage.connects();
     for line in ["PRIVMSG x :hi", "JOIN #a", "WHO", "NONSENSE"] {
-        ann.says(line);
-        ann.hears("451 :You have not registered");
+        ann.says(line).hears("451 :You have not registered");
     }
-    ann.says("USER ann");
-    ann.hears("461 USER :Not enough parameters");
-    ann.says("USER ann 0 * :");
-    ann.hears("461 USER :Not enough parameters");
-    ann.says("USER !!! 0 * :x");
-    ann.hears("468 :Malformed username");
+    ann.says("USER ann").hears("461 USER :Not enough parameters");
+    ann.says("USER ann 0 * :").hears("461 USER :Not enough parameters");
+    ann.says("USER !!! 0 * :x").hears("468 :Malformed username");
     ann.registers("ann");
     ann.hears_at_last("422 *");
-    ann.says("USER ann 0 * :again");
-    ann.hears("462 :You may not reregister");
-    ann.says("PASS again");
-    ann.hears("462 :You may not reregister");
-    ann.says("NONSENSE");
-    ann.hears("421 NONSENSE :Unknown command");
+    ann.says("USER ann 0 * :again").hears("462 :You may not reregister");
+    ann.says("PASS again").hears("462 :You may not reregister");
+    ann.says("NONSENSE").hears("421 NONSENSE :Unknown command");
 }
 
 #[test]
@@ -148,43 +132,35 @@ fn a_wrong_password_ends_the_connection_and_a_right_one_opens_it() {
 #[test]
 fn a_new_nickname_is_shown_to_all_who_share_a_channel_once() {
     let stage = Stage::new();
-    let (mut ann, mut bob, mut eve) =
-        (stage.enters("ann"), stage.enters("bob"), stage.enters("eve"));
+    let [mut ann, mut bob, mut eve] = stage.enter(["ann", "bob", "eve"]);
     for channel in ["#a", "#b"] {
         ann.joins(channel);
         bob.joins(channel);
         ann.hears(&format!(":bob JOIN {channel}"));
     }
-    ann.says("NICK Ann");
-    ann.hears(":ann NICK :Ann");
+    ann.says("NICK Ann").hears(":ann NICK :Ann");
     bob.hears(":ann NICK :Ann");
     bob.hears_nothing();
     eve.hears_nothing();
     ann.is_called("Ann");
-    ann.says("NICK Ann");
-    ann.hears_nothing();
-    ann.says("NICK bob");
-    ann.hears("433 bob :Nickname is already in use");
+    ann.says("NICK Ann").hears_nothing();
+    ann.says("NICK bob").hears("433 bob :Nickname is already in use");
 }
 
 #[test]
 fn ping_is_answered_and_wants_a_token() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
-    ann.says("PING abc");
-    ann.hears("PONG irc.test :abc");
-    ann.says("PING");
-    ann.hears("409 :No origin specified");
-    ann.says("PING :");
-    ann.hears("409 :No origin specified");
-    ann.says("PONG :whatever");
-    ann.hears_nothing();
+    ann.says("PING abc").hears("PONG irc.test :abc");
+    ann.says("PING").hears("409 :No origin specified");
+    ann.says("PING :").hears("409 :No origin specified");
+    ann.says("PONG :whatever").hears_nothing();
 }
 
 #[test]
 fn a_quit_is_seen_once_with_its_reason() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     for channel in ["#a", "#b"] {
         ann.joins(channel);
         bob.joins(channel);
@@ -206,8 +182,7 @@ fn who_does_not_register_in_time_is_sent_away() {
     let limits = Limits { registration: Duration::from_millis(20), ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });
     let mut ann = stage.connects();
-    ann.says("NICK ann");
-    let end = ann.hears_the_end();
+    let end = ann.says("NICK ann").hears_the_end();
     assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Registration timed out)"]);
 }
 
@@ -221,8 +196,7 @@ fn who_is_silent_is_pinged_and_then_gone() {
     let stage = Stage::with(Settings { limits, ..settings() });
     let mut ann = stage.enters("ann");
     ann.hears("PING :irc.test");
-    ann.says("PONG :irc.test");
-    ann.hears("PING :irc.test");
+    ann.says("PONG :irc.test").hears("PING :irc.test");
     let end = ann.hears_the_end();
     assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Ping timeout: 0 seconds)"]);
     assert!(stage.log().contains("left: Ping timeout"), "{}", stage.log());
@@ -231,10 +205,7 @@ fn who_is_silent_is_pinged_and_then_gone() {
 #[test]
 fn a_shutdown_tells_everybody() {
     let stage = Stage::new();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     stage.shuts_down();
     for actor in [&mut ann, &mut bob] {
         actor.hears("NOTICE * :The server is shutting down");

@@ -38,20 +38,16 @@ fn a_service_that_is_asked_nothing_says_what_it_can_do() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
     for line in ["NS", "NICKSERV HELP", "PRIVMSG nickserv :help", "PRIVMSG NickServ : "] {
-        ann.says(line);
-        ann.hears(&format!("{NICKSERV} :REGISTER password: *"));
+        ann.says(line).hears(&format!("{NICKSERV} :REGISTER password: *"));
         assert!(ann.hears_all().len() > 5);
     }
     for line in ["CS", "CHANSERV HELP", "PRIVMSG chanserv :help"] {
-        ann.says(line);
-        ann.hears(&format!("{CHANSERV} :REGISTER #channel: *"));
+        ann.says(line).hears(&format!("{CHANSERV} :REGISTER #channel: *"));
         assert!(ann.hears_all().len() > 2);
     }
-    ann.says("NS HELP ghost");
-    ann.hears(&format!("{NICKSERV} :GHOST nick: *"));
+    ann.says("NS HELP ghost").hears(&format!("{NICKSERV} :GHOST nick: *"));
     ann.hears_nothing();
-    ann.says("NICK ChanServ");
-    ann.hears("432 ChanServ :Erroneous nickname");
+    ann.says("NICK ChanServ").hears("432 ChanServ :Erroneous nickname");
 }
 
 #[test]
@@ -59,8 +55,7 @@ fn a_service_answers_what_it_does_not_understand_with_one_line() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
     for line in ["NS FROBNICATE me", "PRIVMSG NickServ :frobnicate", "NS HELP frobnicate"] {
-        ann.says(line);
-        ann.hears(&format!("{NICKSERV} :There is no command *. Ask for HELP."));
+        ann.says(line).hears(&format!("{NICKSERV} :There is no command *. Ask for HELP."));
         ann.hears_nothing();
     }
     ann.says(&format!("CS {}", "x".repeat(400)));
@@ -73,8 +68,7 @@ fn a_service_answers_what_it_does_not_understand_with_one_line() {
         ("NS GHOST", "GHOST nick"),
         ("NS DROP", "DROP account"),
     ] {
-        ann.says(line);
-        ann.hears(&format!("{NICKSERV} :It is {usage}. Ask for HELP."));
+        ann.says(line).hears(&format!("{NICKSERV} :It is {usage}. Ask for HELP."));
         ann.hears_nothing();
     }
     for (line, usage) in [
@@ -82,12 +76,10 @@ fn a_service_answers_what_it_does_not_understand_with_one_line() {
         ("CS DROP #a now", "DROP #channel"),
         ("PRIVMSG ChanServ :op", "OP #channel"),
     ] {
-        ann.says(line);
-        ann.hears(&format!("{CHANSERV} :It is {usage}. Ask for HELP."));
+        ann.says(line).hears(&format!("{CHANSERV} :It is {usage}. Ask for HELP."));
         ann.hears_nothing();
     }
-    ann.says("NS sEt pAsSwOrD sesame");
-    ann.hears(&format!("{NICKSERV} :You are not logged in."));
+    ann.says("NS sEt pAsSwOrD sesame").hears(&format!("{NICKSERV} :You are not logged in."));
 }
 
 #[test]
@@ -106,10 +98,8 @@ fn tags_alone_are_ignored_by_a_service_without_a_word() {
     let stage = Stage::new();
     let mut ann = stage.enters_with("ann", CAPS);
     for target in ["NickServ", "chanserv", "NickServ@irc.test", "NICKSERV,ChanServ"] {
-        ann.says(&format!("@+typing=active TAGMSG {target}"));
-        ann.hears_nothing();
-        ann.says(&format!("@label=x;+typing=active TAGMSG {target}"));
-        ann.hears("@label=x ACK");
+        ann.says(&format!("@+typing=active TAGMSG {target}")).hears_nothing();
+        ann.says(&format!("@label=x;+typing=active TAGMSG {target}")).hears("@label=x ACK");
     }
 }
 
@@ -118,19 +108,15 @@ fn a_notice_to_a_service_is_never_answered() {
     let stage = Stage::new();
     let mut ann = stage.enters("ann");
     for target in ["NickServ", "ChanServ", "nickserv@irc.test", "ChanServ,NickServ"] {
-        ann.says(&format!("NOTICE {target} :HELP"));
-        ann.hears_nothing();
+        ann.says(&format!("NOTICE {target} :HELP")).hears_nothing();
     }
     let mut eve = stage.enters_with("eve", CAPS);
-    eve.says("NOTICE nickserv :HELP");
-    eve.hears("@msgid=* :eve NOTICE NickServ :HELP");
+    eve.says("NOTICE nickserv :HELP").hears("@msgid=* :eve NOTICE NickServ :HELP");
     eve.hears_nothing();
-    eve.says("@label=x NOTICE ChanServ :HELP");
-    eve.hears("@label=x;msgid=* :eve NOTICE ChanServ :HELP");
+    eve.says("@label=x NOTICE ChanServ :HELP").hears("@label=x;msgid=* :eve NOTICE ChanServ :HELP");
     eve.hears_nothing();
     let mut bob = stage.enters_with("bob", "labeled-response batch");
-    bob.says("@label=x NOTICE NickServ :HELP");
-    bob.hears("@label=x ACK");
+    bob.says("@label=x NOTICE NickServ :HELP").hears("@label=x ACK");
 }
 
 #[test]
@@ -158,8 +144,7 @@ fn what_is_said_to_a_service_is_echoed_before_it_answers() {
     // Without an echo, or with NS, there is nothing but the answer.
     ann.says("@label=x NS INFO nobody");
     ann.hears(&format!("@label=x {NICKSERV} :There is no such account."));
-    ann.says("CAP REQ :-echo-message");
-    ann.hears("CAP ann ACK :-echo-message");
+    ann.says("CAP REQ :-echo-message").hears("CAP ann ACK :-echo-message");
     ann.says("@label=x PRIVMSG NickServ :INFO nobody");
     ann.hears(&format!("@label=x {NICKSERV} :There is no such account."));
     ann.says("@label=x PRIVMSG NickServ :HELP");
@@ -189,15 +174,12 @@ fn a_service_is_found_by_its_name_in_either_case_and_at_its_server() {
     ann.hears_nothing();
     bob.hears(":ann PRIVMSG bob :INFO #a");
     // A service is nobody who is here.
-    ann.says("ISON NickServ");
-    ann.hears("303 :");
+    ann.says("ISON NickServ").hears("303 :");
     ann.says("WHOIS NickServ");
     ann.hears("401 NickServ :No such nick/channel");
     ann.hears("318 NickServ :*");
-    ann.says("MONITOR + NickServ");
-    ann.hears("731 :NickServ");
-    ann.says("INVITE NickServ #a");
-    ann.hears_at_last("40? *");
+    ann.says("MONITOR + NickServ").hears("731 :NickServ");
+    ann.says("INVITE NickServ #a").hears_at_last("40? *");
 }
 
 #[test]

@@ -124,6 +124,23 @@ impl Stage {
         actor
     }
 
+    /// These enter, one after the other.
+    pub(crate) fn enter<const N: usize>(&self, nicks: [&str; N]) -> [Actor; N] {
+        nicks.map(|nick| self.enters(nick))
+    }
+
+    /// The same, and they join a channel, and each has heard of those who came later.
+    pub(crate) fn room<const N: usize>(&self, channel: &str, nicks: [&str; N]) -> [Actor; N] {
+        let mut actors = self.enter(nicks);
+        for at in 0..N {
+            actors[at].joins(channel);
+            for earlier in &mut actors[..at] {
+                earlier.hears(&format!(":{} JOIN {channel}", nicks[at]));
+            }
+        }
+        actors
+    }
+
     /// Turns the loop a few times.
     pub(crate) fn turns(&self, count: usize) {
         (0..count).for_each(|_| self.turn());
@@ -164,9 +181,11 @@ impl Stage {
 impl Actor {
     // ── saying ──────────────────────────────────────────────────────────────────────────────
 
-    pub(crate) fn says(&mut self, line: &str) {
+    /// A line; this actor again, for what is to be heard of it.
+    pub(crate) fn says(&mut self, line: &str) -> &mut Self {
         self.says_bytes(line.as_bytes());
         self.says_raw(b"\r\n");
+        self
     }
 
     fn says_bytes(&mut self, bytes: &[u8]) {
@@ -217,6 +236,14 @@ impl Actor {
         let line = line.unwrap_or_else(|| panic!("no line, not {pattern}\n{}", self.transcript));
         assert!(fits(&pattern, &line), "expected {pattern}\nheard    {line}\n{}", self.transcript);
         line
+    }
+
+    /// The next lines, each of which has to fit.
+    #[track_caller]
+    pub(crate) fn hears_each<const N: usize>(&mut self, expected: [&str; N]) {
+        for line in expected {
+            self.hears(line);
+        }
     }
 
     /// Lines until one fits; that one.

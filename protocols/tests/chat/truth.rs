@@ -183,13 +183,11 @@ fn who_registers_on_one_server_is_known_on_the_other_until_the_account_is_droppe
     ann.hears("REGISTER SUCCESS ann :The account is yours");
     ann.hears("900 *");
     ann.joins("#tea");
-    ann.says("TOPIC #tea :of leaves");
-    ann.hears(":ann TOPIC #tea :of leaves");
+    ann.says("TOPIC #tea :of leaves").hears(":ann TOPIC #tea :of leaves");
     ann.says("CS REGISTER #tea");
     ann.hears("MODE #tea +qo ann ann");
     ann.hears(":ChanServ!* NOTICE ann :#tea is yours.");
-    ann.says("MODE #tea +m");
-    ann.hears(":ann MODE #tea +m");
+    ann.says("MODE #tea +m").hears(":ann MODE #tea +m");
     let knows = |server: &mut Server| {
         let channel = server.accounts().channel("#tea");
         channel.is_some_and(|it| it.modes().contains('m') && it.topic().is_some())
@@ -205,17 +203,14 @@ fn who_registers_on_one_server_is_known_on_the_other_until_the_account_is_droppe
     again.says("MODE #tea");
     assert!(again.hears("324 #tea *").contains('m'));
     again.hears("329 *");
-    again.says("CS INFO #tea");
-    again.hears(":ChanServ!* NOTICE annie :#tea belongs to ann since *");
-    again.says("NS GROUP");
-    again.hears(":NickServ!* NOTICE annie :annie belongs to ann now.");
+    again.says("CS INFO #tea").hears(":ChanServ!* NOTICE annie :#tea belongs to ann since *");
+    again.says("NS GROUP").hears(":NickServ!* NOTICE annie :annie belongs to ann now.");
     ann.says("NS DROP ann");
     ann.hears("901 *");
     ann.hears(":NickServ!* NOTICE ann :The account ann is gone.");
     again.hears("901 annie!~annie@127.0.0.1 :You are now logged out");
     until(&[&one, &other], || other.server(|server| server.accounts().owner_of("annie").is_none()));
-    again.says("MODE #tea");
-    let modes = again.hears("324 #tea *");
+    let modes = again.says("MODE #tea").hears("324 #tea *");
     let modes = modes.split(' ').nth(4).expect("there are some");
     assert!(modes.contains('m') && !modes.contains('r'), "it is nobody's now: {modes}");
     drop(store);
@@ -319,8 +314,7 @@ fn in_a_split_accounts_are_read_and_not_changed_and_then_what_was_missed_is_made
     let mut bob = other.enters("guest2");
     identifies(&mut bob, "bob");
     bob.joins("#b");
-    bob.says("CS REGISTER #b");
-    bob.hears_at_last(":ChanServ!* NOTICE guest2 :#b is yours.");
+    bob.says("CS REGISTER #b").hears_at_last(":ChanServ!* NOTICE guest2 :#b is yours.");
 
     cable.cut();
     until(&[&other], || !can_change(&other));
@@ -336,8 +330,7 @@ fn in_a_split_accounts_are_read_and_not_changed_and_then_what_was_missed_is_made
     eve.says("WHOIS eve");
     eve.hears_at_last("330 eve bob :is logged in as");
     eve.hears_at_last("318 *");
-    bob.says("MODE #b +m");
-    bob.hears(":guest2 MODE #b +m");
+    bob.says("MODE #b +m").hears(":guest2 MODE #b +m");
 
     // Meanwhile, on the side of the store.
     let gone = one.acts(|server, registry| server.remove_account(registry, "ann").is_ok());
@@ -353,8 +346,7 @@ fn in_a_split_accounts_are_read_and_not_changed_and_then_what_was_missed_is_made
     ann.hears("901 guest!~guest@127.0.0.1 :You are now logged out");
     let end = eve.hears_the_end();
     assert_eq!(end, ["ERROR :Closing Link: 127.0.0.1 (Banned (enough))"]);
-    bob.says("MODE #b +i");
-    bob.hears(":guest2 MODE #b +i");
+    bob.says("MODE #b +i").hears(":guest2 MODE #b +i");
     // What was set while it could not be kept is kept with the next.
     let modes = |stage: &Stage| {
         stage.server(|server| server.accounts().channel("#b").map(|it| it.modes().to_owned()))
@@ -370,14 +362,12 @@ fn modes_that_are_changed_on_two_servers_at_once_are_kept_as_the_channel_has_the
     let mut ann = one.enters("guest");
     identifies(&mut ann, "ann");
     ann.joins("#a");
-    ann.says("CS REGISTER #a");
-    ann.hears_at_last(":ChanServ!* NOTICE guest :#a is yours.");
+    ann.says("CS REGISTER #a").hears_at_last(":ChanServ!* NOTICE guest :#a is yours.");
     let is_there = |server: &mut Server| server.accounts().channel("#a").is_some();
     until(&[&one, &other], || other.server(is_there));
     // The other's write comes first, and is the last that the store has.
     let written = changes(&other, |accounts| accounts.keep_modes("#a", "s").expect("it is there"));
-    ann.says("MODE #a +m");
-    ann.hears(":guest MODE #a +m");
+    ann.says("MODE #a +m").hears(":guest MODE #a +m");
     outcome(&[&one, &other], &written).ok();
     let modes = |stage: &Stage| {
         stage.server(|server| server.accounts().channel("#a").map(|it| it.modes().to_owned()))

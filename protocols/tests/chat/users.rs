@@ -7,7 +7,7 @@ use crate::stage::{Stage, settings};
 #[test]
 fn whois_tells_what_may_be_known() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     bob.joins("#a");
     bob.joins("#b");
     ann.says("WHOIS BOB");
@@ -18,8 +18,7 @@ fn whois_tells_what_may_be_known() {
     ann.hears("318 bob :End of /WHOIS list");
     bob.says("MODE bob +iB");
     bob.says("MODE #b +s");
-    bob.says("AWAY :out");
-    bob.hears_at_last("306 *");
+    bob.says("AWAY :out").hears_at_last("306 *");
     for target in ["irc.test bob", "bob bob"] {
         ann.says(&format!("WHOIS {target}"));
         ann.hears("311 bob *");
@@ -29,14 +28,12 @@ fn whois_tells_what_may_be_known() {
         ann.hears("317 bob *");
         ann.hears("318 bob *");
     }
-    ann.says("JOIN #a");
-    ann.hears_at_last("366 *");
+    ann.says("JOIN #a").hears_at_last("366 *");
     ann.says("WHOIS bob");
     ann.hears("311 bob *");
     ann.hears("319 bob :@#a");
     ann.hears_at_last("318 bob *");
-    bob.says("OPER root secret");
-    bob.hears_at_last(":bob MODE bob +o");
+    bob.says("OPER root secret").hears_at_last(":bob MODE bob +o");
     bob.says("WHOIS bob");
     bob.hears("311 bob *");
     bob.hears("319 bob :@#a @#b");
@@ -48,13 +45,11 @@ fn whois_tells_what_may_be_known() {
     bob.hears("379 bob :is using modes +Bio");
     bob.hears("317 bob *");
     bob.hears("318 bob *");
-    ann.says("WHOIS elsewhere.test bob");
-    ann.hears("402 elsewhere.test :No such server");
+    ann.says("WHOIS elsewhere.test bob").hears("402 elsewhere.test :No such server");
     ann.says("WHOIS nobody");
     ann.hears("401 nobody :No such nick/channel");
     ann.hears("318 nobody :End of /WHOIS list");
-    ann.says("WHOIS");
-    ann.hears("431 :No nickname given");
+    ann.says("WHOIS").hears("431 :No nickname given");
 }
 
 #[test]
@@ -67,8 +62,7 @@ fn whowas_tells_of_the_latest_first() {
         bob.says(&format!("USER {user} 0 * :Bob"));
         bob.is_called("bob");
         bob.hears_at_last("422 *");
-        bob.says("QUIT");
-        bob.hears_the_end();
+        bob.says("QUIT").hears_the_end();
     }
     for (line, users) in [
         ("WHOWAS BOB", &["two", "one"][..]),
@@ -79,78 +73,55 @@ fn whowas_tells_of_the_latest_first() {
     ] {
         ann.says(line);
         for user in users {
-            ann.hears(&format!("314 bob ~{user} 127.0.0.1 * :Bob"));
-            ann.hears("312 bob irc.test :*");
+            ann.hears_each([&format!("314 bob ~{user} 127.0.0.1 * :Bob"), "312 bob irc.test :*"]);
         }
         ann.hears("369 * :End of WHOWAS");
     }
     ann.says("WHOWAS nobody");
     ann.hears("406 nobody :There was no such nickname");
     ann.hears("369 nobody :End of WHOWAS");
-    ann.says("WHOWAS");
-    ann.hears("431 :No nickname given");
+    ann.says("WHOWAS").hears("431 :No nickname given");
 }
 
 #[test]
 fn userhost_and_ison_tell_who_is_here() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
+    let [mut ann, mut bob] = stage.enter(["ann", "bob"]);
     bob.says("AWAY :x");
-    bob.says("OPER root secret");
-    bob.hears_at_last(":bob MODE bob +o");
-    ann.says("USERHOST ann nobody BOB");
-    ann.hears("302 :ann=+~ann@127.0.0.1 bob*=-~bob@127.0.0.1");
-    ann.says("ISON nobody BOB ann");
-    ann.hears("303 :bob ann");
-    ann.says("ISON :nobody bob");
-    ann.hears("303 :bob");
-    ann.says("ISON");
-    ann.hears("461 ISON :Not enough parameters");
+    bob.says("OPER root secret").hears_at_last(":bob MODE bob +o");
+    ann.says("USERHOST ann nobody BOB").hears("302 :ann=+~ann@127.0.0.1 bob*=-~bob@127.0.0.1");
+    ann.says("ISON nobody BOB ann").hears("303 :bob ann");
+    ann.says("ISON :nobody bob").hears("303 :bob");
+    ann.says("ISON").hears("461 ISON :Not enough parameters");
 }
 
 #[test]
 fn who_tells_of_a_channel_a_nickname_or_a_mask() {
     let stage = crate::operators::with_operator();
-    let (mut ann, mut bob) = (stage.enters("ann"), stage.enters("bob"));
-    ann.joins("#a");
-    bob.joins("#a");
-    ann.hears(":bob JOIN #a");
+    let [mut ann, mut bob] = stage.room("#a", ["ann", "bob"]);
     bob.says("WHO #A");
     bob.hears("352 #a ~ann 127.0.0.1 irc.test ann H@ :0 ann the tester");
     bob.hears("352 #a ~bob 127.0.0.1 irc.test bob H :0 bob the tester");
     bob.hears("315 #A :End of /WHO list");
     ann.says("AWAY :x");
-    ann.says("OPER root secret");
-    ann.hears_at_last(":ann MODE ann +o");
+    ann.says("OPER root secret").hears_at_last(":ann MODE ann +o");
     for mask in ["ann", "ANN", "an?", "a*n"] {
         bob.says(&format!("WHO {mask}"));
         bob.hears("352 * ~ann 127.0.0.1 irc.test ann G* :0 ann the tester");
         bob.hears(&format!("315 {mask} :End of /WHO list"));
     }
     for mask in ["nobody", "#nowhere", "zz*"] {
-        bob.says(&format!("WHO {mask}"));
-        bob.hears(&format!("315 {mask} :End of /WHO list"));
+        bob.says(&format!("WHO {mask}")).hears(&format!("315 {mask} :End of /WHO list"));
     }
     for all in ["WHO *", "WHO", "WHO 0"] {
-        bob.says(all);
-        bob.hears("352 * ~ann *");
-        bob.hears("352 * ~bob *");
-        bob.hears("315 * :End of /WHO list");
+        bob.says(all).hears_each(["352 * ~ann *", "352 * ~bob *", "315 * :End of /WHO list"]);
     }
-    bob.says("WHO * o");
-    bob.hears("352 * ~ann *");
-    bob.hears("315 * *");
+    bob.says("WHO * o").hears_each(["352 * ~ann *", "315 * *"]);
     let mut eve = stage.enters("eve");
-    bob.says("MODE bob +i");
-    bob.hears(":bob MODE bob +i");
-    eve.says("WHO #a");
-    eve.hears("352 #a ~ann *");
-    eve.hears("315 #a *");
-    eve.says("WHO b*");
-    eve.hears("315 b* *");
-    ann.says("WHO b*");
-    ann.hears("352 * ~bob *");
-    ann.hears("315 b* *");
+    bob.says("MODE bob +i").hears(":bob MODE bob +i");
+    eve.says("WHO #a").hears_each(["352 #a ~ann *", "315 #a *"]);
+    eve.says("WHO b*").hears("315 b* *");
+    ann.says("WHO b*").hears_each(["352 * ~bob *", "315 b* *"]);
 }
 
 #[test]
@@ -164,12 +135,8 @@ fn whox_tells_what_was_asked_in_one_order() {
         );
         ann.hears("315 bob :End of /WHO list");
     }
-    ann.says("WHO ann %tni,7");
-    ann.hears("354 7 127.0.0.1 ann");
-    ann.hears("315 ann *");
-    ann.says("WHO ann %tn,");
-    ann.hears("354 0 ann");
-    ann.hears("315 ann *");
+    ann.says("WHO ann %tni,7").hears_each(["354 7 127.0.0.1 ann", "315 ann *"]);
+    ann.says("WHO ann %tn,").hears_each(["354 0 ann", "315 ann *"]);
 }
 
 #[test]
@@ -177,18 +144,12 @@ fn monitor_tells_who_comes_and_goes() {
     let limits = Limits { monitored: 3, ..settings().limits };
     let stage = Stage::with(Settings { limits, ..settings() });
     let mut ann = stage.enters("ann");
-    ann.says("MONITOR + Bob,eve");
-    ann.hears("731 :Bob,eve");
-    let (mut bob, mut eve) = (stage.enters("bob"), stage.enters("eve"));
-    ann.hears("730 :bob!~bob@127.0.0.1");
-    ann.hears("730 :eve!~eve@127.0.0.1");
-    ann.says("MONITOR S");
-    ann.hears("730 :bob!~bob@127.0.0.1,eve!~eve@127.0.0.1");
-    ann.says("MONITOR L");
-    ann.hears("732 :Bob,eve");
-    ann.hears("733 :End of MONITOR list");
-    ann.says("MONITOR - eve");
-    ann.hears_nothing();
+    ann.says("MONITOR + Bob,eve").hears("731 :Bob,eve");
+    let [mut bob, mut eve] = stage.enter(["bob", "eve"]);
+    ann.hears_each(["730 :bob!~bob@127.0.0.1", "730 :eve!~eve@127.0.0.1"]);
+    ann.says("MONITOR S").hears("730 :bob!~bob@127.0.0.1,eve!~eve@127.0.0.1");
+    ann.says("MONITOR L").hears_each(["732 :Bob,eve", "733 :End of MONITOR list"]);
+    ann.says("MONITOR - eve").hears_nothing();
     eve.says("QUIT");
     bob.says("NICK BOB");
     ann.hears_nothing();
@@ -198,14 +159,10 @@ fn monitor_tells_who_comes_and_goes() {
     ann.hears("730 :bob!~bob@127.0.0.1");
     bob.says("QUIT");
     ann.hears("731 :bob");
-    ann.says("MONITOR + *!*@*,1bad");
-    ann.hears_nothing();
-    ann.says("MONITOR + a,b,c,d");
-    ann.hears("734 3 c,d :Monitor list is full.");
-    ann.hears("731 :a,b");
+    ann.says("MONITOR + *!*@*,1bad").hears_nothing();
+    ann.says("MONITOR + a,b,c,d").hears_each(["734 3 c,d :Monitor list is full.", "731 :a,b"]);
     ann.says("MONITOR C");
-    ann.says("MONITOR L");
-    ann.hears("733 *");
+    ann.says("MONITOR L").hears("733 *");
 }
 
 #[test]
@@ -214,8 +171,7 @@ fn who_watches_closely_sees_more_than_coming_and_going() {
     let mut ann = stage.enters_with("ann", "extended-monitor away-notify");
     let mut eve = stage.enters_with("eve", "away-notify");
     for actor in [&mut ann, &mut eve] {
-        actor.says("MONITOR + bob");
-        actor.hears("731 :bob");
+        actor.says("MONITOR + bob").hears("731 :bob");
     }
     let mut bob = stage.enters("bob");
     ann.hears("730 *");

@@ -80,15 +80,16 @@ impl Web {
     fn enters(&self, nick: &str, subprotocols: &str) -> Browser {
         let mut browser = self.opens(subprotocols, PAGE).expect("a WebSocket");
         browser.says(&format!("NICK {nick}"));
-        browser.says(&format!("USER {nick} 0 * :{nick}"));
-        browser.hears_at_last(" 422 ");
+        browser.says(&format!("USER {nick} 0 * :{nick}")).hears_at_last(" 422 ");
         browser
     }
 }
 
 impl Browser {
-    fn says(&mut self, line: &str) {
+    /// A line; this browser again, for what is to be heard of it.
+    fn says(&mut self, line: &str) -> &mut Self {
         self.sends(Message::text(line));
+        self
     }
 
     fn sends(&mut self, message: Message) {
@@ -144,15 +145,13 @@ fn a_browser_speaks_the_first_subprotocol_that_it_likes() {
         };
         assert_eq!(browser.subprotocol.as_deref(), chosen);
         browser.says("NICK web");
-        browser.says("USER web 0 * :web");
-        browser.hears_at_last(" 422 ");
+        browser.says("USER web 0 * :web").hears_at_last(" 422 ");
         browser.says("PRIVMSG ann :hello");
         ann.hears(":web!* PRIVMSG ann :hello");
         ann.says("PRIVMSG web :hi");
         let line = browser.hears_at_last("PRIVMSG");
         assert!(line.starts_with(":ann!") && line.ends_with(" PRIVMSG web :hi"), "{line}");
-        browser.says("QUIT");
-        browser.hears_at_last("ERROR :Closing Link");
+        browser.says("QUIT").hears_at_last("ERROR :Closing Link");
         assert!(matches!(browser.hears(), Message::Close(Some(_))), "a goodbye behind it");
     }
 }
@@ -164,8 +163,7 @@ fn both_kinds_of_connection_are_on_one_channel() {
     ann.joins("#a");
     let (mut text, mut binary) = (web.enters("tex", ""), web.enters("bin", "binary.ircv3.net"));
     for browser in [&mut text, &mut binary] {
-        browser.says("JOIN #a");
-        browser.hears_at_last(" 366 ");
+        browser.says("JOIN #a").hears_at_last(" 366 ");
     }
     ann.says("PRIVMSG #a :h\u{e9}");
     for browser in [&mut text, &mut binary] {
@@ -175,8 +173,7 @@ fn both_kinds_of_connection_are_on_one_channel() {
     ann.hears_at_last(":tex!* PRIVMSG #a :of the other kind");
     assert!(binary.hears_at_last("PRIVMSG").ends_with(":of the other kind"));
     // A tag makes another rendering, framed as well.
-    binary.says("CAP REQ :server-time");
-    binary.hears_at_last("ACK");
+    binary.says("CAP REQ :server-time").hears_at_last("ACK");
     ann.says("PRIVMSG #a :again");
     assert!(binary.hears_at_last("again").starts_with("@time="));
     assert!(text.hears_at_last("again").starts_with(":ann!"));
@@ -222,8 +219,7 @@ fn what_is_not_utf8_or_too_long_is_refused_as_on_a_stream() {
     // And longer than is unpacked: the others hear of it.
     ann.joins("#a");
     let mut browser = web.enters("eve", "text.ircv3.net");
-    browser.says("JOIN #a");
-    browser.hears_at_last(" 366 ");
+    browser.says("JOIN #a").hears_at_last(" 366 ");
     browser.says(&"x".repeat(20_000));
     ann.hears_at_last(":eve!* QUIT :*");
 }

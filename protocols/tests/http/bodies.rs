@@ -165,17 +165,14 @@ fn who_waits_for_100_gets_it_when_the_body_is_wanted() {
             "POST {path} HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
         )
     };
-    peer.say(head("/taken"));
-    assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
-    peer.say("abc");
-    assert!(peer.hear("abc").starts_with("HTTP/1.1 200 OK\r\n"));
+    assert_eq!(peer.say(head("/taken")).hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert!(peer.say("abc").hear("abc").starts_with("HTTP/1.1 200 OK\r\n"));
     // Who has sent it along waits for nothing, and nothing behind it is taken for its.
     peer.say(head("/taken") + "abc" + &head("/taken") + "def");
     let answers = peer.hear("abc") + &peer.hear("def");
     assert_eq!(statuses(&answers), [200, 200]);
     // Whether a body follows an answer is not known, so nothing can follow it.
-    peer.say(head("/refused"));
-    let answer = peer.rest();
+    let answer = peer.say(head("/refused")).rest();
     assert_eq!(statuses(&answer), [404]);
     assert!(answer.contains("Connection: close\r\n"), "{answer}");
 }
@@ -281,8 +278,7 @@ fn a_body_that_was_held_at_its_last_byte_ends() {
     let post = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello";
     let mut peer = stage.connect();
     for _ in 0..2 {
-        peer.say(post);
-        assert_eq!(statuses(&peer.hear("<all of it>")), [200]);
+        assert_eq!(statuses(&peer.say(post).hear("<all of it>")), [200]);
     }
 }
 
@@ -293,8 +289,7 @@ fn long_bodies_are_sent_in_pieces_to_slow_readers() {
             exchange.answer(StatusCode::OK).shared(Bytes::from(vec![b'y'; 30 << 20]));
         })
     });
-    let mut peer = stage.connect();
-    peer.say(
+    let mut peer = stage.hears(
         "GET / HTTP/1.1\r\nHost: h\r\n\r\nGET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n",
     );
     stage.until_nothing_moves();
@@ -349,8 +344,7 @@ const SHORT: &str = "GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n";
 #[test]
 fn a_source_without_an_end_and_a_fast_reader_leave_others_their_turns() {
     let (stage, most) = endless(Length::Open);
-    let mut peer = stage.connect();
-    peer.say("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("GET /endless HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.take(1 << 20);
     let mut stream = peer.stream.try_clone().expect("a descriptor");
     let reader = std::thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
@@ -367,8 +361,7 @@ fn a_source_without_an_end_and_a_fast_reader_leave_others_their_turns() {
 #[test]
 fn a_source_whose_client_has_gone_has_no_room() {
     let (stage, most) = endless(Length::Open);
-    let mut peer = stage.connect();
-    peer.say("GET /lost HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("GET /lost HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(peer.is_reset());
     assert!(stage.ask_until_closed(SHORT).ends_with("short"));
     assert_eq!(most.load(Ordering::Relaxed), 0);
@@ -465,8 +458,7 @@ fn work_that_panics_or_finds_no_room_is_answered_all_the_same() {
     let ask = |path: &str| stage.ask_until_closed(format!("GET {path} HTTP/1.0\r\n\r\n"));
     let answer = ask("/panics");
     assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("went wrong"), "{answer}");
-    let mut peer = stage.connect();
-    peer.say("GET /begun HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("GET /begun HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.hear("\r\n\r\n");
     heard.send(()).expect("it waits");
     assert!(peer.is_reset(), "it is no whole answer");
@@ -492,8 +484,7 @@ fn a_shutdown_waits_for_work_and_its_answer_says_that_it_is_the_last() {
             });
         })
     });
-    let mut peer = stage.connect();
-    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2));
+    let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n".repeat(2));
     working.recv_timeout(PATIENCE).expect("it is asked");
     stage.shut_down(PATIENCE);
     open.send(()).expect("it waits");
@@ -513,8 +504,7 @@ fn a_shutdown_finishes_a_stream_of_events() {
             assert!(exchange.send_event(&Event { data: "hello", ..Event::default() }));
         })
     });
-    let mut peer = stage.connect();
-    peer.say(GET);
+    let mut peer = stage.hears(GET);
     peer.hear("data: hello\n\n");
     stage.shut_down(HOUR);
     assert!(peer.rest().ends_with("\r\n0\r\n\r\n"));
@@ -551,8 +541,7 @@ fn what_is_kept_hears_of_a_shutdown_and_may_answer() {
     let [mut waiting, mut events] = [stage.connect(), stage.connect()];
     waiting.say(GET);
     assert_eq!(told.recv_timeout(PATIENCE), Ok("asked"));
-    events.say("GET /events HTTP/1.1\r\nHost: h\r\n\r\n");
-    events.hear("\r\n\r\n");
+    events.say("GET /events HTTP/1.1\r\nHost: h\r\n\r\n").hear("\r\n\r\n");
     stage.shut_down(HOUR);
     let answer = waiting.rest();
     assert_eq!(statuses(&answer), [503], "{answer}");

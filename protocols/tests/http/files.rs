@@ -197,8 +197,7 @@ fn texts_are_compressed_for_who_takes_it_and_parts_are_not() {
     let takes = "Accept-Encoding: gzip\r\n";
     let plain = ask(&stage, "GET", "/long.txt", "");
     assert_eq!((plain.body.as_str(), plain.field("Content-Encoding")), (&*text, None));
-    let mut peer = stage.connect();
-    peer.say(format!("GET /long.txt HTTP/1.1\r\nHost: h\r\n{takes}\r\n"));
+    let mut peer = stage.hears(format!("GET /long.txt HTTP/1.1\r\nHost: h\r\n{takes}\r\n"));
     let head = peer.hear("\r\n\r\n");
     let packed = Answer { status: 200, head, body: String::new() };
     let length: usize = packed.field("Content-Length").and_then(|it| it.parse().ok()).expect("one");

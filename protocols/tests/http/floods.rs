@@ -64,8 +64,7 @@ fn slow_ones_are_cut_off(beginning: &str) {
             ..ServerLimits::default()
         })
     });
-    let mut peers: Vec<_> = (0..100).map(|_| stage.connect()).collect();
-    peers.iter_mut().for_each(|peer| peer.say(beginning));
+    let mut peers: Vec<_> = (0..100).map(|_| stage.hears(beginning)).collect();
     serves_others(&stage);
     let mut last = peers[99].stream.try_clone().expect("a descriptor");
     last.set_nonblocking(true).expect("an option");
@@ -97,8 +96,7 @@ fn a_hundred_bodies_that_drip_are_cut_off_in_time() {
 fn who_asks_and_asks_and_reads_nothing_waits_and_loses_nothing() {
     const REQUESTS: usize = 300;
     let stage = Stage::serve(|| site(ServerLimits::default()));
-    let mut peer = stage.connect();
-    peer.say("GET /long HTTP/1.1\r\nHost: h\r\n\r\n".repeat(REQUESTS - 1));
+    let mut peer = stage.hears("GET /long HTTP/1.1\r\nHost: h\r\n\r\n".repeat(REQUESTS - 1));
     peer.say("GET /long HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     stage.until_nothing_moves();
     // Of thirty megabytes there are as many as one outbox and one answer have room for.
@@ -113,8 +111,8 @@ fn who_asks_and_asks_and_reads_nothing_waits_and_loses_nothing() {
 fn who_reads_slowly_has_little_of_a_long_answer_waiting() {
     const READERS: usize = 40;
     let stage = Stage::serve(|| site(ServerLimits::default()));
-    let mut peers: Vec<_> = (0..READERS).map(|_| stage.connect()).collect();
-    peers.iter_mut().for_each(|peer| peer.say("GET /huge HTTP/1.1\r\nHost: h\r\n\r\n"));
+    let ask = "GET /huge HTTP/1.1\r\nHost: h\r\n\r\n";
+    let mut peers: Vec<_> = (0..READERS).map(|_| stage.hears(ask)).collect();
     stage.until_nothing_moves();
     let each = stage.queued() / READERS as u64;
     assert!(each < 500_000, "{each} bytes are held of each");
@@ -128,8 +126,7 @@ fn who_reads_slowly_has_little_of_a_long_answer_waiting() {
 fn a_body_in_tiny_chunks_is_a_body() {
     let stage = Stage::serve(|| site(ServerLimits::default()));
     let head = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    let mut peer = stage.connect();
-    peer.say(head.to_owned() + &"1\r\na\r\n".repeat(50_000) + "0\r\n\r\n");
+    let mut peer = stage.hears(head.to_owned() + &"1\r\na\r\n".repeat(50_000) + "0\r\n\r\n");
     assert!(peer.hear("50000 bytes").contains("200 OK"));
     // What is around the chunks is no way to say more.
     let extended = head.to_owned() + &"1;abcdefgh=ijklmnop\r\na\r\n".repeat(1_000);
@@ -141,8 +138,7 @@ fn a_body_in_tiny_chunks_is_a_body() {
 
 /// Says this again and again until the server says something, or closes; what it says.
 fn pour(stage: &Stage, beginning: &str, piece: &str) -> String {
-    let mut peer = stage.connect();
-    peer.say(beginning);
+    let mut peer = stage.hears(beginning);
     let mut writer: TcpStream = peer.stream.try_clone().expect("a descriptor");
     writer.set_write_timeout(Some(PATIENCE)).expect("a timeout");
     let piece = piece.repeat(100);

@@ -2,8 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -52,7 +52,7 @@ fn nobody() -> SocketAddr {
 /// A backend that hands on each of its connections.
 struct Raw {
     address: SocketAddr,
-    connections: Receiver<TcpStream>,
+    connections: Receiver<Peer>,
 }
 
 impl Raw {
@@ -63,8 +63,7 @@ impl Raw {
         // It ends when nobody takes another.
         std::thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
-                stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-                if tell.send(stream).is_err() {
+                if tell.send(Peer::of(stream)).is_err() {
                     return;
                 }
             }
@@ -72,35 +71,22 @@ impl Raw {
         Self { address, connections }
     }
 
-    fn accept(&self) -> TcpStream {
+    /// One, and a proxy before it.
+    fn behind_proxy() -> (Self, Stage) {
+        let raw = Self::new();
+        let stage = proxy(&[raw.address]);
+        (raw, stage)
+    }
+
+    fn accept(&self) -> Peer {
         self.connections.recv_timeout(PATIENCE).expect("the proxy connects")
     }
 
     /// The next connection, and the head of what is asked on it.
-    fn asked(&self) -> (TcpStream, String) {
-        let mut stream = self.accept();
-        let head = hear(&mut stream, "\r\n\r\n");
-        (stream, head)
-    }
-}
-
-/// What comes up to and with this text, byte by byte.
-fn hear(stream: &mut TcpStream, end: &str) -> String {
-    let mut heard = Vec::new();
-    let mut byte = [0];
-    while !heard.ends_with(end.as_bytes()) {
-        let count = stream.read(&mut byte).expect("it comes in time");
-        assert!(count > 0, "it ended with {:?}", String::from_utf8_lossy(&heard));
-        heard.push(byte[0]);
-    }
-    String::from_utf8(heard).expect("it is text")
-}
-
-/// Whether the other side ends the connection, well or not.
-fn is_ended(stream: &mut TcpStream) -> bool {
-    match stream.read(&mut [0; 4096]) {
-        Ok(count) => count == 0,
-        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    fn asked(&self) -> (Peer, String) {
+        let mut backend = self.accept();
+        let head = backend.hear("\r\n\r\n");
+        (backend, head)
     }
 }
 
@@ -136,8 +122,7 @@ fn site() -> Site<()> {
 fn what_is_asked_and_answered_passes_as_it_is() {
     let backend = Stage::serve(site);
     let stage = proxy(&[backend.address]);
-    let mut peer = stage.connect();
-    peer.say("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
+    let mut peer = stage.hears("POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello");
     let answer = peer.hear("hello");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\nDate: "), "{answer}");
     assert_eq!(answer.matches("Date: ").count(), 1, "{answer}");
@@ -146,20 +131,17 @@ fn what_is_asked_and_answered_passes_as_it_is() {
     peer.say("POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     peer.say("3;x=y\r\nabc\r\n1\r\nd\r\n0\r\nT: u\r\n\r\n");
     assert!(peer.hear("abcd").contains("Content-Length: 4\r\n"));
-    peer.say("GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n");
-    let answer = peer.hear("0\r\nX-Sum: 2\r\n\r\n");
+    let answer = peer.say("GET /chunks HTTP/1.1\r\nHost: h\r\n\r\n").hear("0\r\nX-Sum: 2\r\n\r\n");
     assert!(answer.contains("Transfer-Encoding: chunked\r\n"), "{answer}");
     assert!(answer.contains("one, ") && answer.contains("two"), "{answer}");
     for (path, status) in [("/none", 204), ("/cached", 304)] {
-        peer.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
-        let answer = peer.hear("\r\n\r\n");
+        let answer = peer.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n")).hear("\r\n\r\n");
         assert_eq!(statuses(&answer), [status]);
         assert!(!answer.contains("Content-Length") && !answer.contains("chunked"), "{answer}");
     }
     peer.say("HEAD /large HTTP/1.1\r\nHost: h\r\n\r\n");
     assert!(peer.hear("\r\n\r\n").contains("Content-Length: 30000000\r\n"));
-    peer.say("GET /hint HTTP/1.1\r\nHost: h\r\n\r\n");
-    let hint = peer.hear("\r\n\r\n");
+    let hint = peer.say("GET /hint HTTP/1.1\r\nHost: h\r\n\r\n").hear("\r\n\r\n");
     assert_eq!(hint, "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     assert!(peer.hear("hinted").contains("200 OK"));
     peer.say("GET /nowhere HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
@@ -171,25 +153,20 @@ fn what_is_asked_and_answered_passes_as_it_is() {
 
 #[test]
 fn a_backend_is_told_who_asks_and_nothing_of_the_connection() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
-    let mut peer = stage.connect();
-    peer.say(
+    let (raw, stage) = Raw::behind_proxy();
+    let mut peer = stage.hears(
         "GET http://public:81/a%2Fb?c HTTP/1.1\r\nHost: other\r\nConnection: close, X-Mine\r\n\
          X-Mine: 1\r\nCookie: a=b\r\nX-Forwarded-For: 10.1.1.1\r\nTE: trailers\r\nVia: 1.0 front\r\n\r\n",
     );
-    let (mut stream, head) = raw.asked();
+    let (mut backend, head) = raw.asked();
     assert_eq!(
         head,
         "GET /a%2Fb?c HTTP/1.1\r\nHost: public:81\r\nCookie: a=b\r\nVia: 1.0 front\r\n\
          Via: 1.1 web-proxy\r\nForwarded: for=127.0.0.1;proto=http;host=\"public:81\"\r\n\
          X-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Host: public:81\r\nX-Forwarded-Proto: http\r\n\r\n"
     );
-    stream.write_all(
-        b"HTTP/1.1 200 Fine\r\nDate: then\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\
-          Server: s\r\nContent-Length: 2\r\n\r\nhi",
-    )
-    .expect("the proxy reads");
+    backend.say("HTTP/1.1 200 Fine\r\nDate: then\r\nKeep-Alive: timeout=5\r\nConnection: X-Hop\r\nX-Hop: 1\r\n\
+          Server: s\r\nContent-Length: 2\r\n\r\nhi");
     let expected = "HTTP/1.1 200 Fine\r\nDate: then\r\nServer: s\r\nContent-Length: 2\r\n\
         Connection: close\r\n\r\nhi";
     assert_eq!(peer.rest(), expected);
@@ -205,15 +182,14 @@ fn a_backend_is_asked_by_the_name_and_below_the_path_that_it_was_given() {
     };
     let url = format!("http://{}/app/", raw.address);
     let stage = proxy_to(vec![url], options, ClientLimits::default());
-    let mut peer = stage.connect();
-    peer.say("OPTIONS /x/../y?z HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("OPTIONS /x/../y?z HTTP/1.1\r\nHost: h\r\n\r\n");
     assert_eq!(statuses(&peer.hear("upwards.\n")), [400]);
     for path in ["/%2e%2e/y", "/..;/y", "/a/..%5cy", "/%zz"] {
         peer.say(format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n"));
         assert_eq!(statuses(&peer.hear("upwards.\n")), [400], "{path}");
     }
     peer.say("OPTIONS /x?z HTTP/1.1\r\nHost: h\r\nMax-Forwards: 3\r\n\r\n");
-    let (mut stream, head) = raw.asked();
+    let (mut backend, head) = raw.asked();
     let host = raw.address;
     assert_eq!(
         head,
@@ -221,16 +197,15 @@ fn a_backend_is_asked_by_the_name_and_below_the_path_that_it_was_given() {
             "OPTIONS /app/x?z HTTP/1.1\r\nHost: {host}\r\nMax-Forwards: 2\r\nVia: 1.1 web-proxy\r\n\r\n"
         )
     );
-    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    backend.say(OK);
     assert!(peer.hear("hi").contains("200 OK"));
     peer.say("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n");
-    assert!(hear(&mut stream, "\r\n\r\n").starts_with("OPTIONS * HTTP/1.1\r\n"));
+    assert!(backend.hear("\r\n\r\n").starts_with("OPTIONS * HTTP/1.1\r\n"));
 }
 
 #[test]
 fn what_is_answered_here_is_not_asked_of_a_backend() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
+    let (raw, stage) = Raw::behind_proxy();
     let many = vec!["x"; 40].join(",");
     for (head, status) in [
         ("GET / HTTP/1.1\r\nHost: h\r\nVia: 1.1 a, 1.1 web-proxy (loop)\r\n\r\n".to_owned(), 508),
@@ -255,65 +230,52 @@ fn what_is_answered_here_is_not_asked_of_a_backend() {
 
 #[test]
 fn a_body_is_framed_anew_and_a_cut_one_is_not_taken_for_whole() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
-    let mut peer = stage.connect();
-    peer.say("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    let (raw, stage) = Raw::behind_proxy();
+    let mut peer = stage.hears("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     peer.say("00005;name=\"value\"\r\nhello\r\n0\r\nX-T: 1\r\nContent-Length: 7\r\n\r\n");
     peer.say("GET /smuggled HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, head) = raw.asked();
+    let (mut backend, head) = raw.asked();
     assert!(head.contains("Transfer-Encoding: chunked\r\n"), "{head}");
-    assert_eq!(hear(&mut stream, "\r\n\r\n"), "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n");
+    assert_eq!(backend.hear("\r\n\r\n"), "5\r\nhello\r\n0\r\nX-T: 1\r\n\r\n");
     // What comes behind is another request, of its own.
-    stream.write_all(OK.as_bytes()).expect("the proxy reads");
-    assert!(hear(&mut stream, "\r\n\r\n").starts_with("GET /smuggled HTTP/1.1\r\n"));
-    drop(stream);
+    assert!(backend.say(OK).hear("\r\n\r\n").starts_with("GET /smuggled HTTP/1.1\r\n"));
+    drop(backend);
 
     for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
-        let raw = Raw::new();
-        let stage = proxy(&[raw.address]);
-        let mut peer = stage.connect();
-        peer.say(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+        let (raw, stage) = Raw::behind_proxy();
+        let mut peer = stage.hears(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
         peer.say(if framing.starts_with('C') { "hel" } else { "3\r\nhel\r\n" });
-        let (mut stream, _) = raw.asked();
-        hear(&mut stream, "hel");
+        let (mut backend, _) = raw.asked();
+        backend.hear("hel");
         drop(peer);
-        let mut rest = Vec::new();
-        match stream.read_to_end(&mut rest) {
-            Ok(_) => assert!(!rest.ends_with(b"0\r\n\r\n"), "{rest:?}"),
-            Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset),
-        }
+        let rest = backend.rest_or_reset();
+        assert!(!rest.ends_with("0\r\n\r\n"), "{rest:?}");
     }
 }
 
 #[test]
 fn who_waits_for_100_waits_for_the_backend() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
+    let (raw, stage) = Raw::behind_proxy();
     let ask = "PUT / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
-    let mut peer = stage.connect();
-    peer.say(ask);
-    let (mut stream, head) = raw.asked();
+    let mut peer = stage.hears(ask);
+    let (mut backend, head) = raw.asked();
     assert!(head.contains("Expect: 100-continue\r\nContent-Length: 5\r\n"), "{head}");
-    stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").expect("the proxy reads");
+    backend.say("HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 100 Continue\r\n\r\n");
     peer.say("hello");
-    assert_eq!(hear(&mut stream, "hello"), "hello");
-    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert_eq!(backend.hear("hello"), "hello");
+    backend.say(OK);
     assert_eq!(statuses(&peer.hear("hi")), [200]);
     drop(peer);
     // One that does not want it says so, and it is not sent.
-    let mut peer = stage.connect();
-    peer.say(ask);
-    let head = hear(&mut stream, "\r\n\r\n");
+    let mut peer = stage.hears(ask);
+    let head = backend.hear("\r\n\r\n");
     assert!(head.starts_with("PUT "), "the connection was kept");
-    stream
-        .write_all(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
-        .expect("the proxy reads");
+    backend.say("HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno");
     let answer = peer.rest();
     assert_eq!(statuses(&answer), [413]);
     assert!(answer.contains("Connection: close\r\n"), "{answer}");
-    assert!(is_ended(&mut stream), "whether the body still comes is not known");
+    assert!(backend.is_ended(), "whether the body still comes is not known");
 }
 
 #[test]
@@ -336,13 +298,12 @@ fn backends_that_answer_badly_are_answered_502() {
         "SSH-2.0-OpenSSH_9.2\r\n",
         "\u{1}\u{2}\u{3}\r\n\r\n",
     ] {
-        let raw = Raw::new();
-        let stage = proxy(&[raw.address]);
-        let mut peer = stage.connect();
-        peer.say("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-        let (mut stream, _) = raw.asked();
+        let (raw, stage) = Raw::behind_proxy();
+        let mut peer = stage
+            .hears("POST / HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let (mut backend, _) = raw.asked();
         // It may have been told enough by then.
-        let _ = stream.write_all(answer.as_bytes());
+        let _ = backend.stream.write_all(answer.as_bytes());
         let heard = peer.rest();
         let shown = answer.get(..60).unwrap_or(answer);
         assert_eq!(*statuses(&heard).last().expect("an answer"), 502, "{shown:?}: {heard}");
@@ -357,40 +318,35 @@ fn an_answer_that_is_cut_off_is_cut_off_for_the_client() {
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", ""),
         ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n", "5;\u{7}\r\n"),
     ] {
-        let raw = Raw::new();
-        let stage = proxy(&[raw.address]);
-        let mut peer = stage.connect();
-        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-        let (mut stream, _) = raw.asked();
-        stream.write_all(answer.as_bytes()).expect("the proxy reads");
+        let (raw, stage) = Raw::behind_proxy();
+        let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (mut backend, _) = raw.asked();
+        backend.say(answer);
         assert!(peer.hear("hello").contains("200 OK"));
-        let _ = stream.write_all(more.as_bytes());
-        drop(stream);
+        let _ = backend.stream.write_all(more.as_bytes());
+        drop(backend);
         // Nothing behind it that could pass for its end.
-        let mut rest = Vec::new();
-        let ended = peer.stream.read_to_end(&mut rest);
-        assert!(rest == b"" || rest == b"\r\n", "{:?} {ended:?}", String::from_utf8_lossy(&rest));
+        let rest = peer.rest_or_reset();
+        assert!(rest.is_empty() || rest == "\r\n", "{rest:?}");
     }
     // What comes behind the end was not asked for, and nobody gets it.
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
-    let mut peer = stage.connect();
-    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, _) = raw.asked();
-    stream.write_all([OK, OK].concat().as_bytes()).expect("the proxy reads");
+    let (raw, stage) = Raw::behind_proxy();
+    let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut backend, _) = raw.asked();
+    backend.say([OK, OK].concat());
     assert!(peer.hear("hi").contains("200 OK"));
-    assert!(is_ended(&mut stream), "a confused backend is not asked again");
+    assert!(backend.is_ended(), "a confused backend is not asked again");
     peer.say("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, head) = raw.asked();
+    let (mut backend, head) = raw.asked();
     assert!(head.starts_with("GET /2 "), "{head}");
     let own = "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes";
-    stream.write_all(own.as_bytes()).expect("the proxy reads");
+    backend.say(own);
     assert!(peer.hear("yes").starts_with("HTTP/1.1 200 OK\r\n"));
     // One that ends with its connection is whole then, and has its end told.
     peer.say("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
-    hear(&mut stream, "\r\n\r\n");
-    stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nold").expect("the proxy reads");
-    stream.shutdown(Shutdown::Write).expect("it is open");
+    backend.hear("\r\n\r\n");
+    backend.say("HTTP/1.0 200 OK\r\n\r\nold");
+    backend.stream.shutdown(Shutdown::Write).expect("it is open");
     assert!(peer.hear("0\r\n\r\n").contains("Transfer-Encoding: chunked\r\n"));
 }
 
@@ -421,20 +377,17 @@ fn what_came_before_an_answer_was_cut_off_reaches_the_client() {
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n5;\u{7}\r\n",
     ] {
-        let mut peer = stage.connect();
-        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-        let (mut stream, _) = raw.asked();
-        let mut other = stage.connect();
-        other.say("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
+        let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let (mut backend, _) = raw.asked();
+        let mut other = stage.hears("GET /busy HTTP/1.1\r\nHost: h\r\n\r\n");
         told.recv_timeout(PATIENCE).expect("the loop is busy");
-        stream.write_all(answer.as_bytes()).expect("the proxy reads");
-        drop(stream);
+        backend.say(answer);
+        drop(backend);
         go_on.send(()).expect("the loop waits");
         other.hear("\r\n\r\n");
         assert_eq!(statuses(&peer.hear("hello")), [200], "{answer:?}");
-        let mut rest = Vec::new();
-        let ended = peer.stream.read_to_end(&mut rest);
-        assert!(rest == b"" || rest == b"\r\n", "{:?} {ended:?}", String::from_utf8_lossy(&rest));
+        let rest = peer.rest_or_reset();
+        assert!(rest.is_empty() || rest == "\r\n", "{rest:?}");
     }
 }
 
@@ -444,21 +397,19 @@ fn only_what_may_be_sent_twice_is_sent_to_another() {
     let stage = proxy(&[dead, raw.address]);
     // Nothing of it can have been received.
     for _ in 0..2 {
-        let mut peer = stage.connect();
-        peer.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
-        let (mut stream, _) = raw.asked();
-        hear(&mut stream, "ab");
+        let mut peer = stage.hears("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nab");
+        let (mut backend, _) = raw.asked();
+        backend.hear("ab");
         // Whoever answers nothing has perhaps done it.
-        drop(stream);
+        drop(backend);
         assert_eq!(statuses(&peer.hear("without an answer.\n")), [502]);
     }
     let (one, two) = (Raw::new(), Raw::new());
     let stage = proxy(&[one.address, two.address]);
-    let mut peer = stage.connect();
-    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
     drop(one.asked());
-    let (mut stream, _) = two.asked();
-    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    let (mut backend, _) = two.asked();
+    backend.say(OK);
     assert_eq!(statuses(&peer.hear("hi")), [200]);
     drop(peer);
     let stage = proxy(&[nobody(), nobody()]);
@@ -478,9 +429,8 @@ fn nobody_is_waited_for_for_ever_nor_queues_without_end() {
     let raw = Raw::new();
     let limits = ClientLimits { connections: 1, waiting: 1, ..ClientLimits::default() };
     let stage = proxy_with(&[raw.address], ProxyOptions::default(), limits);
-    let mut first = stage.connect();
-    first.say("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, _) = raw.asked();
+    let mut first = stage.hears("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut backend, _) = raw.asked();
     // One of two more has room to wait; it does not matter which.
     let (tell, told) = mpsc::channel();
     std::thread::scope(|scope| {
@@ -492,10 +442,10 @@ fn nobody_is_waited_for_for_ever_nor_queues_without_end() {
         let refused = told.recv_timeout(PATIENCE).expect("one is refused");
         assert_eq!(statuses(&refused), [503]);
         assert!(refused.contains("Retry-After: 1\r\n"), "{refused}");
-        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        backend.say(OK);
         assert_eq!(statuses(&first.hear("hi")), [200]);
-        assert!(hear(&mut stream, "\r\n\r\n").starts_with("GET /more "));
-        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        assert!(backend.hear("\r\n\r\n").starts_with("GET /more "));
+        backend.say(OK);
         let answered = told.recv_timeout(PATIENCE).expect("one is answered");
         assert_eq!(statuses(&answered), [200]);
     });
@@ -509,25 +459,21 @@ fn reset(peer: Peer) {
 
 #[test]
 fn whoever_leaves_is_not_answered_and_nobody_else_suffers() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
-    let mut leaving = stage.connect();
-    leaving.say("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, _) = raw.asked();
+    let (raw, stage) = Raw::behind_proxy();
+    let leaving = stage.hears("GET /1 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut backend, _) = raw.asked();
     reset(leaving);
-    assert!(is_ended(&mut stream), "nobody wants it any more");
+    assert!(backend.is_ended(), "nobody wants it any more");
     // One that leaves in the middle of its answer, too.
-    let mut leaving = stage.connect();
-    leaving.say("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, _) = raw.asked();
-    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi").expect("the proxy reads");
+    let mut leaving = stage.hears("GET /2 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut backend, _) = raw.asked();
+    backend.say("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhi");
     leaving.hear("hi");
     reset(leaving);
-    assert!(is_ended(&mut stream), "nobody wants the rest");
-    let mut peer = stage.connect();
-    peer.say("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
-    let (mut stream, _) = raw.asked();
-    stream.write_all(OK.as_bytes()).expect("the proxy reads");
+    assert!(backend.is_ended(), "nobody wants the rest");
+    let mut peer = stage.hears("GET /3 HTTP/1.1\r\nHost: h\r\n\r\n");
+    let (mut backend, _) = raw.asked();
+    backend.say(OK);
     assert_eq!(statuses(&peer.hear("hi")), [200]);
 }
 
@@ -538,8 +484,7 @@ const MUCH: usize = 30_000_000;
 fn a_slow_reader_holds_back_the_backend_and_loses_nothing() {
     let backend = Stage::serve(site);
     let stage = proxy(&[backend.address]);
-    let mut slow = stage.connect();
-    slow.say("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let mut slow = stage.hears("GET /large HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
     stage.until_nothing_moves();
     assert!(stage.queued() < 2_000_000, "{} bytes are held", stage.queued());
     // Others are served meanwhile.
@@ -553,10 +498,8 @@ fn a_slow_reader_holds_back_the_backend_and_loses_nothing() {
 #[test]
 fn a_slow_backend_holds_back_the_client_and_loses_nothing() {
     for framing in [format!("Content-Length: {MUCH}"), "Transfer-Encoding: chunked".to_owned()] {
-        let raw = Raw::new();
-        let stage = proxy(&[raw.address]);
-        let mut peer = stage.connect();
-        peer.say(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
+        let (raw, stage) = Raw::behind_proxy();
+        let mut peer = stage.hears(format!("PUT / HTTP/1.1\r\nHost: h\r\n{framing}\r\n\r\n"));
         let mut writer = peer.stream.try_clone().expect("a descriptor");
         let is_chunked = framing.starts_with('T');
         let sender = std::thread::spawn(move || {
@@ -574,14 +517,14 @@ fn a_slow_backend_holds_back_the_client_and_loses_nothing() {
                 writer.write_all(b"0\r\n\r\n").expect("the proxy reads");
             }
         });
-        let (mut stream, _) = raw.asked();
+        let (mut backend, _) = raw.asked();
         stage.until_nothing_moves();
         assert!(stage.queued() < 2_000_000, "{} bytes are held", stage.queued());
-        let (mut seen, mut bytes) = (0, vec![0; 1 << 20]);
+        let (mut seen, mut bytes) = (backend.unread.len(), vec![0; 1 << 20]);
         let end = if is_chunked { "0\r\n\r\n" } else { "yyy" };
         let mut tail = String::new();
         while seen < MUCH || !tail.ends_with(end) {
-            let count = stream.read(&mut bytes).expect("it comes in time");
+            let count = backend.stream.read(&mut bytes).expect("it comes in time");
             assert!(count > 0, "it is cut off after {seen}");
             seen += count;
             tail += &String::from_utf8_lossy(&bytes[count.saturating_sub(10)..count]);
@@ -589,7 +532,7 @@ fn a_slow_backend_holds_back_the_client_and_loses_nothing() {
         sender.join().expect("all of it is taken");
         // What is around the chunks is little.
         assert!(seen < MUCH + MUCH / 100, "{seen} bytes");
-        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        backend.say(OK);
         assert_eq!(statuses(&peer.hear("hi")), [200]);
     }
 }
@@ -621,46 +564,40 @@ fn a_connection_that_changes_its_protocol_is_passed_through() {
         format!("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: {name}\r\n\r\n")
     };
     // What no backend here is to speak is not offered to it.
-    peer.say(ask("h2c"));
-    assert!(peer.hear("no upgrade").contains("200 OK"));
+    assert!(peer.say(ask("h2c")).hear("no upgrade").contains("200 OK"));
     // What is sent at once goes along.
-    peer.say(ask("websocket") + "hello");
-    let head = peer.hear("\r\n\r\n");
+    let head = peer.say(ask("websocket") + "hello").hear("\r\n\r\n");
     assert_eq!(
         head,
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: WebSocket\r\nX-V: 1\r\n\r\n"
     );
     assert_eq!(peer.hear("HELLO"), "READY HELLO");
-    peer.say(" again");
-    assert_eq!(peer.hear("AGAIN"), " AGAIN");
+    assert_eq!(peer.say(" again").hear("AGAIN"), " AGAIN");
     peer.stream.shutdown(Shutdown::Write).expect("it is open");
     assert_eq!(peer.rest(), "");
 }
 
 #[test]
 fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
-    let raw = Raw::new();
-    let stage = proxy(&[raw.address]);
-    let mut peer = stage.connect();
-    peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    let (mut stream, head) = raw.asked();
+    let (raw, stage) = Raw::behind_proxy();
+    let mut peer = stage
+        .hears("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    let (mut backend, head) = raw.asked();
     assert!(head.contains("Connection: Upgrade\r\nUpgrade: websocket\r\n"), "{head}");
-    stream.write_all(b"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno").expect("the proxy reads");
+    backend.say("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
     assert_eq!(statuses(&peer.hear("no")), [403]);
     // What a client has to change to is said by the one connection to the other.
     peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    hear(&mut stream, "\r\n\r\n");
+    backend.hear("\r\n\r\n");
     let answer = "HTTP/1.1 426 Do\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n";
-    stream.write_all(format!("{answer}Content-Length: 2\r\n\r\nno").as_bytes()).expect("it reads");
+    backend.say(format!("{answer}Content-Length: 2\r\n\r\nno"));
     let answer = peer.hear("no");
     assert!(answer.contains("Upgrade: websocket\r\n"), "{answer}");
     assert!(answer.contains("Connection: Upgrade\r\n") && !answer.contains("h2c"), "{answer}");
     // One that changes to what was not offered is not followed.
     peer.say("GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
-    hear(&mut stream, "\r\n\r\n");
-    stream
-        .write_all(b"HTTP/1.1 101 Go\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n")
-        .expect("the proxy reads");
+    backend.hear("\r\n\r\n");
+    backend.say("HTTP/1.1 101 Go\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n");
     assert_eq!(statuses(&peer.hear("no sense.\n")), [502]);
 }
 
@@ -668,13 +605,12 @@ fn a_backend_that_answers_no_to_an_upgrade_is_heard() {
 fn connections_to_backends_are_kept() {
     let raw = Raw::new();
     let stage = proxy_with(&[raw.address], ProxyOptions::default(), ClientLimits::default());
-    let mut stream = None;
+    let mut kept = None;
     for at in 0..5 {
-        let mut peer = stage.connect();
-        peer.say(format!("GET /{at} HTTP/1.1\r\nHost: h\r\n\r\n"));
-        let stream = stream.get_or_insert_with(|| raw.accept());
-        assert!(hear(stream, "\r\n\r\n").starts_with(&format!("GET /{at} ")));
-        stream.write_all(OK.as_bytes()).expect("the proxy reads");
+        let mut peer = stage.hears(format!("GET /{at} HTTP/1.1\r\nHost: h\r\n\r\n"));
+        let backend = kept.get_or_insert_with(|| raw.accept());
+        assert!(backend.hear("\r\n\r\n").starts_with(&format!("GET /{at} ")));
+        backend.say(OK);
         assert_eq!(statuses(&peer.hear("hi")), [200]);
     }
     assert!(raw.connections.try_recv().is_err(), "there was one");
@@ -686,12 +622,11 @@ fn a_body_that_is_too_long_is_refused_by_the_proxy() {
     let limits = ProxyLimits { request_body: 10, ..ProxyLimits::default() };
     let options = ProxyOptions { limits, ..ProxyOptions::default() };
     let stage = proxy_with(&[raw.address], options, ClientLimits::default());
-    let mut peer = stage.connect();
-    peer.say("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n");
-    peer.say("x".repeat(32));
-    assert_eq!(statuses(&peer.rest()), [413]);
-    let (mut stream, _) = raw.asked();
-    assert!(is_ended(&mut stream), "half a body is nobody's");
+    let mut peer =
+        stage.hears("PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n");
+    assert_eq!(statuses(&peer.say("x".repeat(32)).rest()), [413]);
+    let (mut backend, _) = raw.asked();
+    assert!(backend.is_ended(), "half a body is nobody's");
 }
 
 /// A backend that says who it is, and answers checks as it is told to.
@@ -745,8 +680,7 @@ fn who_is_ill_by_its_checks_is_passed_over_until_it_is_well() {
             exchange.answer(StatusCode::NO_CONTENT).empty();
         })
     });
-    let mut peer = stage.connect();
-    peer.say("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
+    let mut peer = stage.hears("GET /watch HTTP/1.1\r\nHost: h\r\n\r\n");
     peer.hear("\r\n\r\n");
     let [port, other] = [0, 1].map(|at: usize| backends[at].address.port());
     let hear = || told.recv_timeout(PATIENCE).expect("it is told");
@@ -756,8 +690,7 @@ fn who_is_ill_by_its_checks_is_passed_over_until_it_is_well() {
     }
     let mut who = || -> BTreeSet<String> {
         let ask = |_| {
-            peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-            let head = peer.hear("\r\n\r\n");
+            let head = peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n").hear("\r\n\r\n");
             let length = head.split("Content-Length: ").nth(1).and_then(|it| it.lines().next());
             let length = length.and_then(|it| it.parse().ok()).expect("a length");
             String::from_utf8(peer.take(length)).expect("text")
@@ -786,15 +719,15 @@ fn a_check_whose_answer_does_not_end_has_its_verdict_and_is_followed_by_another(
     let answers = Arc::clone(&status);
     // It ends when the proxy has gone, which nobody asks then.
     std::thread::spawn(move || {
-        while let Ok(mut stream) = raw.connections.recv() {
+        while let Ok(mut backend) = raw.connections.recv() {
             let status = answers.load(Ordering::Relaxed);
             std::thread::spawn(move || {
-                hear(&mut stream, "\r\n\r\n");
+                backend.hear("\r\n\r\n");
                 let head = format!("HTTP/1.1 {status} So\r\nTransfer-Encoding: chunked\r\n\r\n");
-                let mut going_on = stream.write_all(head.as_bytes());
+                let mut going_on = backend.stream.write_all(head.as_bytes());
                 while going_on.is_ok() {
                     std::thread::sleep(Duration::from_millis(5));
-                    going_on = stream.write_all(b"1\r\nx\r\n");
+                    going_on = backend.stream.write_all(b"1\r\nx\r\n");
                 }
             });
         }
@@ -889,8 +822,7 @@ fn a_shutdown_finishes_a_stream_of_events_that_a_backend_goes_on_with() {
     });
     let proxy = proxy(&[backend.address]);
     let mut peer = proxy.connect();
-    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
-    peer.hear("data: hello\n\n");
+    peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n").hear("data: hello\n\n");
     proxy.shut_down(Duration::from_secs(3_600));
     assert!(peer.rest().ends_with("\r\n0\r\n\r\n"));
 }
@@ -913,8 +845,7 @@ fn a_shutdown_waits_for_events_that_were_not_asked_for_with_get_and_have_an_end(
     });
     let proxy = proxy(&[address]);
     let (mut peer, mut other) = (proxy.connect(), proxy.connect());
-    peer.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n");
-    peer.hear("data: one\n\n");
+    peer.say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n").hear("data: one\n\n");
     proxy.shut_down(Duration::from_secs(3_600));
     assert_eq!(other.rest(), "", "who has asked nothing is left at once: it shuts down");
     go_on.send(()).expect("it waits");

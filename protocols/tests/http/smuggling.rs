@@ -110,8 +110,7 @@ fn what_is_not_done_has_an_answer_of_its_own() {
 fn a_later_minor_version_is_taken_for_the_one_that_is_known() {
     let stage = Stage::serve(echo);
     let post = "POST /a HTTP/1.2\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi";
-    let mut peer = stage.connect();
-    peer.say(format!("{post}{post}GET /b HTTP/1.9\r\nHost: h\r\n\r\n"));
+    let mut peer = stage.hears(format!("{post}{post}GET /b HTTP/1.9\r\nHost: h\r\n\r\n"));
     let answers = peer.hear("[/b:]");
     assert_eq!(statuses(&answers), [200; 3], "{answers}");
     assert_eq!(answers.matches("[/a:hi]").count(), 2, "{answers}");
@@ -121,8 +120,7 @@ fn a_later_minor_version_is_taken_for_the_one_that_is_known() {
         let mut peer = stage.connect();
         peer.stream.set_nodelay(true).expect("an option");
         peer.say(front);
-        peer.say(back);
-        assert_eq!(statuses(&peer.hear("[/a:hi]")), [200], "{cut}");
+        assert_eq!(statuses(&peer.say(back).hear("[/a:hi]")), [200], "{cut}");
     }
     for (request, status) in [
         ("GET / HTTP/1.2\r\n\r\n", 400),

@@ -1,6 +1,6 @@
 //! A server on a thread of its own, and a client that says bytes.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,9 +36,14 @@ impl Stage {
     }
 
     pub(crate) fn connect(&self) -> Peer {
-        let stream = TcpStream::connect(self.address).expect("it listens");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        Peer { stream, unread: Vec::new() }
+        Peer::of(TcpStream::connect(self.address).expect("it listens"))
+    }
+
+    /// A connection that says this.
+    pub(crate) fn hears(&self, request: impl AsRef<[u8]>) -> Peer {
+        let mut peer = self.connect();
+        peer.say(request);
+        peer
     }
 
     /// Waits until the server has something to send that nobody takes: two looks in a row, a turn or more
@@ -69,29 +74,33 @@ impl Stage {
 
     /// What a connection is answered that says this, and then that it has said all.
     pub(crate) fn ask(&self, request: impl AsRef<[u8]>) -> String {
-        let mut peer = self.connect();
-        peer.say(request);
+        let mut peer = self.hears(request);
         peer.stream.shutdown(Shutdown::Write).expect("it is open");
         peer.rest()
     }
 
     /// What a connection is answered that says this, and waits for the server to close.
     pub(crate) fn ask_until_closed(&self, request: impl AsRef<[u8]>) -> String {
-        let mut peer = self.connect();
-        peer.say(request);
-        peer.rest()
+        self.hears(request).rest()
     }
 }
 
-/// The client's side of a connection.
+/// The other side of a connection: the client's, or that of a backend behind a proxy.
 pub(crate) struct Peer {
     pub(crate) stream: TcpStream,
-    unread: Vec<u8>,
+    pub(crate) unread: Vec<u8>,
 }
 
 impl Peer {
-    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) {
-        self.stream.write_all(bytes.as_ref()).expect("the server reads");
+    pub(crate) fn of(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self { stream, unread: Vec::new() }
+    }
+
+    /// Says this; this peer again, for what is to be heard of it.
+    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).expect("it is read");
+        self
     }
 
     /// What comes up to and with this text.
@@ -123,8 +132,21 @@ impl Peer {
 
     /// Whether the connection ends by a reset, after whatever comes in front of it.
     pub(crate) fn is_reset(&mut self) -> bool {
-        let end = self.stream.read_to_end(&mut self.unread);
-        end.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+        let end = self.stream.read_to_end(&mut self.unread).map_err(|error| error.kind());
+        assert!(matches!(end, Ok(_) | Err(ErrorKind::ConnectionReset)), "it ends in time: {end:?}");
+        end.is_err()
+    }
+
+    /// Whether nothing comes any more but the end, by a reset or not.
+    pub(crate) fn is_ended(&mut self) -> bool {
+        self.is_reset();
+        self.unread.is_empty()
+    }
+
+    /// What comes before the end, be that a reset.
+    pub(crate) fn rest_or_reset(&mut self) -> String {
+        self.is_reset();
+        String::from_utf8_lossy(&std::mem::take(&mut self.unread)).into_owned()
     }
 
     /// What comes before the end.

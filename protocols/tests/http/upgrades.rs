@@ -47,8 +47,7 @@ fn site() -> Site<()> {
 fn the_successor_gets_what_was_read_behind_the_request() {
     let stage = Stage::serve(site);
     for path in ["/now", "/later"] {
-        let mut peer = stage.connect();
-        peer.say("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+        let mut peer = stage.hears("GET / HTTP/1.1\r\nHost: h\r\n\r\n");
         peer.say(format!(
             "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: keep-alive, Upgrade\r\nUpgrade: shout\r\n\r\nhello"
         ));
@@ -58,8 +57,7 @@ fn the_successor_gets_what_was_read_behind_the_request() {
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: shout\r\n"
         ));
         assert_eq!(peer.hear("HELLO"), "READY HELLO");
-        peer.say(" again");
-        assert_eq!(peer.hear("AGAIN"), " AGAIN");
+        assert_eq!(peer.say(" again").hear("AGAIN"), " AGAIN");
     }
 }
 
@@ -76,8 +74,8 @@ fn a_body_is_read_before_the_protocol_changes() {
 #[test]
 fn a_tunnel_is_opened_where_it_is_allowed() {
     let stage = Stage::serve(site);
-    let mut peer = stage.connect();
-    peer.say("CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nhello");
+    let mut peer =
+        stage.hears("CONNECT example.org:443 HTTP/1.1\r\nHost: example.org:443\r\n\r\nhello");
     assert_eq!(peer.hear("\r\n\r\n"), "HTTP/1.1 200 OK\r\n\r\n");
     assert_eq!(peer.hear("HELLO"), "READY HELLO");
 }

@@ -31,8 +31,7 @@ fn nobody_gets_anywhere_without_logging_in() {
     {
         peer.asks(line, code);
     }
-    peer.asks("PASS early", 503);
-    peer.asks("ACCT x", 202);
+    peer.asks_each([("PASS early", 503), ("ACCT x", 202)]);
     peer.quits();
 }
 
@@ -43,7 +42,7 @@ fn anybody_may_read_and_nothing_else() {
     peer.logs_in("anonymous", "me@here");
     assert_eq!(peer.fetches("RETR hello.txt"), b"hello\r\nworld\r\n");
     peer.asks("EPSV", 229);
-    for (line, code) in [
+    peer.asks_each([
         ("STOR new", 553),
         ("APPE hello.txt", 550),
         ("STOU", 553),
@@ -53,9 +52,7 @@ fn anybody_may_read_and_nothing_else() {
         ("RNFR hello.txt", 550),
         ("MFMT 20200101000000 hello.txt", 550),
         ("SITE CHMOD 777 hello.txt", 550),
-    ] {
-        peer.asks(line, code);
-    }
+    ]);
     peer.quits();
     assert_eq!(stage.names(), ["hello.txt", "sub"]);
 }
@@ -68,11 +65,9 @@ fn a_user_needs_the_password_and_has_three_tries() {
     let begun = std::time::Instant::now();
     for name in ["ann", "bob"] {
         peer.asks(&format!("USER {name}"), 331);
-        peer.asks("PASS wrong", 530);
-        peer.asks("PWD", 530);
+        peer.asks_each([("PASS wrong", 530), ("PWD", 530)]);
     }
-    peer.asks("USER ann", 331);
-    peer.asks("PASS", 421);
+    peer.asks_each([("USER ann", 331), ("PASS", 421)]);
     peer.hears_the_end();
     assert!(begun.elapsed() >= std::time::Duration::from_millis(300), "each takes longer");
     let counters = stage.finish();
@@ -115,25 +110,21 @@ fn a_letter_box_takes_what_is_new_and_shows_nothing() {
     peer.brings("STOR new", b"a letter");
     assert_eq!(stage.get("new"), b"a letter");
     peer.asks("EPSV", 229);
-    for (line, code) in [
+    peer.asks_each([
         ("STOR new", 553),
         ("APPE new", 550),
         ("RETR new", 550),
         ("LIST", 450),
         ("MLSD", 550),
         ("DELE new", 550),
-    ] {
-        peer.asks(line, code);
-    }
+    ]);
     peer.quits();
 }
 
 #[test]
 fn a_new_user_begins_anew() {
     let (stage, mut peer) = Stage::with_ann();
-    peer.asks("CWD sub", 250);
-    peer.asks("REIN", 220);
-    peer.asks("PWD", 530);
+    peer.asks_each([("CWD sub", 250), ("REIN", 220), ("PWD", 530)]);
     peer.logs_in("ann", "secret");
     assert_eq!(peer.asks("PWD", 257), "\"/\" is where you are.");
     assert!(peer.asks("STAT", 211).contains("TYPE: ASCII"));
@@ -154,8 +145,7 @@ fn there_may_be_so_many_sessions_and_no_more() {
         Limits { sessions: 3, sessions_per_address: 2, sessions_per_user: 1, ..Limits::default() };
     let stage = Stage::with(Settings { limits, ..Settings::default() });
     let (first, mut second) = (stage.ann(), stage.peer());
-    second.asks("USER ann", 331);
-    second.asks("PASS secret", 530);
+    second.asks_each([("USER ann", 331), ("PASS secret", 530)]);
     let mut third = Peer::connect(stage.address);
     third.hears(421);
     third.hears_the_end();
@@ -188,7 +178,7 @@ fn whoever_says_nothing_is_told_goodbye() {
 #[test]
 fn parameters_are_those_of_today() {
     let (_stage, mut peer) = Stage::with_ann();
-    for (line, code) in [
+    peer.asks_each([
         ("TYPE A", 200),
         ("TYPE A N", 200),
         ("TYPE L 8", 200),
@@ -227,9 +217,7 @@ fn parameters_are_those_of_today() {
         ("HELP SITE", 214),
         ("RNTO x", 503),
         ("OPTS HASH MD5", 504),
-    ] {
-        peer.asks(line, code);
-    }
+    ]);
     assert_eq!(peer.asks("SYST", 215), "UNIX Type: L8");
     peer.quits();
 }
@@ -291,8 +279,7 @@ fn a_line_feed_in_a_name_is_a_line_feed_in_a_name() {
         return;
     }
     let (stage, mut peer) = Stage::with_ann();
-    peer.asks("MKD a\nDELE hello.txt", 257);
-    peer.asks("MKD b\r\0c", 257);
+    peer.asks_each([("MKD a\nDELE hello.txt", 257), ("MKD b\r\0c", 257)]);
     assert_eq!(stage.names(), ["a\nDELE hello.txt", "b\rc", "hello.txt", "sub"]);
     assert_eq!(peer.fetches("NLST"), b"a?DELE hello.txt\r\nb?c\r\nhello.txt\r\nsub\r\n");
     assert!(peer.asks("MLST a\nDELE hello.txt", 250).contains("/a?DELE"));
@@ -314,8 +301,7 @@ fn a_nul_in_a_command_is_a_line_feed_in_a_name() {
     peer.asks("TYPE I", 200);
     assert_eq!(peer.asks("SIZE two\0lines", 213), "9");
     assert_eq!(peer.fetches("NLST two?lines"), b"two?lines\r\n");
-    peer.asks("RNFR two\0lines", 350);
-    peer.asks("RNTO \0", 250);
+    peer.asks_each([("RNFR two\0lines", 350), ("RNTO \0", 250)]);
     assert_eq!(stage.names(), ["\n", "hello.txt", "sub"]);
     peer.asks("DELE \0", 250);
     peer.quits();
@@ -375,8 +361,7 @@ fn a_line_that_is_too_long_is_refused_and_the_next_is_heard() {
 fn files_are_renamed_deleted_and_looked_at() {
     let (stage, mut peer) = Stage::with_ann();
     assert_eq!(peer.asks("SIZE hello.txt", 213), "12");
-    peer.asks("SIZE sub", 550);
-    peer.asks("SIZE nothing", 550);
+    peer.asks_each([("SIZE sub", 550), ("SIZE nothing", 550)]);
     assert_eq!(
         peer.asks("MFMT 20200102030405 hello.txt", 213),
         "Modify=20200102030405; /hello.txt"
@@ -438,9 +423,7 @@ fn a_quota_is_a_bound_on_what_is_there() {
     stage.put("sub/old", &[0; 60]);
     let mut peer = stage.peer();
     peer.logs_in("bob", "secret");
-    peer.asks("TYPE I", 200);
-    peer.asks("ALLO 41", 504);
-    peer.asks("ALLO 40", 202);
+    peer.asks_each([("TYPE I", 200), ("ALLO 41", 504), ("ALLO 40", 202)]);
     let mut data = peer.begins("STOR new");
     data.write_all(&[1; 41]).expect("it is open");
     peer.hears(552);

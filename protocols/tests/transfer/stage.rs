@@ -261,6 +261,14 @@ impl Peer {
         self.hears_to(line, code)
     }
 
+    /// These lines, each of which is answered with its code.
+    #[track_caller]
+    pub(crate) fn asks_each<const N: usize>(&mut self, lines: [(&str, u16); N]) {
+        for (line, code) in lines {
+            self.asks(line, code);
+        }
+    }
+
     #[track_caller]
     fn hears_to(&mut self, line: &str, code: u16) -> String {
         let reply = self.reply();

@@ -86,9 +86,7 @@ fn every_way_to_open_a_data_connection_works() {
             peer.hears(226);
             peer.asks("EPRT |2|::1|2000|", 522);
         } else {
-            peer.asks("PASV", 502);
-            peer.asks("PORT 127,0,0,1,10,10", 522);
-            peer.asks("EPSV 1", 522);
+            peer.asks_each([("PASV", 502), ("PORT 127,0,0,1,10,10", 522), ("EPSV 1", 522)]);
             peer.brings("STOR file", &content);
         }
         let listener = peer.listens();
@@ -149,9 +147,7 @@ fn a_download_goes_on_where_it_ended() {
     assert!(peer.fetches("RETR file") == content, "it is for one transfer");
     peer.asks("EPSV", 229);
     peer.asks(&format!("REST {}", MIB + 1), 350);
-    peer.asks("RETR file", 554);
-    peer.asks("REST 5", 350);
-    peer.asks("PWD", 257);
+    peer.asks_each([("RETR file", 554), ("REST 5", 350), ("PWD", 257)]);
     assert!(peer.fetches("RETR file") == content, "something else was asked meanwhile");
     peer.quits();
 }
@@ -162,13 +158,10 @@ fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
     let (stage, mut peer) = Stage::with_ann();
     peer.asks("EPSV", 229);
     for command in ["RETR hello.txt", "STOR hello.txt"] {
-        peer.asks("TYPE I", 200);
-        peer.asks("REST 5", 350);
-        peer.asks("TYPE A", 200);
+        peer.asks_each([("TYPE I", 200), ("REST 5", 350), ("TYPE A", 200)]);
         peer.asks(command, 554);
     }
-    peer.asks("REST 5", 501);
-    peer.asks("TYPE I", 200);
+    peer.asks_each([("REST 5", 501), ("TYPE I", 200)]);
     assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n", "it was refused");
     // What was agreed on before is not what was asked for last.
     for line in ["REST 6", "TYPE A", "REST 5", "TYPE I"] {
@@ -179,13 +172,10 @@ fn text_is_not_gone_on_with_in_whatever_order_that_is_asked_for() {
     }
     assert_eq!(peer.fetches("RETR hello.txt"), b"hello\nworld\n");
     // The beginning is where it always is.
-    peer.asks("TYPE A", 200);
-    peer.asks("REST 0", 350);
+    peer.asks_each([("TYPE A", 200), ("REST 0", 350)]);
     assert_eq!(peer.fetches("RETR hello.txt"), b"hello\r\nworld\r\n");
     // There and back again.
-    for (line, code) in [("TYPE I", 200), ("REST 6", 350), ("TYPE A", 200), ("TYPE I", 200)] {
-        peer.asks(line, code);
-    }
+    peer.asks_each([("TYPE I", 200), ("REST 6", 350), ("TYPE A", 200), ("TYPE I", 200)]);
     assert_eq!(peer.fetches("RETR hello.txt"), b"world\n");
     assert_eq!(stage.get("hello.txt"), b"hello\nworld\n");
     peer.quits();
@@ -355,8 +345,7 @@ fn lists_come_in_three_ways() {
     peer.asks("NLST nothing", 450);
     peer.asks("MLSD nothing", 550);
     // RFC 3659, 7.2.1: of what is there, and is no directory.
-    peer.asks("MLSD hello.txt", 501);
-    peer.asks("MLSD hello.txt/x", 550);
+    peer.asks_each([("MLSD hello.txt", 501), ("MLSD hello.txt/x", 550)]);
     peer.quits();
 }
 
@@ -443,9 +432,7 @@ fn a_pattern_is_a_name_for_many() {
     assert_eq!(peer.fetches("NLST sub/?.*"), b"sub/d.txt\r\nsub/e.ogg\r\n");
     assert!(peer.fetches("LIST sub/*.ogg").ends_with(b" sub/e.ogg\r\n"));
     assert_eq!(peer.fetches("NLST sub/d.txt"), b"sub/d.txt\r\n");
-    peer.asks("EPSV", 229);
-    peer.asks("NLST *.mp3", 450);
-    peer.asks("RETR *.txt", 550);
+    peer.asks_each([("EPSV", 229), ("NLST *.mp3", 450), ("RETR *.txt", 550)]);
     if cfg!(unix) {
         stage.put("*.txt", b"");
         assert_eq!(peer.fetches("NLST *.txt"), b"*.txt\r\n");
@@ -475,8 +462,7 @@ fn a_directory_of_ten_thousand_entries_is_listed_whole() {
 fn a_directory_with_too_many_entries_is_not_listed_in_part() {
     let stage = with_limits(Limits { entries: 1, ..Limits::default() });
     let mut peer = stage.ann();
-    peer.asks("EPSV", 229);
-    peer.asks("LIST", 451);
+    peer.asks_each([("EPSV", 229), ("LIST", 451)]);
     assert_eq!(peer.fetches("NLST sub"), b"");
     peer.quits();
 }

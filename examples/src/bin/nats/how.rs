@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use clap::Args;
 use examples::endpoint::some_seconds;
+use examples::output::Usage;
 use examples::tls::Trust;
 use protocols::nats::{Auth, ClientOptions, HeaderMap, NoNkey, ServerAddr};
-
-use crate::run::Usage;
 
 /// How to talk to the servers
 #[derive(Args, Clone)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use examples::endpoint::some_seconds;
-use examples::output;
+use examples::output::{self, NoAnswer, Usage};
 use protocols::nats::kv::{Config, Entry, KeyValue, KvError, Operation, WatchEvent};
 use protocols::nats::{ClientOptions, RequestError};
 use reactor::Registry;
@@ -14,7 +14,7 @@ use reactor::Registry;
 use crate::how::How;
 use crate::print::Printer;
 use crate::publish::data;
-use crate::run::{self, Lasts, NoAnswer, Run, Usage};
+use crate::run::{self, Lasts, Run};
 
 /// Read, write and watch keys of a bucket
 #[derive(Args)]
@@ -43,61 +43,25 @@ enum Command {
     },
 
     /// Print the value of a key
-    Get {
-        #[command(flatten)]
-        at: At,
-
-        #[command(flatten)]
-        how: How,
-    },
+    Get(At),
 
     /// Write a value, and print its revision
-    Put {
-        #[command(flatten)]
-        at: At,
-
-        /// The value, or - for standard input
-        value: String,
-
-        #[command(flatten)]
-        how: How,
-    },
+    Put(Value),
 
     /// Write a value if there is none, and print its revision
-    Create {
-        #[command(flatten)]
-        at: At,
-
-        /// The value, or - for standard input
-        value: String,
-
-        #[command(flatten)]
-        how: How,
-    },
+    Create(Value),
 
     /// Write a value if the last one has this revision, and print its own
     Update {
         #[command(flatten)]
-        at: At,
-
-        /// The value, or - for standard input
-        value: String,
+        value: Value,
 
         /// The revision
         revision: u64,
-
-        #[command(flatten)]
-        how: How,
     },
 
     /// Delete a key
-    Del {
-        #[command(flatten)]
-        at: At,
-
-        #[command(flatten)]
-        how: How,
-    },
+    Del(At),
 
     /// Print the last value of each key, and each change, until Ctrl-C
     Watch {
@@ -121,6 +85,19 @@ struct At {
 
     /// The key
     key: String,
+
+    #[command(flatten)]
+    how: How,
+}
+
+/// A key of a bucket, and what it is to have
+#[derive(Args)]
+struct Value {
+    #[command(flatten)]
+    at: At,
+
+    /// The value, or - for standard input
+    value: String,
 }
 
 pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
@@ -133,7 +110,7 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
                 })
             })
         }
-        Command::Get { at, how } => begin(&how, &at.bucket, Lasts::Once, move |registry, store| {
+        Command::Get(at) => at.once(|registry, store| {
             let key = at.key.clone();
             store.get(registry, &at.key, move |registry, run, told| match told {
                 Ok(Some(value)) => done(registry, run, Ok(value), print_value),
@@ -141,25 +118,19 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
                 Err(error) => done(registry, run, Err(error), print_value),
             })
         }),
-        Command::Put { at, value, how } => {
+        Command::Put(Value { at, value }) => {
             let value = data(&value)?;
-            begin(&how, &at.bucket, Lasts::Once, move |registry, store| {
-                store.put(registry, &at.key, &value, written)
-            })
+            at.once(|registry, store| store.put(registry, &at.key, &value, written))
         }
-        Command::Create { at, value, how } => {
+        Command::Create(Value { at, value }) => {
             let value = data(&value)?;
-            begin(&how, &at.bucket, Lasts::Once, move |registry, store| {
-                store.create(registry, &at.key, &value, written)
-            })
+            at.once(|registry, store| store.create(registry, &at.key, &value, written))
         }
-        Command::Update { at, value, revision, how } => {
+        Command::Update { value: Value { at, value }, revision } => {
             let value = data(&value)?;
-            begin(&how, &at.bucket, Lasts::Once, move |registry, store| {
-                store.update(registry, &at.key, &value, revision, written)
-            })
+            at.once(|registry, store| store.update(registry, &at.key, &value, revision, written))
         }
-        Command::Del { at, how } => begin(&how, &at.bucket, Lasts::Once, move |registry, store| {
+        Command::Del(at) => at.once(|registry, store| {
             store.delete(registry, &at.key, None, |registry, run, told| {
                 done(registry, run, told, |_| Ok(()));
             })
@@ -169,6 +140,16 @@ pub(crate) fn run(options: Options) -> Result<(), Box<dyn Error>> {
                 store.watch(registry, &keys, handle_event).map(drop)
             })
         }
+    }
+}
+
+impl At {
+    /// Asks for something of the key, once.
+    fn once(
+        &self,
+        ask: impl FnOnce(&mut Registry<Run>, &KeyValue<Run>) -> Result<(), KvError>,
+    ) -> Result<(), Box<dyn Error>> {
+        begin(&self.how, &self.bucket, Lasts::Once, ask)
     }
 }
 

@@ -62,17 +62,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Err(error) if error.is::<run::Usage>() => {
-            output::complain(format_args!("nats: {error}"));
-            ExitCode::from(2)
-        }
-        Err(error) if error.is::<run::NoAnswer>() => {
-            output::complain(format_args!("nats: {error}"));
-            ExitCode::from(3)
-        }
-        result => output::exit("nats", result),
-    }
+    output::exit("nats", run(Cli::parse().command))
 }
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {

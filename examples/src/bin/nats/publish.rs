@@ -6,14 +6,14 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::how_many;
-use examples::output;
+use examples::output::{self, Usage};
 use examples::stdin::{Cut, Reader, Stdin};
 use protocols::nats::{HeaderMap, Message, PublishError};
 use reactor::Registry;
 
 use crate::how::{Head, How};
 use crate::print::Printer;
-use crate::run::{self, Lasts, Run, Usage};
+use crate::run::{self, Lasts, Run};
 
 /// Publish a message, and end when the server has it
 ///

@@ -6,14 +6,14 @@ use std::error::Error;
 use bytes::Bytes;
 use clap::Args;
 use examples::endpoint::how_many;
-use examples::output;
+use examples::output::{self, Usage};
 use protocols::nats::{Message, SubscribeError};
 use reactor::Registry;
 
 use crate::how::How;
 use crate::print::Printer;
 use crate::publish::data;
-use crate::run::{self, Lasts, Run, Usage};
+use crate::run::{self, Lasts, Run};
 
 /// Answer requests, and print them, until Ctrl-C
 ///

@@ -3,13 +3,14 @@
 use std::error::Error;
 
 use clap::Args;
+use examples::output::{NoAnswer, Usage};
 use protocols::nats::{HeaderMap, Message, PublishError, RequestError};
 use reactor::Registry;
 
 use crate::how::{Head, How};
 use crate::print::Printer;
 use crate::publish::data;
-use crate::run::{self, Lasts, NoAnswer, Run, Usage};
+use crate::run::{self, Lasts, Run};
 
 /// Publish a request, and print the first answer
 ///

@@ -1,7 +1,6 @@
 //! One conversation with a server: how it is begun, and how the program ends with it.
 
 use std::error::Error;
-use std::fmt::{self, Display};
 use std::time::Duration;
 
 use examples::{output, stop};
@@ -31,29 +30,6 @@ pub(crate) enum Lasts {
     /// It ends.
     Once,
 }
-
-/// The words on the command line make no sense together, which clap cannot know.
-#[derive(Debug)]
-pub(crate) struct Usage(pub(crate) String);
-
-/// Nobody has answered.
-#[derive(Debug)]
-pub(crate) struct NoAnswer(pub(crate) String);
-
-impl Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Display for NoAnswer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Usage {}
-impl Error for NoAnswer {}
 
 impl Run {
     /// The program has what it wanted, or cannot have it: what was published leaves, and that was it.

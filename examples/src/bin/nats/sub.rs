@@ -4,13 +4,13 @@ use std::error::Error;
 
 use clap::Args;
 use examples::endpoint::how_many;
-use examples::output;
+use examples::output::{self, Usage};
 use protocols::nats::{Message, SubscribeError, Subscription};
 use reactor::Registry;
 
 use crate::how::How;
 use crate::print::Printer;
-use crate::run::{self, Lasts, Run, Usage};
+use crate::run::{self, Lasts, Run};
 
 /// Subscribe, and print the messages that come, until Ctrl-C
 ///

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use clap::Args;
+use examples::output::NoAnswer;
 use protocols::rpc::{self, Batch, CallError};
 use reactor::Registry;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -16,7 +17,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::call::nobody;
 use crate::place::Place;
 use crate::print;
-use crate::talk::{self, How, Refused, Talk};
+use crate::talk::{self, How, Talk};
 
 /// Send the calls of a file as one batch, and print the answers in their order
 ///
@@ -136,7 +137,7 @@ fn finish(answers: &Answers, registry: &mut Registry<Talk>, talk: &mut Talk) {
         Err(error) => Err(error.into()),
         Ok(()) if refused > 0 => {
             let why = format!("answers that are errors: {refused}");
-            Err(Refused(why).into())
+            Err(NoAnswer(why).into())
         }
         Ok(()) => Ok(()),
     };

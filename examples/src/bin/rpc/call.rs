@@ -5,7 +5,7 @@ use std::net::UdpSocket;
 
 use clap::Args;
 use examples::endpoint::HostPort;
-use examples::output;
+use examples::output::{self, Usage};
 use protocols::rpc::{self, CallError, Client, Event, Service};
 use reactor::Registry;
 use serde_json::value::RawValue;
@@ -55,7 +55,7 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     };
     match (&options.place, options.udp) {
         (Place::Tcp(place), true) => notify_by_udp(place, &options.method, &params),
-        (_, true) => Err(talk::Usage("a datagram goes to HOST:PORT".to_owned()).into()),
+        (_, true) => Err(Usage("a datagram goes to HOST:PORT".to_owned()).into()),
         _ => talk::run(&options.place, &options.how, nobody(), None, |registry, client| {
             begin(options, registry, client, &params)
         }),

@@ -3,7 +3,8 @@
 use std::error::Error;
 
 use clap::Args;
-use examples::{output, stop};
+use examples::output::{self, Usage};
+use examples::stop;
 use protocols::rpc::{CallError, Event, Service};
 use reactor::Backoff;
 use serde::Serialize;
@@ -41,10 +42,9 @@ pub(crate) struct Options {
 
 pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if let Place::Http(_) = options.place {
-        return Err(talk::Usage(
-            "by http:// a server tells nothing of itself: use ws://".to_owned(),
-        )
-        .into());
+        return Err(
+            Usage("by http:// a server tells nothing of itself: use ws://".to_owned()).into()
+        );
     }
     let params = params::parse(&options.params)?;
     let service = listener(options.count);

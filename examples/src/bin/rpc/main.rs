@@ -64,17 +64,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().command) {
-        Err(error) if error.is::<talk::Refused>() => {
-            output::complain(format_args!("rpc: {error}"));
-            ExitCode::from(3)
-        }
-        Err(error) if error.is::<talk::Usage>() => {
-            output::complain(format_args!("rpc: {error}"));
-            ExitCode::from(2)
-        }
-        result => output::exit("rpc", result),
-    }
+    output::exit("rpc", run(Cli::parse().command))
 }
 
 fn run(command: Command) -> Result<(), Box<dyn Error>> {

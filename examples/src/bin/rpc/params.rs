@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::talk::Usage;
+use examples::output::Usage;
 
 /// What the words say: by name if the first is NAME=VALUE, else by position; nothing if there are none. A
 /// value that is no JSON is a text; a number is sent digit for digit.

@@ -1,14 +1,14 @@
 //! One conversation with one server: how it is begun, and how the program ends with it.
 
 use std::error::Error;
-use std::fmt::{self, Display};
 #[cfg(unix)]
 use std::process::Child;
 use std::rc::Rc;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use examples::endpoint::seconds;
+use examples::endpoint::some_seconds;
+use examples::output::NoAnswer;
 use protocols::rpc::{CallError, Client, ClientOptions, Dialect, Framing, Remote, Service};
 use reactor::{Backoff, Reactor, Registry};
 
@@ -32,7 +32,7 @@ pub(crate) struct How {
     trust: Trust,
 
     /// How long an answer may take
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_time)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = some_seconds)]
     pub(crate) timeout: Duration,
 }
 
@@ -48,30 +48,6 @@ pub(crate) enum Cut {
 pub(crate) struct Talk {
     result: Option<Result<(), Box<dyn Error>>>,
 }
-
-/// A time in which an answer can come.
-fn some_time(text: &str) -> Result<Duration, String> {
-    match seconds(text)? {
-        Duration::ZERO => Err("no answer comes in no time".to_owned()),
-        time => Ok(time),
-    }
-}
-
-/// The words on the command line make no sense together, which clap cannot know.
-#[derive(Debug)]
-pub(crate) struct Usage(pub(crate) String);
-
-impl Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Usage {}
-
-/// The server has answered with an error, or with several.
-#[derive(Debug)]
-pub(crate) struct Refused(pub(crate) String);
 
 impl From<Cut> for Framing {
     fn from(cut: Cut) -> Self {
@@ -151,20 +127,14 @@ pub(crate) fn run(
     talk.result.unwrap_or(Ok(())).map_err(|error| told(place, error))
 }
 
-fn told(place: &Place, error: Box<dyn Error>) -> Box<dyn Error> {
-    match error.downcast::<CallError>() {
-        Ok(error) => explain(place, *error),
-        Err(error) => error,
-    }
-}
-
 /// What a call that failed is to the person who made it.
-fn explain(place: &Place, error: CallError) -> Box<dyn Error> {
-    match error {
-        CallError::Refused(error) => Box::new(Refused(error.to_string())),
+fn told(place: &Place, error: Box<dyn Error>) -> Box<dyn Error> {
+    match error.downcast::<CallError>().map(|error| *error) {
+        Ok(CallError::Refused(error)) => NoAnswer(error.to_string()).into(),
         // It is the connection that failed, and no call.
-        CallError::Lost { why, sent: false } => format!("{place}: {why}").into(),
-        error => format!("{place}: {error}").into(),
+        Ok(CallError::Lost { why, sent: false }) => format!("{place}: {why}").into(),
+        Ok(error) => format!("{place}: {error}").into(),
+        Err(error) => error,
     }
 }
 
@@ -271,11 +241,3 @@ impl Conversation {
     #[cfg(not(unix))]
     fn end(&mut self) {}
 }
-
-impl Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl Error for Refused {}

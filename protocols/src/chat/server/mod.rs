@@ -3,6 +3,7 @@
 //! | file | what it is |
 //! |---|---|
 //! | `session` | the server's side of one connection: lines, not too fast, and deadlines |
+//! | `other_protocol` | who does not speak IRC at all |
 //! | `carrier` | what carries lines: a stream, or WebSocket |
 //! | `commands` | the commands, one function each |
 //! | `context`, `label` | one command of one user while it is carried out: who is told; answers that wait |
@@ -54,6 +55,7 @@ mod network;
 mod nodes;
 mod offered;
 mod on_loop;
+mod other_protocol;
 mod permanent;
 mod post;
 #[cfg(feature = "cluster")]

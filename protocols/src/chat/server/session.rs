@@ -9,8 +9,8 @@ use super::commands;
 use super::context::{Context, Then};
 use super::keys::UserKey;
 use super::long_answers::PIECE;
+use super::other_protocol::OtherProtocol;
 use super::work::{TOO_BUSY, Work};
-use crate::chat::wire::other_protocol::OtherProtocol;
 use crate::chat::{Event, Limits, Server};
 use crate::password::{Check, HashQueue, HashingSession, Memory, PasswordError};
 

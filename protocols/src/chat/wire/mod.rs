@@ -8,7 +8,6 @@
 //! | `node` | what the servers of a network call each other |
 //! | `text` | values that are strings in JSON |
 //! | `framing` | how lines go out, on a stream and on a WebSocket |
-//! | `other_protocol` | who does not speak IRC at all |
 
 pub(super) mod builder;
 pub mod capability;
@@ -18,6 +17,5 @@ pub mod mask;
 pub mod message;
 pub(super) mod node;
 pub mod numeric;
-pub(super) mod other_protocol;
 pub(super) mod text;
 pub mod timestamp;

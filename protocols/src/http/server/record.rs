@@ -148,7 +148,7 @@ fn escape(line: &mut String, text: &str) {
 }
 
 /// A JSON string (RFC 8259, 7).
-pub(in crate::http) fn quote(line: &mut String, text: &str) {
+pub(super) fn quote(line: &mut String, text: &str) {
     line.push('"');
     for character in text.chars() {
         match character {

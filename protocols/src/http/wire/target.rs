@@ -63,7 +63,7 @@ impl<'a> Target<'a> {
 
     /// The same as bytes: text is what they are made into, for each who asks.
     #[inline]
-    pub(in crate::http) fn as_bytes(&self) -> &'a [u8] {
+    pub(super) fn as_bytes(&self) -> &'a [u8] {
         self.whole
     }
 

@@ -11,7 +11,7 @@ const KEPT: usize = 256;
 
 /// What is one thing for IPv4, and another for IPv6.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::torrent) struct Families<T> {
+pub(super) struct Families<T> {
     v4: T,
     v6: T,
 }
@@ -40,11 +40,11 @@ pub(in crate::torrent) struct Nodes {
 }
 
 impl<T> Families<T> {
-    pub(in crate::torrent) fn of(&self, is_v6: bool) -> &T {
+    pub(super) fn of(&self, is_v6: bool) -> &T {
         if is_v6 { &self.v6 } else { &self.v4 }
     }
 
-    pub(in crate::torrent) fn of_mut(&mut self, is_v6: bool) -> &mut T {
+    pub(super) fn of_mut(&mut self, is_v6: bool) -> &mut T {
         if is_v6 { &mut self.v6 } else { &mut self.v4 }
     }
 }

@@ -102,7 +102,7 @@ fn end(ctx: &mut Context<'_>) {
 
 /// Tells those who want to know which capabilities have come, and which are gone (IRCv3 cap-notify), when
 /// other settings have changed that.
-pub(in crate::chat) fn announce(server: &mut Server, network: &mut dyn Network) {
+pub(in crate::chat::server) fn announce(server: &mut Server, network: &mut dyn Network) {
     let (before, now) = (server.announced, server.offered);
     if before == now {
         return;

@@ -55,10 +55,10 @@ use super::keys::ChannelKey;
 use super::keys::UserKey;
 use super::label::Label;
 use super::network::Network;
+use super::other_protocol::OtherProtocol;
 use crate::chat::wire::capability::Caps;
 use crate::chat::wire::message::{MAX_CLIENT_TAGS, Message, ParseError};
 use crate::chat::wire::numeric;
-use crate::chat::wire::other_protocol::OtherProtocol;
 
 pub(super) use accounts::set_account;
 pub(super) use capabilities::announce;

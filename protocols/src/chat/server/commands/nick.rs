@@ -146,7 +146,7 @@ pub(super) fn guard_nick(ctx: &mut Context<'_>) {
 }
 
 /// The time is over in which a nickname could be kept that belongs to somebody else.
-pub(in crate::chat) fn enforce_nick(ctx: &mut Context<'_>) {
+pub(in crate::chat::server) fn enforce_nick(ctx: &mut Context<'_>) {
     let is_due = ctx.user().nick_due.is_some_and(|due| due <= ctx.network.now());
     let nick = ctx.user().nick().to_owned();
     if !is_due || accounts::foreign_owner(ctx, &nick).is_none() {

@@ -190,12 +190,7 @@ impl Server {
     }
 
     /// What a member may do has been changed: by this node, or by its home.
-    pub(in crate::chat::server) fn note_status(
-        &mut self,
-        key: ChannelKey,
-        user: UserKey,
-        status: Status,
-    ) {
+    pub(super) fn note_status(&mut self, key: ChannelKey, user: UserKey, status: Status) {
         if let Some(room) = self.nodes.as_mut().and_then(|nodes| nodes.rooms.get_mut(key)) {
             if status == Status::NONE {
                 room.owned.remove(&user);

@@ -214,12 +214,7 @@ impl<App: 'static> Keeper<App> {
 
     /// Has written what was changed since the last commit; `done` is told when it is, or that it is taken back, never
     /// before this call returns.
-    pub(in crate::chat::server) fn commit(
-        &self,
-        registry: &mut Registry<App>,
-        mut book: Book<'_>,
-        done: Done<App>,
-    ) {
+    pub(super) fn commit(&self, registry: &mut Registry<App>, mut book: Book<'_>, done: Done<App>) {
         let keys = book.commit();
         if keys.is_empty() {
             return registry.defer(|registry, app| done(registry, app, Ok(())));

@@ -41,7 +41,7 @@ pub(in crate::chat::server) use key::{Key, Kind};
 
 /// What is known of the store, and what was changed here.
 #[derive(Default)]
-pub(in crate::chat::server) struct Shared {
+pub(super) struct Shared {
     state: State,
     known: BTreeMap<Key, Known>,
     /// What belongs to each account, be it there or not.

@@ -15,7 +15,7 @@ use crate::transfer::ftp::wire::telnet::Telnet;
 
 /// How a session's connections are protected.
 #[derive(Debug)]
-pub(in crate::transfer::ftp) struct Security {
+pub(super) struct Security {
     /// What its data connections are known by.
     token: Token,
     stage: Stage,

@@ -46,7 +46,7 @@ impl Conversation<'_> {
     }
 
     /// An upload is there to its last byte.
-    pub(in crate::transfer::ftp) fn handle_whole(&mut self, data: ConnectionId, all: Incoming) {
+    pub(super) fn handle_whole(&mut self, data: ConnectionId, all: Incoming) {
         if let Some(running) = self.take_running(|place| place.is_on(data)) {
             self.offload(
                 move || all.commit(),

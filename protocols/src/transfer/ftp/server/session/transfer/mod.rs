@@ -59,7 +59,7 @@ const CHUNK: usize = 64 * 1024;
 
 /// A transfer, as its session sees it.
 #[derive(Debug)]
-pub(in crate::transfer::ftp) struct Running {
+pub(super) struct Running {
     place: Place,
     subject: Subject,
     begun: Instant,

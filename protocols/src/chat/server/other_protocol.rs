@@ -10,7 +10,7 @@
 
 /// Another protocol, by what a client of it says before it has heard anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::chat) enum OtherProtocol {
+pub(super) enum OtherProtocol {
     /// A request line (RFC 9112, 3), or the head of a response.
     Http,
     /// The same of RTSP (RFC 7826, 7.1).
@@ -40,7 +40,7 @@ const VERSIONS: [(&str, OtherProtocol); 3] =
 
 impl OtherProtocol {
     /// Who speaks, by a whole line; `None` if it may be IRC.
-    pub(in crate::chat) fn of(line: &[u8]) -> Option<Self> {
+    pub(super) fn of(line: &[u8]) -> Option<Self> {
         let is_between = |byte: &u8| matches!(byte, b' ' | b'\t');
         let mut words = line.split(is_between).filter(|word| !word.is_empty());
         let (first, _target, version) = (words.next()?, words.next(), words.next());
@@ -57,13 +57,13 @@ impl OtherProtocol {
 
     /// Who speaks, if that is plain before there is a line: a handshake has no ends of lines, or has them
     /// anywhere.
-    pub(in crate::chat) fn at_once(input: &[u8]) -> Option<Self> {
+    pub(super) fn at_once(input: &[u8]) -> Option<Self> {
         let minor = input.strip_prefix(&HANDSHAKE)?.first()?;
         (*minor <= 4).then_some(Self::Tls)
     }
 
     /// What it is told.
-    pub(in crate::chat) fn refusal(self) -> &'static str {
+    pub(super) fn refusal(self) -> &'static str {
         match self {
             Self::Http => "This is IRC, not HTTP",
             Self::Rtsp => "This is IRC, not RTSP",
