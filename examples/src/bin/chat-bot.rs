@@ -182,7 +182,7 @@ impl Caller for Bot {
             Event::Welcome { nick } => output::complain(format_args!("here as {nick}")),
             Event::Ready => self.say_what_i_am(registry),
             Event::Lost { why, pause } => {
-                output::complain(format_args!("{why}; trying again in {pause:.0?}"))
+                output::complain(format_args!("{why}; trying again in {pause:.0?}"));
             }
             Event::Joined { channel, own: true, .. } => {
                 output::complain(format_args!("joined {channel}"));
