@@ -96,7 +96,7 @@ impl Bars {
 
     /// Prints an error above the bars.
     pub fn complain(&self, line: impl Display) {
-        self.shown.suspend(|| eprintln!("{}: {line}", self.program));
+        self.shown.suspend(|| output::complain(format_args!("{}: {line}", self.program)));
     }
 }
 

@@ -22,15 +22,15 @@ pub fn say(line: impl Display) -> io::Result<()> {
         0 => {}
         missing => {
             complain(format_args!(
-                "nobody read standard output: {missing} lines are missing there"
+                "{missing} lines are missing on standard output: they could not be written"
             ));
         }
     }
     Ok(())
 }
 
-/// Prints where a server listens. If nobody reads it, it is for nobody: the server serves by now, and perhaps another has
-/// made way for it.
+/// Prints where a server listens, or how it goes. If nobody reads it, it is for nobody: the server serves by now, and
+/// perhaps another has made way for it.
 pub fn announce(lines: &[String]) {
     let _ = lines.iter().try_for_each(say);
 }
@@ -41,7 +41,8 @@ pub fn announce(lines: &[String]) {
 pub fn complain(line: impl Display) {
     let mut stderr = io::stderr().lock();
     if let Ok(missing @ 1..) = ERRORS.write(&mut stderr, &format!("{line}\n")) {
-        let line = format!("nobody read this: {missing} lines are missing before the last one\n");
+        let line =
+            format!("{missing} lines are missing before the last one: they could not be written\n");
         let _ = ERRORS.write(&mut stderr, &line);
     }
 }

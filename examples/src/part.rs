@@ -5,6 +5,9 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+/// The name of standard output.
+pub const STDOUT: &str = "/dev/stdout";
+
 /// Where something is written.
 #[derive(Clone, Debug)]
 pub enum Part {
@@ -68,6 +71,9 @@ impl Part {
         let mut options = OpenOptions::new();
         options.create(true).write(true);
         let part = match self {
+            // By its name it is another open file, and what is printed beside would be written over it.
+            #[cfg(unix)]
+            Self::Special(path) if path == Path::new(STDOUT) => return stdout(),
             Self::Special(path) => return options.truncate(true).open(path),
             Self::File { part, .. } => part,
         };
@@ -124,6 +130,18 @@ impl Part {
             Self::Special(path) | Self::File { target: path, .. } => path,
         }
     }
+}
+
+/// Whether a person who says that means standard output.
+#[must_use]
+pub fn means_stdout(path: &Path) -> bool {
+    path == Path::new("-") || path == Path::new(STDOUT)
+}
+
+#[cfg(unix)]
+fn stdout() -> io::Result<File> {
+    use std::os::fd::AsFd;
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
 }
 
 /// Writes a file: all of it or nothing, whenever the program may be killed, or the machine, or the disk be full.

@@ -179,11 +179,13 @@ impl Caller for Bot {
 
     fn on_event(&mut self, registry: &mut Registry<Self>, _: ClientId, event: Event) {
         match event {
-            Event::Welcome { nick } => eprintln!("here as {nick}"),
+            Event::Welcome { nick } => output::complain(format_args!("here as {nick}")),
             Event::Ready => self.say_what_i_am(registry),
-            Event::Lost { why, pause } => eprintln!("{why}; trying again in {pause:.0?}"),
+            Event::Lost { why, pause } => {
+                output::complain(format_args!("{why}; trying again in {pause:.0?}"));
+            }
             Event::Joined { channel, own: true, .. } => {
-                eprintln!("joined {channel}");
+                output::complain(format_args!("joined {channel}"));
                 if let Some(shared) = self.shared.clone() {
                     self.answer(registry, &channel, &channel, &shared);
                 }
@@ -202,7 +204,7 @@ impl Caller for Bot {
             }
             // A channel does not let one in.
             Event::Reply { code: 403 | 405 | 471 | 473..=477 | 489, params } => {
-                eprintln!("{}", params.join(": "));
+                output::complain(params.join(": "));
             }
             _ => {}
         }
@@ -251,7 +253,7 @@ impl Bot {
     fn answer(&mut self, registry: &mut Registry<Self>, nick: &str, place: &str, text: &str) {
         let text = if place == nick { text.to_owned() } else { format!("{nick}: {text}") };
         if let Err(why) = self.client.notice(registry, place, &text) {
-            eprintln!("{nick} is not answered: {why}");
+            output::complain(format_args!("{nick} is not answered: {why}"));
         }
     }
 

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    output::never_wait();
     let limits = Limits { connections_per_address: Some(1_000), ..Limits::default() };
     let mut reactor = Reactor::<Store>::with_limits(limits)?;
     let registry = reactor.registry();
@@ -60,9 +61,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let socket = registry
         .bind_datagram(options.lookup.first()?, Lookup)
         .map_err(NotOpened::by("--lookup"))?;
-    output::say(format_args!("listening on {}", registry.listener_address(listener)?))?;
-    output::say(format_args!("looking up on {}", registry.socket_address(socket)?))?;
     stop::on_request(registry)?;
+    #[cfg(unix)]
+    examples::service::tell_on_request(registry)?;
+    output::announce(&[
+        format!("listening on {}", registry.listener_address(listener)?),
+        format!("looking up on {}", registry.socket_address(socket)?),
+    ]);
     let report = reactor.run(&mut Store::default())?;
     output::say(report)?;
     Ok(())

@@ -1,9 +1,12 @@
 //! The key-value server of the book, with real clients.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpStream, UdpSocket};
+use std::process::Command;
 
-use crate::support::{PATIENCE, Program, connect};
+use crate::support::{PATIENCE, Program, connect, fill, is_readable};
+use rustix::process::Signal;
 
 const KEY_VALUE: &str = env!("CARGO_BIN_EXE_key-value");
 
@@ -56,6 +59,28 @@ fn clients_share_what_is_kept_and_hear_of_changes_until_the_server_says_goodbye(
     drop((ann, bob));
     let ended = server.ended().with_code(0);
     assert!(ended.text().contains("0 were cut off"), "{ended:?}");
+}
+
+#[test]
+fn it_tells_what_it_has_done_and_ends_though_nobody_reads_its_output() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("it is there").success());
+    let mut held = File::options().read(true).write(true).open(&pipe).expect("it is there");
+    let (pipe, any) = (pipe.to_str().expect("it is text"), "127.0.0.1:0");
+    let script = r#"exec "$0" "$@" >"$PIPE""#;
+    let words = ["-c", script, KEY_VALUE, "--listen", any, "--lookup", any];
+    let server = Program::start_with("sh", &words, &[("PIPE", pipe)]);
+    let mut lines = BufReader::new(held.try_clone().expect("a descriptor"));
+    for _ in 0..2 {
+        assert!(!lines.buffer().is_empty() || is_readable(lines.get_ref()), "it listens");
+        lines.read_line(&mut String::new()).expect("it is open");
+    }
+    fill(&mut held);
+    server.signal(Signal::USR1);
+    server.error_with(" turns (");
+    server.interrupt();
+    server.ended().with_code(0);
 }
 
 #[test]

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 
 use crate::support::{
     CHAT, ECHO, PATIENCE, PLAYGROUND, PROXY, Program, RPC, TORRENT, TRANSFER, WEB, connect, copied,
-    echo, hears_itself, listener, replace_by, retry,
+    echo, hears_itself, listener, read_head, replace_by, retry,
 };
 use command_fds::{CommandFdExt, FdMapping};
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitOptions, kill_process, prlimit, waitpid};
 use tempfile::TempDir;
 
 /// A supervisor's ear.
@@ -139,6 +139,40 @@ fn a_log_that_nobody_reads_does_not_stop_a_server() {
         assert!(ended.status.success() && errors.contains("nobody reads it"), "{errors}");
         assert!(lines.lines().count() < 3_000);
     }
+}
+
+/// No file may be longer than a block, as if a disk were full; until it may be.
+#[cfg(target_os = "linux")]
+#[test]
+fn lines_that_are_missing_for_a_full_disk_are_told_without_blame_for_the_reader() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let log = directory.path().join("log");
+    let path = log.to_str().expect("it is text");
+    let script = r#"trap "" XFSZ; ulimit -S -f 1; exec "$0" "$@" >"$LOG""#;
+    let words = ["-c", script, WEB, "serve", ".", "--listen", "127.0.0.1:0", "--log", "-"];
+    let mut server = Program::start_with("sh", &words, &[("LOG", path)]);
+    let said = loop {
+        match std::fs::read_to_string(&log) {
+            Ok(said) if said.ends_with('\n') => break said,
+            _ => assert!(server.is_running()),
+        }
+        thread::yield_now();
+    };
+    let address = said.split_whitespace().find_map(|word| word.strip_prefix("http://"));
+    let mut client = connect(address.expect("an address").trim_end_matches('/'));
+    let mut ask = |times: usize| {
+        let request = "HEAD /missing HTTP/1.1\r\nHost: h\r\n\r\n";
+        client.write_all(request.repeat(times).as_bytes()).expect("it is open");
+        (0..times).for_each(|_| drop(read_head(&mut client)));
+    };
+    ask(100);
+    server.error_with("File too large");
+    let unbounded = Rlimit { current: None, maximum: None };
+    prlimit(Some(server.id()), Resource::Fsize, unbounded).expect("it is ours");
+    ask(1);
+    let told = server.error_line();
+    assert!(told.contains("missing") && !told.contains("nobody"), "{told}");
+    server.stop();
 }
 
 #[test]

@@ -436,6 +436,22 @@ fn what_may_not_be_whole_stays_as_it_is() {
     refuses(&[NO_MORE], &["--data", "hello"]);
 }
 
+/// No file may have a byte: each write fails, as on a full disk.
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_written_leaves_nothing() {
+    let (tree, here) = (tree(), tempfile::tempdir().expect("a directory"));
+    let (server, url) = serve(&tree);
+    let (output, url) = (here.path().to_string_lossy(), format!("{url}/small"));
+    for (errors, said) in [("&2", "too large"), ("/dev/full", "")] {
+        let get = r#"trap "" XFSZ; ulimit -f 0; exec "$0" get --output "$@" 2>"#;
+        let ended = run("sh", &["-c", &format!("{get}{errors}"), WEB, &output, &url], b"");
+        ended.with_code(23).complains(said);
+        assert_eq!(fs::read_dir(&here).expect("it is there").count(), 0);
+    }
+    server.stop();
+}
+
 #[test]
 fn get_asks_by_any_method() {
     let (server, url) = start(&["echo"]);

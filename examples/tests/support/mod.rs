@@ -8,11 +8,13 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::ops::Deref;
+use std::os::fd::AsFd;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -335,6 +337,23 @@ pub(crate) fn hears_itself(peer: &mut TcpStream) {
     let mut back = [0; 5];
     retry(|| peer.read_exact(&mut back)).expect("it comes back");
     assert_eq!(&back, b"hello");
+}
+
+/// Writes into a pipe until there is no room left in it.
+pub(crate) fn fill(pipe: &mut (impl Write + AsFd)) {
+    while is_ready(pipe, PollFlags::OUT, Duration::ZERO) {
+        pipe.write_all(&[b'.'; 4096]).expect("there is room");
+    }
+}
+
+/// Waits until something has come, to be read or accepted; whether it has.
+pub(crate) fn is_readable(fd: &impl AsFd) -> bool {
+    is_ready(fd, PollFlags::IN, PATIENCE)
+}
+
+fn is_ready(fd: &impl AsFd, what: PollFlags, patience: Duration) -> bool {
+    let patience = Timespec::try_from(patience).expect("it is not for ever");
+    retry(|| Ok(poll(&mut [PollFd::new(fd, what)], Some(&patience))?)).expect("it can be asked") > 0
 }
 
 /// A listener of the test's own, and where it is.

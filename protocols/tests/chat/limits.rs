@@ -110,6 +110,37 @@ fn long_answers_to_many_hold_nobody_else_up_and_come_whole() {
     }
 }
 
+#[test]
+fn many_who_ask_for_names_hold_nobody_else_up() {
+    let stage = Stage::new();
+    let mut askers: Vec<_> = (0..100).map(|at| stage.enters(&format!("a{at}"))).collect();
+    askers.iter_mut().for_each(|asker| asker.says("JOIN #a"));
+    let mut eve = stage.enters("eve");
+    askers.iter_mut().for_each(|asker| drop(asker.hears_all()));
+    askers.iter_mut().for_each(|asker| asker.says("NAMES #a"));
+    askers.iter_mut().for_each(|asker| asker.says("PING asker"));
+    eve.says("PING eve");
+    eve.hears("PONG * :eve");
+    let told: usize = askers.iter_mut().map(Actor::heard_so_far).sum();
+    assert!(told <= 40, "{told} lines before somebody else was answered");
+    for asker in &mut askers {
+        asker.hears("353 = #a :*a0 *");
+        asker.hears_at_last("366 #a *");
+        asker.hears("PONG * :asker");
+    }
+}
+
+#[test]
+fn a_who_of_more_than_half_the_send_queue_comes_whole() {
+    let limits = Limits { flood_control: true, flood_burst: 1_000, ..settings().limits };
+    let limits = Limits { send_queue: 256 * 1024, ..limits };
+    let stage = Stage::with(Settings { limits, ..settings() });
+    let mut actors: Vec<_> = (0..700).map(|at| stage.enters(&format!("a{at}"))).collect();
+    actors[0].says("WHO *");
+    (0..700).for_each(|_| drop(actors[0].hears("352 *")));
+    actors[0].hears("315 *");
+}
+
 /// A channel of a hundred, the first of whom keeps it, that a `WHO` tells in two pieces.
 fn crowd() -> (Stage, Vec<Actor>) {
     let limits = Limits { name_length: 450, ..settings().limits };

@@ -180,9 +180,9 @@ pub(crate) fn open(directory: &Path) -> Result<Accounts, Box<dyn Error>> {
         Ok((accounts, repaired)) => {
             if let Some(repaired) = repaired {
                 let (bytes, path) = (repaired.dropped, repaired.path.display());
-                eprintln!(
+                output::complain(format_args!(
                     "chat: {path}: cut off {bytes} bytes of a change that a crash left half done"
-                );
+                ));
             }
             Ok(accounts)
         }

@@ -1,8 +1,8 @@
 //! How it goes: a line a second into a pipe, and at a terminal a strip of pieces with the peers below it.
 
 use std::fmt::{self, Write as _};
-use std::io;
 use std::time::Duration;
+use std::{io, slice};
 
 use examples::output;
 use indicatif::{BinaryBytes, FormattedDuration, MultiProgress, ProgressBar, ProgressStyle};
@@ -21,8 +21,8 @@ const WIDTH: u16 = 80;
 /// Tells how it goes.
 pub(crate) struct Progress {
     way: Way,
-    /// Bytes when it last told, so that what has ended is not missing in the rate.
-    said: Option<Said>,
+    /// What was last told, so that nothing is told twice.
+    said: Option<String>,
 }
 
 enum Way {
@@ -33,12 +33,6 @@ enum Way {
         all: MultiProgress,
         lines: Vec<ProgressBar>,
     },
-}
-
-/// What was last told, so that nothing is told twice.
-#[derive(PartialEq)]
-struct Said {
-    line: String,
 }
 
 /// How far it has come.
@@ -75,40 +69,32 @@ impl Progress {
     }
 
     /// Tells where peers can connect.
-    pub(crate) fn say_listening(&self, address: &Address) -> io::Result<()> {
-        match &self.way {
-            Way::Json => output::say(json!({ "listening": address.to_string() })),
-            Way::Lines | Way::Screen { .. } => output::say(format_args!("listening on {address}")),
-        }
+    pub(crate) fn say_listening(&self, address: &Address) {
+        output::announce(&[match &self.way {
+            Way::Json => json!({ "listening": address.to_string() }).to_string(),
+            Way::Lines | Way::Screen { .. } => format!("listening on {address}"),
+        }]);
     }
 
     /// Tells how it is now; so many bytes of so many were looked at so far, as long as it is not known what is there.
-    pub(crate) fn show(
-        &mut self,
-        swarm: &Swarm,
-        is_seed: bool,
-        checked: (u64, u64),
-    ) -> io::Result<()> {
+    pub(crate) fn show(&mut self, swarm: &Swarm, is_seed: bool, checked: (u64, u64)) {
         let sums = Sums::of(swarm, checked);
         match &mut self.way {
-            Way::Json => output::say(sums.json(swarm)),
+            Way::Json => output::announce(&[sums.json(swarm).to_string()]),
             Way::Lines => {
                 let line = sums.line(is_seed);
-                let said = Some(Said { line });
-                if said == self.said {
-                    return Ok(());
+                if self.said.as_ref() != Some(&line) {
+                    output::announce(slice::from_ref(&line));
+                    self.said = Some(line);
                 }
-                self.said = said;
-                self.said.iter().try_for_each(|said| output::say(&said.line))
             }
             Way::Screen { all, lines } => {
                 let line = sums.line(is_seed);
                 let mut shown = vec![line.clone()];
-                self.said = Some(Said { line });
+                self.said = Some(line);
                 shown.extend(swarm.torrent().map(|torrent| strip(torrent, width())));
                 shown.extend(peers(swarm));
                 draw(all, lines, &shown);
-                Ok(())
             }
         }
     }
@@ -124,7 +110,7 @@ impl Progress {
         };
         // A terminal that has gone needs no clearing.
         let _ = all.clear();
-        self.said.iter().try_for_each(|said| output::say(&said.line))
+        self.said.iter().try_for_each(output::say)
     }
 }
 

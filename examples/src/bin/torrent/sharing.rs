@@ -220,6 +220,7 @@ pub(crate) fn run(
     purpose: Purpose,
     peers: &Peers,
 ) -> Result<(), Box<dyn Error>> {
+    output::never_wait();
     let mut reactor = Reactor::new()?;
     let registry = reactor.registry();
     let listen = listen_at(&peers.listen)?;
@@ -250,7 +251,7 @@ pub(crate) fn run(
         join_dht(registry, &addresses, peers, &nodes)?;
     }
     let progress = Progress::new(peers.json);
-    addresses.iter().try_for_each(|address| progress.say_listening(address))?;
+    addresses.iter().for_each(|address| progress.say_listening(address));
     let mut sharing = Sharing {
         swarms,
         hash: known.hash,
@@ -360,8 +361,7 @@ fn begin(
             let _ = sharing.swarms.add_web_seed(registry, sharing.hash, &url);
         }
     });
-    registry
-        .every(Duration::from_secs(1), |registry, sharing: &mut Sharing| sharing.show(registry))?;
+    registry.every(Duration::from_secs(1), |_, sharing: &mut Sharing| sharing.show())?;
     registry.every(REMEMBER, |registry, sharing: &mut Sharing| sharing.remember(registry))?;
     Ok(())
 }
@@ -488,7 +488,7 @@ impl Sharing {
             trackers.complete(registry);
         }
         self.outcome = Outcome::Complete;
-        self.show(registry);
+        self.show();
         if matches!(self.purpose, Purpose::Get { once: true, .. }) {
             self.stop(registry);
         }
@@ -590,12 +590,10 @@ impl Sharing {
         Some(torrent.have().as_bytes().to_vec())
     }
 
-    fn show(&mut self, registry: &mut Registry<Self>) {
+    fn show(&mut self) {
         let is_seed = matches!(self.purpose, Purpose::Give);
-        if let Some(swarm) = self.swarms.get(&self.hash)
-            && let Err(error) = self.progress.show(swarm, is_seed, self.checked.load())
-        {
-            self.fail(registry, error.into());
+        if let Some(swarm) = self.swarms.get(&self.hash) {
+            self.progress.show(swarm, is_seed, self.checked.load());
         }
     }
 

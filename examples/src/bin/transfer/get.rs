@@ -4,6 +4,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use examples::part::{STDOUT, means_stdout};
 
 use crate::download::Download;
 use crate::local::name_here;
@@ -24,7 +25,7 @@ pub(crate) struct Options {
     #[arg(required = true, value_name = "URL")]
     urls: Vec<Url>,
 
-    /// Where to put it: a file, or a directory that is there [default: its name, here]
+    /// Where to put it: a file, a directory that is there, or - for standard output [default: its name, here]
     #[arg(long, short, value_name = "PATH")]
     output: Option<PathBuf>,
 
@@ -51,6 +52,9 @@ pub(crate) fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         fetches.push((sites.find(url)?, url, target));
     }
     let (how, mut workers) = (options.moving.how(options.resume), options.moving.workers(sites));
+    if options.output.as_deref().is_some_and(means_stdout) {
+        workers = workers.silent();
+    }
     for (site, url, local) in fetches {
         let remote = url.path.clone();
         match url.scheme {
@@ -76,6 +80,12 @@ fn is_directory(url: &Url, options: &Options) -> bool {
 fn target(url: &Url, options: &Options) -> Result<PathBuf, String> {
     let name = url.name().and_then(name_here);
     let output = options.output.as_deref();
+    if output.is_some_and(means_stdout) {
+        return match options.urls.len() {
+            1 if !is_directory(url, options) => Ok(STDOUT.into()),
+            _ => Err("one file only goes to standard output".to_owned()),
+        };
+    }
     if is_directory(url, options) {
         // A directory that is named by its server gets that name here, in the place that was given.
         let place = output.unwrap_or(Path::new("."));

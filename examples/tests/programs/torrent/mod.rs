@@ -6,12 +6,16 @@ mod trackers;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::network::Network;
 use crate::outside;
-use crate::support::{PATIENCE, Program, TORRENT, connect, noise, run};
+use crate::support::{
+    PATIENCE, Program, TORRENT, connect, fill, is_readable, listener, noise, run,
+};
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// A folder with three files in it, and a torrent of them beside it; with the magnet link.
@@ -70,6 +74,30 @@ fn a_torrent_that_cannot_be_written_leaves_nothing_and_what_was_there() {
     assert_eq!(fs::read(&file).expect("it is there"), before);
     let left = fs::read_dir(here.path()).expect("it is there").count();
     assert_eq!(left, 2, "the data and the torrent");
+}
+
+/// On its way to peers it does not wait for whoever is to read how it goes.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_seed_serves_though_nobody_reads_how_it_goes() {
+    let (here, file, _) = made(&[]);
+    let (reader, mut writer) = std::io::pipe().expect("descriptors");
+    fill(&mut writer);
+    for reader in [Some(reader), None] {
+        let (output, (peer, address)) = (writer.try_clone().expect("a descriptor"), listener());
+        let place = here.path().to_str().expect("it is text");
+        let mut seed = Command::new(TORRENT)
+            .args(["seed", &file, "--data", place, "--peer", &address])
+            .stdout(output)
+            .spawn()
+            .expect("it starts");
+        let comes = is_readable(&peer);
+        let pid = Pid::from_child(&seed);
+        // Who stands still hears no other.
+        kill_process(pid, if comes { Signal::INT } else { Signal::KILL }).expect("it runs");
+        let ended = seed.wait().expect("it is ours");
+        assert!(comes && ended.success(), "{ended}, read: {}", reader.is_some());
+    }
 }
 
 #[test]

@@ -85,6 +85,31 @@ fn get_writes_into_a_pipe_or_through_a_link_and_puts_no_file_in_its_place() {
     scene.stop();
 }
 
+#[cfg(unix)]
+#[test]
+fn get_prints_a_file_and_nothing_beside_it_if_its_place_is_a_dash() {
+    let scene = Scene::new();
+    let bytes = noise(300_000);
+    scene.place("large", &bytes);
+    for url in [format!("ftp://{}/large", scene.ftp), format!("tftp://{}/large", scene.tftp)] {
+        for output in ["-", "/dev/stdout"] {
+            let ended = scene.transfer(&["get", "-o", output, &url]).went_well();
+            assert!(ended.output == bytes, "{url}: {}", ended.output.len());
+            // What the shell has put into a file stays in front of it.
+            let script = r#"{ printf hello; exec "$0" get -o "$1" "$2"; } >out"#;
+            scene.run("sh", &["-c", script, TRANSFER, output, &url]).went_well();
+            let out = fs::read(scene.here("out")).expect("it is there");
+            assert!(out.strip_prefix(b"hello") == Some(&bytes), "{url}: {}", out.len());
+            fs::remove_file(scene.here("out")).expect("it is there");
+        }
+        scene.transfer(&["get", "-o", "-", &url, &url]).with_code(1).complains("one file only");
+    }
+    let tree = format!("ftp://{}/", scene.ftp);
+    scene.transfer(&["get", "-o", "-", &tree]).with_code(1).complains("standard output");
+    assert_eq!(fs::read_dir(&scene.here).expect("it is there").count(), 0);
+    scene.stop();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn ctrl_c_ends_get_while_it_waits_for_the_reader_of_a_pipe() {

@@ -388,6 +388,11 @@ impl<'a> Context<'a> {
         })));
     }
 
+    /// Whether its answers are kept until the command is done.
+    pub(super) fn has_label(&self) -> bool {
+        self.label.is_some()
+    }
+
     /// Takes the label, for an answer that comes with a later command.
     pub(super) fn take_label(&mut self) -> Option<Label> {
         self.label.take()

@@ -36,7 +36,8 @@ pub struct Limits {
 
     /// Bytes queued for a client that reads too slowly; then it quits with "SendQ exceeded".
     ///
-    /// Default 1 MiB: half a minute of the liveliest channel, or one long `LIST` or history. It is 16 MiB
+    /// Default 1 MiB: half a minute of the liveliest channel, or one long history; what is longer, as a `LIST` may
+    /// be, goes in pieces. It is 16 MiB
     /// at least without [`flood_control`](Self::flood_control): a few who talk as fast as they can queue
     /// more than a mebibyte in one turn of the loop, before anybody could have read it.
     pub send_queue: usize,

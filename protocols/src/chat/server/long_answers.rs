@@ -52,6 +52,14 @@ impl Context<'_> {
         end(self);
     }
 
+    /// Bytes that an answer by [`tell_at_length`](Self::tell_at_length) may have: as many as there are if it goes in pieces
+    /// that are small beside the send queue.
+    pub(super) fn room_for_answer(&self) -> usize {
+        let most = self.server.longest_answer();
+        let is_in_pieces = !self.has_label() && most >= 4 * PIECE as usize;
+        if is_in_pieces { usize::MAX } else { most }
+    }
+
     /// So many users or channels are looked at.
     pub(super) fn looks_at(&mut self, count: usize) {
         self.user_mut().charge(count * LOOK);

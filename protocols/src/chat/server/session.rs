@@ -59,7 +59,7 @@ enum Pace {
     Settled(TokenBucket),
 }
 
-/// Bytes of answers that are charged at once: with the limits as they are, the longest `LIST` keeps its reader waiting for
+/// Bytes of answers that are charged at once: with the limits as they are, no `LIST` keeps its reader waiting for more than
 /// eight seconds.
 const MOST_OWED: u32 = 16 * PIECE;
 /// How many bursts a client has for what it says by itself before it is registered.

@@ -3,7 +3,8 @@
 use super::classes::{DIGIT, HOST, behind};
 
 /// Whether it is one, or empty. Not as exact as RFC 3986: what is refused are bytes that another program may take for
-/// the end of it, or for something else.
+/// the end of it, or for something else; a port without a host, which no URI of HTTP has (RFC 9110, 4.2.1); and a port
+/// that is none.
 pub(super) fn is_host(value: &[u8]) -> bool {
     behind_host(value).is_some_and(<[u8]>::is_empty)
 }
@@ -16,12 +17,19 @@ pub(super) fn behind_host(bytes: &[u8]) -> Option<&[u8]> {
         _ => behind::<HOST>(bytes),
     };
     match rest {
+        [b':', ..] if rest.len() == bytes.len() => None,
         [b':', port @ ..] => {
             let rest = behind::<DIGIT>(port);
-            (port.len() - rest.len() <= 5).then_some(rest)
+            is_port(port.get(..port.len() - rest.len())?).then_some(rest)
         }
         _ => Some(rest),
     }
+}
+
+/// Whether so many digits are a port, or none.
+#[inline]
+fn is_port(digits: &[u8]) -> bool {
+    digits.len() < 5 || digits.len() == 5 && digits <= &b"65535"[..]
 }
 
 /// What stands behind an address of IPv6 and its bracket.

@@ -365,15 +365,17 @@ pub(super) fn malformed(error: Error, bytes: &[u8]) -> Refusal {
 }
 
 fn is_other_version(bytes: &[u8]) -> bool {
-    let line = bytes.trim_ascii_start().split(|&byte| byte == b'\r' || byte == b'\n').next();
-    let words: Vec<_> = line.unwrap_or_default().split(|&byte| byte == b' ').collect();
-    match words[..] {
-        [method, target, version] if !method.is_empty() && !target.is_empty() => matches!(
-            version.strip_prefix(b"HTTP/"),
-            Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit()
-        ),
+    let bytes = bytes.trim_ascii_start();
+    let line = bytes.split(|&byte| byte == b'\r' || byte == b'\n').next().unwrap_or_default();
+    let words: Vec<_> = line.split(|&byte| byte == b' ').collect();
+    let [method, target, version] = words[..] else { return false };
+    let is_version = match version.strip_prefix(b"HTTP/") {
+        Some([major, b'.', minor]) => major.is_ascii_digit() && minor.is_ascii_digit(),
+        // The rest of it may have yet to come.
+        Some([major] | [major, b'.']) => line.len() == bytes.len() && major.is_ascii_digit(),
         _ => false,
-    }
+    };
+    is_version && !method.is_empty() && !target.is_empty()
 }
 
 #[cfg(test)]
@@ -469,6 +471,11 @@ mod tests {
         for version in ["HTTP/2.0", "HTTP/1.2", "HTTP/0.9", "HTTP/3.1"] {
             let head = format!("GET / {version}\r\nHost: h\r\n\r\n");
             assert_eq!(meaning(&head), Err(Refusal::Version), "{head:?}");
+            for come in (0..head.len()).filter_map(|length| head.as_bytes().get(..length)) {
+                let mut slots = Slots::new();
+                let parsed = parse_request(come, &mut slots, &HeadLimits::default());
+                assert!(matches!(parsed, Ok(None) | Err(Refusal::Version)), "{come:?}: {parsed:?}");
+            }
         }
     }
 
@@ -484,6 +491,12 @@ mod tests {
             "Host: a,b\r\n",
             "Host: a:b\r\n",
             "Host: a:1:2\r\n",
+            "Host: a:65536\r\n",
+            "Host: a:99999\r\n",
+            "Host: a:100000\r\n",
+            "Host: :80\r\n",
+            "Host: :\r\n",
+            "Host: [::1]:65536\r\n",
             "Host: [::1\r\n",
             "Host: []\r\n",
         ] {
@@ -492,6 +505,8 @@ mod tests {
         for fields in [
             "Host:\r\n",
             "Host: a.b:80\r\n",
+            "Host: a.b:65535\r\n",
+            "Host: a.b:00080\r\n",
             "Host: [::1]:80\r\n",
             "Host: [::1]\r\n",
             "Host: a:\r\n",

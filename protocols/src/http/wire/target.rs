@@ -94,9 +94,8 @@ impl<'a> Target<'a> {
     }
 
     fn parse_authority(whole: &'a str) -> Result<Self, Refusal> {
-        let has_port = whole.rsplit_once(':').is_some_and(|(host, port)| {
-            !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-        });
+        let port = whole.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+        let has_port = port.is_some_and(|port| port > 0);
         if !has_port || !is_host(whole.as_bytes()) {
             return Err(Refusal::Target);
         }
@@ -109,7 +108,7 @@ impl<'a> Target<'a> {
             return Err(Refusal::Target);
         }
         // There is a host (RFC 9110, 4.2.1). Names of users are not taken: they are made to mislead (4.2.4).
-        if authority.is_empty() || authority.starts_with(':') || !is_host(authority.as_bytes()) {
+        if authority.is_empty() || !is_host(authority.as_bytes()) {
             return Err(Refusal::Target);
         }
         let rest = rest.as_bytes();
@@ -219,12 +218,14 @@ mod tests {
             ("GET", "/a#b"),
             ("GET", "http:///a"),
             ("GET", "http://:80/a"),
+            ("GET", "http://h:65536/a"),
             ("GET", "http://u@h/"),
             ("GET", "ftp://h/"),
             ("CONNECT", "/"),
             ("CONNECT", "h"),
             ("CONNECT", "h:0"),
             ("CONNECT", ":80"),
+            ("CONNECT", "h:65536"),
         ] {
             assert_eq!(Target::parse(method, target), Err(Refusal::Target), "{method} {target}");
         }

@@ -54,6 +54,8 @@ pub(crate) struct Workers {
     parallel: usize,
     options: ClientOptions,
     bars: Bars,
+    /// Whether nothing is printed of a file that was moved, since it is what is printed.
+    is_silent: bool,
     /// What was to be done, with what was found while doing it.
     total: usize,
     failures: Vec<String>,
@@ -158,6 +160,7 @@ impl Workers {
             parallel,
             options: ClientOptions { limits, ..ClientOptions::default() },
             bars: Bars::new("transfer"),
+            is_silent: false,
             total: 0,
             failures: Vec::new(),
             stopped: None,
@@ -167,6 +170,12 @@ impl Workers {
     /// The same workers, who ask servers of TFTP like this.
     pub(crate) fn asking(mut self, manner: Manner) -> Self {
         self.manner = manner;
+        self
+    }
+
+    /// The same workers, whose file goes to standard output.
+    pub(crate) fn silent(mut self) -> Self {
+        self.is_silent = true;
         self
     }
 
@@ -384,10 +393,18 @@ impl Workers {
             }
             Report::Moved { bytes, remark, told } => {
                 told.iter().for_each(|line| self.bars.complain(line));
-                self.bars.say(summary(&name, bytes, running.took.unwrap_or_default(), &remark))
+                self.say_moved(&name, bytes, running.took.unwrap_or_default(), &remark)
             }
         };
         self.note_output(registry, said);
+    }
+
+    fn say_moved(&self, name: &str, bytes: u64, took: Duration, remark: &str) -> io::Result<()> {
+        if self.is_silent {
+            return Ok(());
+        }
+        let comma = if remark.is_empty() { "" } else { ", " };
+        self.bars.say(format_args!("{name}: {}{comma}{remark}", bars::speed(bytes, took)))
     }
 
     fn fail_job(&mut self, running: &Running, why: &str) {
@@ -467,11 +484,6 @@ impl Workers {
         let name = self.sites.get(site).map_or_else(String::new, |site| site.name.clone());
         self.fail(&name, &failure.to_string());
     }
-}
-
-fn summary(name: &str, bytes: u64, took: Duration, remark: &str) -> String {
-    let comma = if remark.is_empty() { "" } else { ", " };
-    format!("{name}: {}{comma}{remark}", bars::speed(bytes, took))
 }
 
 impl ftp::Caller for Workers {

@@ -13,7 +13,7 @@ use protocols::transfer::tftp::{
 };
 use reactor::{Registry, SocketId};
 
-use super::{Workers, summary};
+use super::Workers;
 use crate::url::shown;
 
 /// A file that is to be fetched, or sent.
@@ -198,7 +198,7 @@ impl Workers {
             return self.fail(&name, &format!("{}: {error}", packet_task.local.display()));
         }
         let remark = if *manner == Manner::Plain { "without options" } else { "" };
-        let said = self.bars.say(summary(&name, bytes, since.elapsed(), remark));
+        let said = self.say_moved(&name, bytes, since.elapsed(), remark);
         self.note_output(registry, said);
     }
 

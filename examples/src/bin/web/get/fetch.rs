@@ -175,6 +175,7 @@ impl Fetch {
         if let Some(bar) = &self.progress.bar {
             getter.bars.remove(bar);
         }
+        self.target.abandon();
         getter.end(registry, &self.url.to_string(), Err((code, why)));
     }
 

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use examples::part::Part;
+use examples::part::{Part, means_stdout};
 use percent_encoding::percent_decode_str;
 use protocols::http::client::Url;
 
@@ -17,8 +17,7 @@ pub(crate) enum Target {
 
 impl Target {
     pub(crate) fn of(url: &Url, output: Option<&Path>, count: usize) -> Result<Self, String> {
-        // By that name it is another open file, and what is printed beside would be written over it.
-        if output == Some(Path::new("-")) || output == Some(Path::new("/dev/stdout")) {
+        if output.is_some_and(means_stdout) {
             return Ok(Self::Stdout);
         }
         let name = name_of(url);
@@ -49,6 +48,13 @@ impl Target {
         match self {
             Self::File(part) if part.length().is_some() => part.finish(None),
             Self::File(_) | Self::Stdout => Ok(()),
+        }
+    }
+
+    /// It has been given up: what has arrived stays, and nothing does not.
+    pub(crate) fn abandon(&self) {
+        if let Self::File(part) = self {
+            part.abandon();
         }
     }
 

@@ -22,37 +22,45 @@ const ALL_NAMES: usize = 1_000;
 /// `NAMES #channel[,…]` (RFC 1459, 4.2.5). Without a channel, of all that can be seen, as far as they are
 /// few. However many channels are asked for, the answer ends once, with the words of the question.
 pub(super) fn names(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let Some(names) = message.param(0).filter(|names| !names.is_empty()) else {
-        return all_names(ctx);
-    };
-    let most = ctx.server.settings.limits.targets;
-    let mut seen = BTreeSet::new();
-    for name in names.split(',').take(most) {
-        let Some(channel) = ctx.server.channels.named(name) else {
-            continue;
+    let names = message.param(0).filter(|names| !names.is_empty()).map(str::to_owned);
+    ctx.answer_in_turn(move |ctx| {
+        let channels = match &names {
+            Some(names) => named(ctx, names),
+            None => all(ctx),
         };
-        if ctx.server.channels[channel].is_visible_to(ctx.me) && seen.insert(channel) {
-            tell_members(ctx, channel);
-        }
-    }
-    ctx.numeric(numeric::RPL_ENDOFNAMES, &[names]);
+        let tell = |ctx: &mut Context<'_>, key| {
+            // It may have gone, or become secret, since the answer began.
+            let channel = ctx.server.channels.get(key);
+            if channel.is_some_and(|channel| channel.is_visible_to(ctx.me)) {
+                tell_members(ctx, key);
+            }
+        };
+        ctx.tell_at_length(channels.into_iter(), tell, move |ctx| {
+            ctx.numeric(numeric::RPL_ENDOFNAMES, &[names.as_deref().unwrap_or("*")]);
+        });
+    });
 }
 
-fn all_names(ctx: &mut Context<'_>) {
+/// The channels that are asked for, each once.
+fn named(ctx: &Context<'_>, names: &str) -> Vec<ChannelKey> {
+    let mut seen = BTreeSet::new();
+    let names = names.split(',').take(ctx.server.settings.limits.targets);
+    let channels = names.filter_map(|name| ctx.server.channels.named(name));
+    channels.filter(|channel| seen.insert(*channel)).collect()
+}
+
+/// All that can be seen, as far as they are few.
+fn all(ctx: &Context<'_>) -> Vec<ChannelKey> {
     let mut left = ALL_NAMES;
-    let visible: Vec<_> = ctx
-        .server
-        .channels
-        .iter()
+    let channels = ctx.server.channels.iter();
+    channels
         .filter(|(_, channel)| channel.is_visible_to(ctx.me) && channel.len() > 0)
         .take_while(|(_, channel)| {
             left = left.saturating_sub(channel.len());
             left > 0
         })
         .map(|(key, _)| key)
-        .collect();
-    visible.iter().for_each(|&channel| tell_members(ctx, channel));
-    ctx.numeric(numeric::RPL_ENDOFNAMES, &["*"]);
+        .collect()
 }
 
 /// Who is on a channel, and that this is all.
@@ -151,7 +159,7 @@ fn tell_channels(ctx: &mut Context<'_>, filters: &[Filter]) {
             && others.iter().all(|filter| filter.fits(channel, ctx.clock))
     };
     // ISUPPORT SAFELIST
-    let mut room = ctx.server.longest_answer();
+    let mut room = ctx.room_for_answer();
     let mut listed = Vec::new();
     for (key, channel) in ctx.server.channels.iter() {
         if !channel.is_visible_to(ctx.me) || !fits(channel) {

@@ -36,7 +36,7 @@ fn tell_all(ctx: &mut Context<'_>, mask: String, options: &str) {
     };
     found.retain(|&user| !only_operators || ctx.server.users[user].is_operator());
     // A line has a host name and a real name at most, and seldom as much.
-    found.truncate(ctx.server.longest_answer() / 192);
+    found.truncate(ctx.room_for_answer() / 192);
     found.shrink_to_fit();
     let tell_one = move |ctx: &mut Context<'_>, user| {
         // It may have gone since the answer began, and the channel be secret.
