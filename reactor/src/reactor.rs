@@ -352,6 +352,7 @@ impl<App> Reactor<App> {
         self.registry.fire_timers(app);
         self.flush(app);
         self.registry.reap(app);
+        self.registry.wheel.settle();
         self.end_turn();
         self.registry.finish_shutdown().map_or(Turn::Running, Turn::Finished)
     }

@@ -74,7 +74,10 @@ impl<App> Registry<App> {
                 self.set_timer_head(source, head);
                 false
             }
-            _ => return drop(self.wheel.cancel(timer)),
+            _ => {
+                self.wheel.cancel(timer);
+                return;
+            }
         };
         if is_stream {
             self.ledger.trace_visit(ConnectionId(source), || What::TimerFired(key));
@@ -94,7 +97,7 @@ impl<App> Registry<App> {
     }
 
     fn fire_once(&mut self, timer: Key, app: &mut App) {
-        match self.wheel.cancel(timer) {
+        match self.wheel.take(timer) {
             Some(Timed::Once(task)) => {
                 let whose = Some(TimerId(timer).into());
                 self.run_callback(whose, Callback::Timer, |registry| task(registry, app));
@@ -114,7 +117,8 @@ impl<App> Registry<App> {
         };
         let whose = Some(TimerId(timer).into());
         if !self.run_callback(whose, Callback::Timer, |registry| (periodic.task)(registry, app)) {
-            return drop(self.wheel.cancel(timer));
+            self.wheel.cancel(timer);
+            return;
         }
         let Some((deadline, timed)) = self.wheel.get_mut(timer) else {
             return;

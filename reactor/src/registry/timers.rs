@@ -135,7 +135,7 @@ impl<App> Registry<App> {
 
     /// Cancels a timer; whether it was still to fire. A periodic one may cancel itself.
     pub fn cancel(&mut self, timer: TimerId) -> bool {
-        self.wheel.cancel(timer.0).is_some()
+        self.wheel.cancel(timer.0)
     }
 
     pub(crate) fn insert_timer(
@@ -189,7 +189,7 @@ impl<App> Registry<App> {
                 before = *sibling;
             }
         }
-        self.wheel.cancel(timer).is_some()
+        self.wheel.cancel(timer)
     }
 
     /// Cancels all timers of a source that has ended.

@@ -26,7 +26,7 @@
 //! million of them, memory is what costs. That is why buckets are arrays. In a linked list a timer has to
 //! be fetched before it is known which is the next; in an array the next are known, and the processor
 //! fetches them side by side. For the same reason what the wheel turns by ([`Hand`]) is kept apart from
-//! what the timers are for.
+//! what the timers are for, and timers that are cancelled leave their buckets several at a time.
 //!
 //! Ticks are milliseconds. A deadline is rounded up, so a timer never fires early. Timers of the same
 //! tick fire in the order in which they were set or moved.
@@ -55,7 +55,8 @@ const NOWHERE: u32 = (1 << PLACE_BITS) - 1;
 /// All timers that there can be, and three holes for each, take fewer places.
 const PLACE_BITS: u32 = 26;
 
-/// Timers that are taken from `FIRING` together, so as to wait once for the memory of all.
+/// Timers that are taken from `FIRING` together, and that leave their buckets together when they are cancelled, so as
+/// to wait once for the memory of all.
 const BATCH: usize = 32;
 
 pub(crate) struct Wheel<T> {
@@ -64,6 +65,10 @@ pub(crate) struct Wheel<T> {
     payloads: Vec<Option<T>>,
     /// Indices without a timer. A list of their own: to set a timer one need not read what was there.
     vacant: Vec<u32>,
+    /// Indices of timers that are gone, and have yet to leave their buckets: fewer than a batch.
+    gone: Vec<u32>,
+    /// All others: those that are set.
+    live: usize,
     generations: Generations,
     buckets: Box<[Bucket; LINES]>,
     /// Which buckets hold anything: a word for each level, and one for `DUE` and `FIRING`.
@@ -78,7 +83,7 @@ pub(crate) struct Wheel<T> {
 #[derive(Default)]
 struct Hand {
     deadline: Tick,
-    /// Its generation above its place in its bucket; zero while it is vacant.
+    /// Its generation above its place in its bucket; that of a timer which is gone is zero.
     generation_and_place: u64,
 }
 
@@ -88,6 +93,8 @@ impl<T> Wheel<T> {
             hands: Vec::new(),
             payloads: Vec::new(),
             vacant: Vec::new(),
+            gone: Vec::with_capacity(BATCH),
+            live: 0,
             generations,
             buckets: Box::new(std::array::from_fn(|_| Bucket::default())),
             occupied: [0; LEVELS + 1],
@@ -106,6 +113,7 @@ impl<T> Wheel<T> {
         debug_assert!(left.is_none(), "it was vacant");
         // The compiler cannot know that, and would read what was there, to drop it.
         mem::forget(left);
+        self.live += 1;
         Key::new(index, generation)
     }
 
@@ -124,15 +132,21 @@ impl<T> Wheel<T> {
         true
     }
 
-    /// Removes a timer; `None` when the key is stale.
-    pub(crate) fn cancel(&mut self, key: Key) -> Option<T> {
-        let hand = self.hand(key)?;
-        let (deadline, place) = (hand.deadline, hand.place());
-        hand.generation_and_place = 0;
-        let index = key.index() as u32;
-        self.leave(index, deadline, place);
-        self.vacant.push(index);
-        self.payloads[index as usize].take()
+    /// Removes a timer, and drops what it was for; `false` when the key is stale.
+    pub(crate) fn cancel(&mut self, key: Key) -> bool {
+        self.remove(key).map(|payload| *payload = None).is_some()
+    }
+
+    /// Removes a timer; what it was for, or `None` when the key is stale.
+    pub(crate) fn take(&mut self, key: Key) -> Option<T> {
+        self.remove(key)?.take()
+    }
+
+    /// Has timers that are gone leave their buckets, for [`Self::next_deadline`] to be of no use to one of them.
+    pub(crate) fn settle(&mut self) {
+        if !self.gone.is_empty() {
+            self.leave_together();
+        }
     }
 
     /// The timer's deadline and payload; `None` when the key is stale.
@@ -171,8 +185,12 @@ impl<T> Wheel<T> {
     }
 
     /// The tick at which [`Self::advance`] has something to do next: exact for what is due within
-    /// 64 ms, else the tick at which a bucket cascades, which is never later than the deadline.
+    /// 64 ms, else the tick at which a bucket cascades, which is never later than the deadline. Until the next
+    /// [`Self::settle`] it may also be that of a timer which is gone.
     pub(crate) fn next_deadline(&self) -> Option<Tick> {
+        if self.live == 0 {
+            return None;
+        }
         if self.occupied[LEVELS] != 0 || self.batch.iter().any(|key| self.is_to_fire(*key)) {
             return Some(self.elapsed);
         }
@@ -180,7 +198,7 @@ impl<T> Wheel<T> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.hands.len() - self.vacant.len()
+        self.live
     }
 
     // ── where a timer stands ────────────────────────────────────────────────────────────────
@@ -226,6 +244,30 @@ impl<T> Wheel<T> {
             self.occupied[bucket / DIGITS] |= 1 << (bucket % DIGITS);
         }
         self.buckets[bucket].push(index)
+    }
+
+    /// Removes a timer, but from its bucket; what it was for. Whoever cancels many waits for the memory of each: the
+    /// less is done for one, the more of them the processor has under way at a time.
+    fn remove(&mut self, key: Key) -> Option<&mut Option<T>> {
+        self.hand(key)?.end();
+        self.live -= 1;
+        self.gone.push(key.index() as u32);
+        if self.gone.len() == BATCH {
+            self.leave_together();
+        }
+        self.payloads.get_mut(key.index())
+    }
+
+    /// Removes those that are gone from their buckets.
+    #[inline(never)]
+    fn leave_together(&mut self) {
+        let mut gone = mem::take(&mut self.gone);
+        for &index in &gone {
+            let hand = &self.hands[index as usize];
+            self.leave(index, hand.deadline, hand.place());
+        }
+        self.vacant.append(&mut gone);
+        self.gone = gone;
     }
 
     /// Removes a timer from its bucket, if it is in one.
@@ -312,6 +354,11 @@ impl Hand {
         Generation::from_number(self.generation_and_place >> PLACE_BITS)
     }
 
+    /// It answers to no key any more.
+    fn end(&mut self) {
+        self.generation_and_place &= u64::from(NOWHERE);
+    }
+
     fn place(&self) -> u32 {
         self.generation_and_place as u32 & NOWHERE
     }
@@ -331,13 +378,14 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::collections::BTreeMap;
+    use std::rc::Rc;
 
     /// Fires everything due at `now` and returns it with the tick it was due at.
     fn fire(wheel: &mut Wheel<Tick>, now: Tick) -> Vec<Tick> {
         wheel.advance(now);
         let mut fired = Vec::new();
         while let Some(key) = wheel.pop() {
-            fired.extend(wheel.cancel(key));
+            fired.extend(wheel.take(key));
         }
         fired
     }
@@ -374,7 +422,7 @@ mod tests {
             assert_eq!(fire(&mut wheel, years * 365 * 86_400_000), []);
         }
         assert!(wheel.next_deadline().is_some_and(|tick| tick > wheel.elapsed));
-        assert_eq!(wheel.cancel(never), Some(9));
+        assert_eq!(wheel.take(never), Some(9));
         assert_eq!(wheel.next_deadline(), None);
     }
 
@@ -382,11 +430,14 @@ mod tests {
     fn a_cancelled_timers_key_is_stale_even_when_its_slot_is_reused() {
         let mut wheel = Wheel::new(Generations::of_process());
         let first = wheel.insert(5, || 1);
-        assert_eq!(wheel.cancel(first), Some(1));
+        assert!(wheel.cancel(first));
+        assert!(wheel.take(first).is_none() && !wheel.rearm(first, 1));
+        wheel.settle();
         let second = wheel.insert(5, || 2);
-        assert_eq!(wheel.cancel(first), None);
+        assert_eq!(first.index(), second.index());
+        assert!(!wheel.cancel(first) && wheel.take(first).is_none());
         assert!(!wheel.rearm(first, 1));
-        assert_eq!(wheel.cancel(second), Some(2));
+        assert_eq!(wheel.take(second), Some(2));
     }
 
     #[test]
@@ -395,9 +446,10 @@ mod tests {
         let keys: Vec<Key> =
             (0..1_000_000_u64).map(|i| wheel.insert(i * 7_919 % 10_000_000, || i)).collect();
         for key in keys.iter().step_by(2) {
-            assert!(wheel.cancel(*key).is_some());
+            assert!(wheel.cancel(*key));
         }
         assert_eq!(fire(&mut wheel, 10_000_000).len(), 500_000);
+        wheel.settle();
         assert_eq!((wheel.len(), wheel.occupied), (0, [0; LEVELS + 1]));
     }
 
@@ -416,6 +468,41 @@ mod tests {
             }
         }
         assert!(room(&wheel) < 100_000, "{}", room(&wheel));
+    }
+
+    #[test]
+    fn timers_that_are_cancelled_again_and_again_take_no_more_room() {
+        let mut wheel = Wheel::new(Generations::of_process());
+        wheel.insert(60_000, || 0);
+        for number in 0..100_000 {
+            let key = wheel.insert(60_000 + number, || number);
+            assert!(wheel.cancel(key));
+        }
+        assert!(wheel.hands.len() <= 1 + BATCH, "{}", wheel.hands.len());
+        assert!(room(&wheel) < 10_000, "{}", room(&wheel));
+    }
+
+    #[test]
+    fn what_a_cancelled_timer_was_for_is_dropped_at_once() {
+        let mut wheel = Wheel::new(Generations::of_process());
+        let held = Rc::new(());
+        for _ in 0..2 * BATCH {
+            let key = wheel.insert(60_000, || Rc::clone(&held));
+            assert!(wheel.cancel(key));
+            assert_eq!(Rc::strong_count(&held), 1);
+        }
+    }
+
+    #[test]
+    fn what_is_gone_keeps_nobody_awake_once_it_has_left_its_bucket() {
+        let mut wheel = Wheel::new(Generations::of_process());
+        let [due, _] = [5, 5_000].map(|deadline| wheel.insert(deadline, || deadline));
+        let near = wheel.insert(20, || 20);
+        wheel.advance(5);
+        assert_eq!(wheel.pop(), Some(due));
+        assert!(wheel.cancel(due) && wheel.cancel(near));
+        wheel.settle();
+        assert_eq!(wheel.next_deadline(), Some(4_096));
     }
 
     /// They stand in one bucket, behind one that the budget has left over.
@@ -440,11 +527,11 @@ mod tests {
         let [first, second, third, fourth] = [1, 2, 3, 4].map(|i| wheel.insert(5, || i));
         wheel.advance(5);
         assert_eq!(wheel.pop(), Some(first));
-        assert_eq!(wheel.cancel(second), Some(2));
+        assert!(wheel.cancel(second));
         assert!(wheel.rearm(third, 5));
         assert_eq!(wheel.pop(), Some(fourth));
         assert_eq!(wheel.pop(), None);
-        assert_eq!((wheel.cancel(first), wheel.cancel(fourth)), (Some(1), Some(4)));
+        assert_eq!((wheel.take(first), wheel.take(fourth)), (Some(1), Some(4)));
         assert_eq!(fire(&mut wheel, 5), [3]);
     }
 
@@ -455,7 +542,7 @@ mod tests {
         wheel.advance(5);
         let first = wheel.pop().expect("it is due");
         assert_eq!(wheel.next_deadline(), Some(5));
-        assert!(wheel.cancel(first).is_some() && wheel.cancel(keys[1]).is_some());
+        assert!(wheel.cancel(first) && wheel.cancel(keys[1]));
         assert_eq!(wheel.next_deadline(), None);
     }
 
@@ -464,6 +551,7 @@ mod tests {
         Insert(Tick),
         Rearm(usize, Tick),
         Cancel(usize),
+        Settle,
         /// So much time passes, and then so many fire at most.
         Advance(Tick, usize),
     }
@@ -474,9 +562,16 @@ mod tests {
             delay.clone().prop_map(Step::Insert),
             (any::<usize>(), delay.clone()).prop_map(|(i, d)| Step::Rearm(i, d)),
             any::<usize>().prop_map(Step::Cancel),
+            Just(Step::Settle),
             (delay, 0_usize..60).prop_map(|(d, budget)| Step::Advance(d % (1 << 38), budget)),
         ];
         prop::collection::vec(step, 1..120)
+    }
+
+    /// Whether all buckets hold none but timers that are set.
+    fn is_settled(wheel: &Wheel<u64>) -> bool {
+        let mut indices = wheel.buckets.iter().flat_map(Bucket::iter);
+        indices.all(|index| wheel.hands[index as usize].generation().is_some())
     }
 
     proptest! {
@@ -486,6 +581,7 @@ mod tests {
         fn it_is_a_sorted_map(steps in steps()) {
             let mut wheel = Wheel::new(Generations::of_process());
             let mut model: BTreeMap<Key, (Tick, usize)> = BTreeMap::new();
+            let mut stale = Vec::new();
             let mut now = 0;
             for (order, step) in steps.into_iter().enumerate() {
                 let nth = |model: &BTreeMap<Key, _>, i: usize|
@@ -499,9 +595,14 @@ mod tests {
                         model.insert(key, (now + delay, order));
                     },
                     Step::Cancel(i) => if let Some(key) = nth(&model, i) {
-                        prop_assert!(wheel.cancel(key).is_some());
+                        prop_assert!(wheel.cancel(key));
                         model.remove(&key);
+                        stale.push(key);
                     },
+                    Step::Settle => {
+                        wheel.settle();
+                        prop_assert!(is_settled(&wheel));
+                    }
                     Step::Advance(by, budget) => {
                         now += by;
                         wheel.advance(now);
@@ -515,10 +616,12 @@ mod tests {
                             prop_assert!(set.0 <= now, "early");
                             prop_assert!(set > last || set.0 <= now - by, "out of order");
                             last = set;
-                            wheel.cancel(key);
+                            prop_assert!(wheel.take(key).is_some());
+                            stale.push(key);
                         }
                     }
                 }
+                prop_assert!(!stale.iter().any(|key| wheel.cancel(*key) || wheel.rearm(*key, now)));
                 let next = model.values().map(|&(due, _)| due).min();
                 prop_assert_eq!(next.is_some(), wheel.next_deadline().is_some());
                 prop_assert!(wheel.next_deadline() <= next.map(|due| due.max(now)));

@@ -356,6 +356,23 @@ fn a_loop_that_has_no_timers_left_says_so() {
 
 // ── sleeping ────────────────────────────────────────────────────────────────────────────────
 
+#[test]
+fn a_timer_that_is_cancelled_in_a_turn_wakes_nobody() {
+    let mut clock = Clockwork::new();
+    let far = clock.after(Duration::from_secs(3_600), 1);
+    let near = clock.after(10_000 * MS, 2);
+    let cancels = clock.registry().after(Duration::ZERO, move |registry, _| {
+        assert!(registry.cancel(near));
+    });
+    cancels.expect("there is room");
+    clock.turn();
+    let latest = clock.registry().now() + 10_000 * MS;
+    assert!(clock.reactor.next_deadline().is_some_and(|next| next > latest));
+    assert!(clock.registry().cancel(far));
+    assert_eq!(clock.reactor.next_deadline(), None);
+    clock.finish();
+}
+
 /// A timer that is far away moves through the levels of the wheel, which costs a turn now and then,
 /// and no more.
 #[test]
