@@ -142,7 +142,7 @@ impl<T> Wheel<T> {
         self.remove(key)?.take()
     }
 
-    /// Has timers that are gone leave their buckets, for [`Self::next_deadline`] to be of no use to one of them.
+    /// Has the timers that are gone leave their buckets: [`Self::next_deadline`] is that of another then.
     pub(crate) fn settle(&mut self) {
         if !self.gone.is_empty() {
             self.leave_together();
@@ -204,7 +204,8 @@ impl<T> Wheel<T> {
     // ── where a timer stands ────────────────────────────────────────────────────────────────
 
     fn hand(&mut self, key: Key) -> Option<&mut Hand> {
-        self.hands.get_mut(key.index()).filter(|hand| hand.answers_to(key))
+        let hand = self.hands.get_mut(key.index())?;
+        hand.answers_to(key).then_some(hand)
     }
 
     /// Whether a timer of the batch is still to fire: one that fired before it may have cancelled it, or
@@ -246,8 +247,9 @@ impl<T> Wheel<T> {
         self.buckets[bucket].push(index)
     }
 
-    /// Removes a timer, but from its bucket; what it was for. Whoever cancels many waits for the memory of each: the
-    /// less is done for one, the more of them the processor has under way at a time.
+    /// Makes a key stale, and returns what its timer was for. The timer leaves its bucket later, together with others:
+    /// who cancels many waits for the memory of each, and the less is done for one, the more of them a processor has
+    /// under way at a time.
     fn remove(&mut self, key: Key) -> Option<&mut Option<T>> {
         self.hand(key)?.end();
         self.live -= 1;
@@ -258,7 +260,8 @@ impl<T> Wheel<T> {
         self.payloads.get_mut(key.index())
     }
 
-    /// Removes those that are gone from their buckets.
+    /// Removes the timers that are gone from their buckets.
+    // Inlined, it takes the registers of what cancels: a sixth of the time that this takes among a million.
     #[inline(never)]
     fn leave_together(&mut self) {
         let mut gone = mem::take(&mut self.gone);
