@@ -65,7 +65,7 @@ impl Loaded {
 
     /// Ends the servers by SIGTERM.
     pub fn stop(self) -> Result {
-        self.servers.into_iter().try_for_each(|it| it.stop())
+        self.servers.into_iter().try_for_each(Server::stop)
     }
 
     /// Rounds for that long; how long each takes.

@@ -51,7 +51,7 @@ impl Network {
 
     /// Ends the first one by SIGTERM, and then the rest.
     pub fn stop(self) -> Result {
-        self.nodes.into_iter().try_for_each(|it| it.stop())
+        self.nodes.into_iter().try_for_each(Server::stop)
     }
 
     /// Waits until each has heard of all the others.

@@ -49,13 +49,12 @@ pub enum Conduct {
     },
     /// It sends, and reads nothing.
     ReadsNothing,
-    /// It sends nothing, ends at the same time as all the others, and comes again.
-    ComesAndGoes,
+    /// It sends nothing, and ends at the same time as all the others.
+    EndsAtOnce,
 }
 
 /// The flooding clients.
 pub struct Flood {
-    address: SocketAddr,
     poll: Poll,
     clients: Vec<Client>,
     plan: Plan,
@@ -69,30 +68,17 @@ struct Client {
 impl Flood {
     /// Connects the clients; they are silent so far.
     pub fn connect(address: SocketAddr, plan: Plan) -> Result<Self> {
-        let mut flood = Self { address, poll: Poll::new()?, clients: Vec::new(), plan };
-        flood.come()?;
-        Ok(flood)
-    }
-
-    fn come(&mut self) -> Result {
-        let interest = match self.plan.conduct {
+        let mut flood = Self { poll: Poll::new()?, clients: Vec::new(), plan };
+        let interest = match plan.conduct {
             Conduct::ReadsAll => Interest::READABLE | Interest::WRITABLE,
             _ => Interest::WRITABLE,
         };
-        for token in 0..self.plan.clients {
-            let stream = connect(self.address, source(token))?;
-            let stream = watch(&self.poll, stream, token, interest)?;
-            self.clients.push(Client { stream, is_open: true });
+        for token in 0..plan.clients {
+            let stream = connect(address, source(token))?;
+            let stream = watch(&flood.poll, stream, token, interest)?;
+            flood.clients.push(Client { stream, is_open: true });
         }
-        Ok(())
-    }
-
-    fn come_and_go(&mut self, is_over: &AtomicBool) -> Result {
-        while !is_over.load(Ordering::Relaxed) {
-            self.clients.clear();
-            self.come()?;
-        }
-        Ok(())
+        Ok(flood)
     }
 
     /// Floods until it is over.
@@ -105,7 +91,10 @@ impl Flood {
             Conduct::ReadsAll => self.exchange(is_over),
             Conduct::ReadsSlowly { bytes_a_second } => self.send(is_over, bytes_a_second),
             Conduct::ReadsNothing => self.send(is_over, 0),
-            Conduct::ComesAndGoes => self.come_and_go(is_over),
+            Conduct::EndsAtOnce => {
+                self.clients.clear();
+                Ok(())
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use super::{Scale, section};
 use crate::Result;
 use crate::clients::load::{Clients, Load};
 use crate::loaded::{Loaded, Start};
+use crate::program::Server;
 use crate::report::contest::{Contest, Section};
 use crate::servers::{self, Peer};
 use crate::work::Clock;
@@ -37,7 +38,7 @@ fn echo(load: Load, loops: &[usize]) -> Result<Loaded> {
         Start::Here.program(&servers::program(Peer::Reactor)?.with("--loops").with(loops))
     };
     let servers = loops.iter().map(start).collect::<Result<Vec<_>>>()?;
-    let addresses: Vec<_> = servers.iter().map(|it| it.address()).collect();
+    let addresses: Vec<_> = servers.iter().map(Server::address).collect();
     let mut clients = Clients::connect_to(&addresses, load)?;
     Ok(Loaded::several(servers, load.round(), move || clients.round()))
 }

@@ -45,7 +45,7 @@ fn scenes(scale: Scale) -> [Scene; 5] {
         kernel_buffers: None,
         settles: 1,
     };
-    let many = format!("while {} end at once, and come again", scale.many);
+    let many = format!("while {} end at once", scale.many);
     let blocking = "beside 1000 who send without end and never read";
     [
         Scene { flood: None, settles: 0, ..scene("nobody else", 0, Conduct::ReadsNothing) },
@@ -56,7 +56,7 @@ fn scenes(scale: Scale) -> [Scene; 5] {
             settles: 10,
             ..scene(blocking, 1000, Conduct::ReadsNothing)
         },
-        scene(&many, scale.many, Conduct::ComesAndGoes),
+        Scene { settles: 0, ..scene(&many, scale.many, Conduct::EndsAtOnce) },
     ]
 }
 
@@ -75,7 +75,7 @@ pub(super) fn all(scale: Scale) -> Section {
         name: "neighbours",
         about: format!(
             "What {} quiet clients of an echo server wait for 64 bytes, one of them every {} µs, while \
-             another does what it likes, or many come and end (`report neighbours --many 19000` has more of them, where \
+             another does what it likes, or many end at once (`report neighbours --many 19000` has more of them, where \
              so many descriptors are allowed); and the most memory that the server held meanwhile. Then how \
              long a line takes to reach the last of 100 members of a room who read, beside some who do \
              not. (message-io has no way to stop reading from a client that does not read: its send \
