@@ -500,8 +500,8 @@ impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     fn is_flowing(&self) -> bool {
         self.io.is_flowing()
-            && self.outbox.is_empty()
             && self.pending.is_quiet()
-            && self.inbox.is_empty()
+            // Two pointers, in one question.
+            && self.outbox.is_empty() & self.inbox.is_empty()
     }
 }
