@@ -379,11 +379,11 @@ impl<App> Reactor<App> {
     fn end_turn(&mut self) {
         let ledger = &mut self.registry.ledger;
         ledger.gathers = true;
-        if let Some(began) = self.began.take() {
-            let took = ledger.clock.refresh().saturating_duration_since(began);
-            ledger.stats.longest_turn = ledger.stats.longest_turn.max(took);
-            ledger.trace_loop(|| What::TurnEnded { took });
-        }
+        let Some(began) = self.began else { return };
+        self.began = None;
+        let took = ledger.clock.refresh().saturating_duration_since(began);
+        ledger.stats.longest_turn = ledger.stats.longest_turn.max(took);
+        ledger.trace_loop(|| What::TurnEnded { took });
     }
 
     // ── helpers ─────────────────────────────────────────────────────────────────────────────

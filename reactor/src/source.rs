@@ -42,6 +42,14 @@ impl<App> Source<App> {
         }
     }
 
+    /// It as a connection that has a socket. Those are the many, and one question finds both.
+    pub(crate) fn connection(&mut self) -> Option<&mut Connection<App>> {
+        match self {
+            Self::Stream(connection) if connection.stream.socket().is_there() => Some(connection),
+            _ => None,
+        }
+    }
+
     /// Its public name.
     pub(crate) fn subject(&self, key: Key) -> Subject {
         match self {

@@ -31,7 +31,7 @@ impl<App> Registry<App> {
                 continue;
             };
             let index = token.index();
-            if let Source::Stream(connection) = &mut *source {
+            if let Some(connection) = source.connection() {
                 Visit::new(index, connection, self, app).handle_readiness(readiness, scratch);
             } else {
                 let key = self.slots.key_at(index);
@@ -67,6 +67,7 @@ impl<App> Registry<App> {
                 self.handle_listener(key, listener, app);
             }
             Source::Preface(preface) => self.handle_preface(key, preface),
+            // It has no socket yet, of which an event could tell.
             Source::Stream(_) => {}
         }
     }

@@ -116,6 +116,7 @@ impl StreamSocket {
     comes_and_goes! { StreamSocket, StdStream }
 
     same! {
+        fn is_there(&self) -> bool;
         fn is_connected(&self) -> io::Result<bool>;
         fn apply(&self, options: &StreamOptions) -> io::Result<()>;
         fn read(&self, buffer: &mut [u8]) -> io::Result<usize>;

@@ -165,16 +165,30 @@ impl<App> Registry<App> {
     }
 
     /// Gives a parcel to its receiver. It comes back if that connection does not take it.
-    #[inline(always)]
     fn hand_over<P: Parcel>(
         &mut self,
         id: ConnectionId,
         parcel: P,
         give: impl FnOnce(&mut Stream, Key, P, &mut Ledger) -> Result<Pressure, (SendRefusal, P)>,
     ) -> Result<Pressure, (SendRefusal, P)> {
+        if let Found::Here(source) = self.slots.find(id.0)
+            && let Some(connection) = source.connection()
+        {
+            return give(&mut connection.stream, id.0, parcel, &mut self.ledger);
+        }
+        self.hand_over_otherwise(id, parcel)
+    }
+
+    /// As [`Self::hand_over`], to whoever runs, has no socket yet, or is no more.
+    #[cold]
+    fn hand_over_otherwise<P: Parcel>(
+        &mut self,
+        id: ConnectionId,
+        parcel: P,
+    ) -> Result<Pressure, (SendRefusal, P)> {
         match self.slots.find(id.0) {
             Found::Here(Source::Stream(connection)) => {
-                give(&mut connection.stream, id.0, parcel, &mut self.ledger)
+                connection.stream.enqueue(id.0, parcel, &mut self.ledger)
             }
             Found::Running if self.cork.is_closed() => Err((SendRefusal::Closing, parcel)),
             // It is its own callback that calls: the bytes join what that has written.

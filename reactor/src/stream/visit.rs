@@ -499,6 +499,6 @@ impl<App> Visit<'_, App> {
 impl Stream {
     /// Whether it is open, there is something to read, and nothing else to do.
     fn is_flowing(&self) -> bool {
-        self.io.is_flowing() && self.outbox.is_empty() && self.pending.is_quiet()
+        self.io.is_flowing() && self.pending.is_quiet() && self.outbox.is_empty()
     }
 }

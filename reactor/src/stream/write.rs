@@ -78,10 +78,10 @@ impl Stream {
     /// As [`Self::uncork`], with nothing in front of it, and no layer.
     #[inline(always)]
     pub(super) fn uncork_straight(&mut self, cork: &mut Cork, ledger: &mut Ledger) -> Step {
-        let corked = cork.take();
-        if corked.is_empty() {
+        if cork.len() == 0 {
             return Step::Continue(());
         }
+        let corked = cork.take();
         match self.transmit(corked, ledger) {
             Ok(()) => Step::Continue(()),
             Err(result) => self.transmit_rest(corked, result, ledger),

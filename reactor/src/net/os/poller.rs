@@ -171,21 +171,29 @@ impl Events {
     }
 }
 
-/// Translates an event. Every bit but readable and writable is a hint, so an end or an error becomes
-/// readiness for the call that will tell what it is. So does urgent data, which is in the way of reading
-/// just as an end is: only `WouldBlock` says then that all has been read.
+/// Translates an event. Nearly all of epoll say the same, which is one question: something has come, and more can be sent.
 fn readiness(event: &mio::event::Event) -> Readiness {
-    if event.is_error() || event.is_priority() || event.is_read_closed() {
-        return special();
+    if event.is_readable() && event.is_writable() && !is_special(event) {
+        return Readiness::READ.with(Readiness::WRITE);
+    }
+    otherwise(event)
+}
+
+// In line it is computed for every event, and dropped.
+#[cold]
+fn otherwise(event: &mio::event::Event) -> Readiness {
+    if is_special(event) {
+        return Readiness::READ.with(Readiness::WRITE).with(Readiness::END);
     }
     let write = Readiness::WRITE.when(event.is_writable());
     Readiness::READ.when(event.is_readable()).with(write)
 }
 
-// In line it is computed for every event, and dropped.
-#[cold]
-fn special() -> Readiness {
-    Readiness::READ.with(Readiness::WRITE).with(Readiness::END)
+/// Every bit but readable and writable is a hint, so an end or an error becomes readiness for the call that
+/// will tell what it is. So does urgent data, which is in the way of reading just as an end is: only
+/// `WouldBlock` says then that all has been read.
+fn is_special(event: &mio::event::Event) -> bool {
+    event.is_error() || event.is_priority() || event.is_read_closed()
 }
 
 impl Waker {

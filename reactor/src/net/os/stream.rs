@@ -56,6 +56,11 @@ impl StreamSocket {
         Self::Pending
     }
 
+    /// Whether it is one, and not only the place of one.
+    pub(crate) fn is_there(&self) -> bool {
+        !matches!(self, Self::Pending)
+    }
+
     /// Begins to connect; whether it works out is told by [`Self::is_connected`] later.
     pub(crate) fn connect(
         _: &Poller,
