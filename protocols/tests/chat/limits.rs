@@ -114,13 +114,17 @@ fn long_answers_to_many_hold_nobody_else_up_and_come_whole() {
 fn many_who_ask_for_names_hold_nobody_else_up() {
     let stage = Stage::new();
     let mut askers: Vec<_> = (0..100).map(|at| stage.enters(&format!("a{at}"))).collect();
-    askers.iter_mut().for_each(|asker| asker.says("JOIN #a"));
+    for asker in &mut askers {
+        asker.says("JOIN #a");
+    }
     let mut eve = stage.enters("eve");
     askers.iter_mut().for_each(|asker| drop(asker.hears_all()));
-    askers.iter_mut().for_each(|asker| asker.says("NAMES #a"));
-    askers.iter_mut().for_each(|asker| asker.says("PING asker"));
-    eve.says("PING eve");
-    eve.hears("PONG * :eve");
+    for line in ["NAMES #a", "PING asker"] {
+        for asker in &mut askers {
+            asker.says(line);
+        }
+    }
+    eve.says("PING eve").hears("PONG * :eve");
     let told: usize = askers.iter_mut().map(Actor::heard_so_far).sum();
     assert!(told <= 40, "{told} lines before somebody else was answered");
     for asker in &mut askers {
