@@ -8,7 +8,7 @@ use std::time::Duration;
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Registry};
 
-use crate::score::{Score, still_there};
+use crate::score::{Draws, Score, still_there};
 
 /// A server `S`, and its clients `C`.
 pub(super) struct Cast<S: 'static, C: 'static> {
@@ -72,6 +72,25 @@ pub(super) fn storm(
     network.calm();
     end(network)?;
     score.was_right(network)
+}
+
+/// When the last conversation begins, in milliseconds.
+const BEGINNINGS: u64 = 3_000;
+
+/// Plans so many conversations of a host in each of these ways; how many there are. Each has a number.
+pub(super) fn plan<App: 'static, Way: Clone + 'static>(
+    registry: &mut Registry<App>,
+    draws: &mut Draws,
+    ways: &[Way],
+    each: u64,
+    begin: impl Fn(&mut App, &mut Registry<App>, Way, usize) + Copy + 'static,
+) -> Result<usize, Box<dyn Error>> {
+    let count = ways.len() * each as usize;
+    for (number, way) in ways.iter().cycle().take(count).enumerate() {
+        let (way, after) = (way.clone(), Duration::from_millis(draws.draw(registry) % BEGINNINGS));
+        registry.after(after, move |registry, app: &mut App| begin(app, registry, way, number))?;
+    }
+    Ok(count)
 }
 
 /// Has it looked at after each step that a server has no more sessions than connections.

@@ -22,14 +22,12 @@ use protocols::echo::{
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, ListenOptions, OpenError, Registry};
 
-use crate::cast::{everywhere, is_idle, storm, until_quiet, watch_sessions};
+use crate::cast::{everywhere, is_idle, plan, storm, until_quiet, watch_sessions};
 use crate::score::{Draws, Score};
 
 /// How long what is left may take afterwards: a connection that has gone silent is found out by
 /// probes, or when what was sent on it is given up.
 const CALM: Duration = Duration::from_secs(2_000);
-/// When the last conversation begins.
-const BEGINNINGS: u64 = 3_000;
 /// The most payloads of one conversation.
 const PAYLOADS: u64 = 6;
 const PORT: u16 = 7007;
@@ -163,13 +161,8 @@ impl Site {
             let (server, talks) = (Server::default(), BTreeMap::new());
             let mut site =
                 Self { server, talks, due: 0, draws: Draws::default(), score: score.clone() };
-            for way in ways.iter().cycle().take(ways.len() * each as usize) {
-                let (way, after) = (way.clone(), site.draws.draw(registry) % BEGINNINGS);
-                registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
-                    site.prepare(registry, way);
-                })?;
-                site.due += 1;
-            }
+            let prepare = |site: &mut Self, registry: &mut _, way, _| site.prepare(registry, way);
+            site.due = plan(registry, &mut site.draws, &ways, each, prepare)?;
             Ok(site)
         }
     }
@@ -217,9 +210,7 @@ impl Site {
     fn go_on(&mut self, registry: &mut Registry<Self>, id: ClientId) {
         for _ in 0..2 {
             let payload = payload(id, self.draws.draw(registry));
-            let Some(talk) = self.talks.get_mut(&id) else {
-                return;
-            };
+            let Some(talk) = self.talks.get_mut(&id) else { return };
             if talk.left == 0 {
                 return talk.client.end(registry);
             }

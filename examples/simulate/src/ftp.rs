@@ -34,14 +34,12 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, ConnectionId, ListenOptions, Registry};
 use tempfile::TempDir;
 
-use crate::cast::{Cast, everywhere, is_idle, storm, watch_sessions};
+use crate::cast::{Cast, everywhere, is_idle, plan, storm, watch_sessions};
 use crate::score::{Draws, Score, Sink};
 
 /// How long what is left may take afterwards: a connection that has gone silent is found out by
 /// probes, or when it has stood still for long.
 const CALM: Duration = Duration::from_secs(4_000);
-/// When the last conversation begins.
-const BEGINNINGS: u64 = 3_000;
 const PORT: u16 = 2121;
 /// `secret`, cheaply, since hashing takes real time, of which a simulation has none.
 const HASH: &str =
@@ -204,15 +202,11 @@ impl Program {
             let score = score.clone();
             let mut program =
                 Self { talks: BTreeMap::new(), due: 0, draws: Draws::default(), score };
-            for (number, way) in ways.iter().cycle().take(ways.len() * each as usize).enumerate() {
-                let after = program.draws.draw(registry) % BEGINNINGS;
-                let (way, name) = (way.clone(), format!("{host}-{number}"));
-                registry.after(Duration::from_millis(after), move |registry, it: &mut Self| {
-                    it.due -= 1;
-                    it.begin(registry, &way, &name);
-                })?;
-                program.due += 1;
-            }
+            let begin = move |it: &mut Self, registry: &mut _, way, number| {
+                it.due -= 1;
+                it.begin(registry, &way, &format!("{host}-{number}"));
+            };
+            program.due = plan(registry, &mut program.draws, &ways, each, begin)?;
             Ok(program)
         }
     }
@@ -257,9 +251,7 @@ impl Program {
 
     /// Begins the next step, or says goodbye.
     fn go_on(&mut self, registry: &mut Registry<Self>, id: ConnectionId) {
-        let Some(talk) = self.talks.get_mut(&id) else {
-            return;
-        };
+        let Some(talk) = self.talks.get_mut(&id) else { return };
         talk.now = talk.steps.next();
         talk.sink = Sink::default();
         let Some(step) = &talk.now else {

@@ -27,13 +27,11 @@ use protocols::websocket::Target;
 use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, Backoff, ListenOptions, OpenError, Registry};
 
-use crate::cast::{is_idle, storm, until_quiet};
+use crate::cast::{is_idle, plan, storm, until_quiet};
 use crate::score::{Draws, Score};
 
 /// How long what is left may take afterwards.
 const CALM: Duration = Duration::from_secs(2_000);
-/// When the last client begins.
-const BEGINNINGS: u64 = 3_000;
 /// The most calls of one client.
 const CALLS: u64 = 8;
 /// How long a call may take: longer than it takes to find out that a connection has gone silent.
@@ -255,14 +253,11 @@ impl Site {
                 score: score.clone(),
                 carried_out: Rc::clone(&carried_out),
             };
-            for way in ways.iter().cycle().take(ways.len() * each as usize) {
-                let (way, after) = (way.clone(), site.draws.draw(registry) % BEGINNINGS);
-                registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
-                    site.due -= 1;
-                    site.begin(registry, way);
-                })?;
-                site.due += 1;
-            }
+            let begin = |site: &mut Self, registry: &mut _, way, _| {
+                site.due -= 1;
+                site.begin(registry, way);
+            };
+            site.due = plan(registry, &mut site.draws, &ways, each, begin)?;
             Ok(site)
         }
     }
@@ -293,9 +288,7 @@ impl Site {
         let mut begun = 0;
         while begun < 2 {
             let bits = self.draws.draw(registry);
-            let Some(talk) = self.talks.get_mut(&of) else {
-                return;
-            };
+            let Some(talk) = self.talks.get_mut(&of) else { return };
             if talk.left == 0 {
                 if talk.waiting == 0 {
                     talk.client.close(registry);

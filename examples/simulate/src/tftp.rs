@@ -31,14 +31,12 @@ use reactor::sim::{Fault, Host, Network, Outcome};
 use reactor::{Address, DatagramOptions, Registry, SocketId};
 use tempfile::TempDir;
 
-use crate::cast::{Cast, everywhere, storm};
+use crate::cast::{Cast, everywhere, plan, storm};
 use crate::score::{Draws, Score, Sink};
 
 /// How long what is left may take afterwards: whoever has fallen silent is given up in a minute, and
 /// whoever has been whole for a while is forgotten.
 const CALM: Duration = Duration::from_secs(600);
-/// When the last transfer begins.
-const BEGINNINGS: u64 = 3_000;
 const PORT: u16 = 6969;
 /// Files that are there to be fetched.
 const FILES: [&str; 4] = ["old-0", "old-1", "old-2", "old-3"];
@@ -185,16 +183,12 @@ impl Program {
             let draws = Draws::default();
             let mut program = Self { transfers: BTreeMap::new(), due: 0, draws, score, brought };
             // Of each way and each direction so many.
-            let count = ways.len() * 2 * each as usize;
-            for (number, way) in ways.iter().cycle().take(count).enumerate() {
-                let after = program.draws.draw(registry) % BEGINNINGS;
-                let (way, is_fetch) = (way.clone(), (number / ways.len()).is_multiple_of(2));
-                registry.after(Duration::from_millis(after), move |registry, it: &mut Self| {
-                    it.due -= 1;
-                    it.begin(registry, way, host, is_fetch);
-                })?;
-                program.due += 1;
-            }
+            let ways_there_are = ways.len();
+            let begin = move |it: &mut Self, registry: &mut _, way, number: usize| {
+                it.due -= 1;
+                it.begin(registry, way, host, (number / ways_there_are).is_multiple_of(2));
+            };
+            program.due = plan(registry, &mut program.draws, &ways, 2 * each, begin)?;
             Ok(program)
         }
     }

@@ -17,13 +17,11 @@ use reactor::sim::{Host, Network, Outcome};
 use reactor::{Address, ConnectOptions, ConnectionId, ListenOptions, Registry};
 
 use crate::OF_DATAGRAMS;
-use crate::cast::{is_idle, storm, until_quiet};
+use crate::cast::{is_idle, plan, storm, until_quiet};
 use crate::score::{Draws, Score};
 
 /// How long what is left may take afterwards.
 const CALM: Duration = Duration::from_secs(2_000);
-/// When the last conversation begins.
-const BEGINNINGS: u64 = 3_000;
 /// The most messages of one conversation.
 const MESSAGES: u64 = 6;
 const PORT: u16 = 80;
@@ -130,13 +128,9 @@ impl Site {
             let options = Options { deflate: Some(deflate), ..Options::default() };
             let (endpoint, score) = (Endpoint::new(options), score.clone());
             let mut site = Self { endpoint, open: HashMap::new(), due: 0, draws, score };
-            for _ in 0..each {
-                let (server, after) = (server.clone(), site.draws.draw(registry) % BEGINNINGS);
-                registry.after(Duration::from_millis(after), |registry, site: &mut Self| {
-                    site.prepare(registry, server);
-                })?;
-                site.due += 1;
-            }
+            let (ways, draws) = (std::slice::from_ref(&server), &mut site.draws);
+            let prepare = |site: &mut Self, registry: &mut _, way, _| site.prepare(registry, way);
+            site.due = plan(registry, draws, ways, each, prepare)?;
             Ok(site)
         }
     }

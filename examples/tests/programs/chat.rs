@@ -293,16 +293,14 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     ann.sees("-- - first");
     assert_eq!(ann.sees("-- the topic"), "-- the topic of #lobby is: Hello");
     write("second");
-    server.signal(Signal::HUP);
-    server.error_with("read the configuration anew");
+    server.signal(Signal::HUP).error_with("read the configuration anew");
     ann.gets("/motd", "-- - second");
     write("third");
     ann.gets("/oper root toor", "-- You are now");
     ann.gets("/rehash", "-- REHASH REHASHED");
     ann.gets("/motd", "-- - third");
     fs::write(&path, "[server]\nnmae = 'x'\n").expect("it can be written");
-    server.signal(Signal::HUP);
-    server.error_with("the configuration stays as it was");
+    server.signal(Signal::HUP).error_with("the configuration stays as it was");
     assert!(
         server
             .error_line()
@@ -310,8 +308,7 @@ fn a_configuration_is_read_and_read_anew_without_dropping_anybody() {
     );
     assert!(ann.gets("/rehash", "-! REHASH CONFIG_BAD").ends_with("did you mean 'name'?"));
     ann.gets("/motd", "-- - third");
-    server.signal(Signal::USR1);
-    server.error_with("1 users");
+    server.signal(Signal::USR1).error_with("1 users");
     ann.leaves_after("REHASH CONFIG_BAD");
     server.stop();
 }
@@ -331,8 +328,7 @@ fn a_signal_has_totals_told_at_once_and_then_every_connection() {
     let mut heard = BufReader::new(crowd.last().expect("one")).lines();
     let greeted = heard.find(|line| line.as_ref().is_ok_and(|it| it.contains(" 422 ")));
     assert!(greeted.is_some(), "nobody is greeted");
-    server.signal(Signal::USR1);
-    let totals = server.error_line();
+    let totals = server.signal(Signal::USR1).error_line();
     assert!(totals.contains(" 250 connections (250 open)"), "{totals}");
     server.error_with("250 accepted");
     server.error_with("proto ");
@@ -370,8 +366,7 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     let mut ann = Person::connect(&address, "ann", &[]);
     assert!(ann.gets("/list", "-- #old").contains("#old"));
     fs::write(&path, &after).expect("it can be written");
-    server.signal(Signal::HUP);
-    server.error_with("read the configuration anew");
+    server.signal(Signal::HUP).error_with("read the configuration anew");
     for setting in ["listen", "connections", "name", "network", "data", "send_queue"] {
         let line = server.error_line();
         let told = format!("'{setting}' counts from the next start on");
@@ -383,10 +378,8 @@ fn a_changed_setting_that_counts_at_the_start_only_is_told_and_the_others_hold()
     assert!(ann.sees("-- REHASH NOT_YET").contains("name"));
     server.error_with("'send_queue' counts");
     fs::write(&path, &before).expect("it can be written");
-    server.signal(Signal::HUP);
-    server.error_with("read the configuration anew");
-    server.signal(Signal::USR1);
-    let next = server.error_line();
+    server.signal(Signal::HUP).error_with("read the configuration anew");
+    let next = server.signal(Signal::USR1).error_line();
     assert!(next.contains(" users"), "nothing is left to be told: {next}");
     ann.leaves();
     server.stop();
@@ -425,8 +418,7 @@ fn a_server_whose_terminal_is_closed_goes_on_and_can_be_stopped() {
 #[test]
 fn a_hang_up_without_a_configuration_ends_nothing() {
     let (server, address) = serve(&[]);
-    server.signal(Signal::HUP);
-    server.error_with("there is no --config to read anew");
+    server.signal(Signal::HUP).error_with("there is no --config to read anew");
     Person::connect(&address, "ann", &[]).leaves();
     server.stop();
 }
@@ -584,8 +576,7 @@ fn a_server_with_accounts_is_replaced_in_place_and_its_successor_has_them() {
     };
     talk("NICK dora\r\nUSER d 0 * :Dora", " 422 ");
     fs::write(&config, "data = 'data'\n").expect("it can be written");
-    server.signal(Signal::USR2);
-    let line = server.error_with("has taken over");
+    let line = server.signal(Signal::USR2).error_with("has taken over");
     let successor = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
     let successor = successor.and_then(Pid::from_raw).expect("it says which process");
     assert_eq!(account(&["list"], "").text(), "Ann\nbob");
@@ -624,12 +615,10 @@ fn accounts_are_taken_back_from_a_successor_that_is_gone() {
     // It has the file, and then closes the line to the server.
     let script = "#!/bin/sh\nexec 9>>\"${0%/*}/data.lock\"\nflock 9 || exit\necho it has it >&2\nexec sleep 600 4>&-\n";
     let (_directory, server) = with_accounts_and(script);
-    server.signal(Signal::USR2);
-    server.error_with("it has it");
+    server.signal(Signal::USR2).error_with("it has it");
     server.error_with("it ended before it was ready (signal: 9 (SIGKILL)); serving on");
     // It has them, or could not be asked for a successor again.
-    server.signal(Signal::USR2);
-    let next = server.error_line();
+    let next = server.signal(Signal::USR2).error_line();
     assert!(next.contains("as successor"), "{next}");
     server.stop();
 }
@@ -641,8 +630,7 @@ fn a_server_that_ends_while_it_lets_go_of_its_accounts_starts_no_successor() {
     server.signal(Signal::STOP);
     server.signal(Signal::USR2);
     server.signal(Signal::TERM);
-    server.signal(Signal::CONT);
-    let next = server.error_line();
+    let next = server.signal(Signal::CONT).error_line();
     assert!(next.contains("a successor cannot be started: this process is ending"), "{next}");
     assert_eq!(server.ended().code, Some(0));
 }
@@ -662,8 +650,7 @@ fn a_server_of_a_network_that_is_replaced_in_place_leaves_its_name_to_its_succes
     let mut ann = Person::in_room(&elsewhere, "ann");
     let mut bob = Person::in_room(&address, "bob");
     ann.sees("-- bob (");
-    server.signal(Signal::USR2);
-    let line = server.error_with("has taken over");
+    let line = server.signal(Signal::USR2).error_with("has taken over");
     let successor = line.split_ascii_whitespace().nth(1).and_then(|word| word.parse().ok());
     let successor = successor.and_then(Pid::from_raw).expect("it says which process");
     // The two see each other go at once, and bob's nick is free for who comes to the successor.

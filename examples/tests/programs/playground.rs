@@ -157,9 +157,7 @@ fn with_page(web: &str) -> (Program, String, String) {
 /// Two pages and a client of IRC talk, a file is opened, and what was cut comes back.
 #[test]
 fn the_page_talks_shows_files_and_comes_back() {
-    let Some(chromium) = outside::program("chromium") else {
-        return;
-    };
+    let Some(chromium) = outside::program("chromium") else { return };
     let (playground, web, chat) = with_page("127.0.0.1:0");
     let mut browser = Browser::start(chromium);
     let url = format!("http://{web}/");

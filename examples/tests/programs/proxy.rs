@@ -83,8 +83,7 @@ fn with_several_loops_the_counters_of_all_are_summed() {
     let expected = [counted("one", &one), counted("two", &two)];
     let deadline = std::time::Instant::now() + support::PATIENCE;
     loop {
-        proxy.signal(Signal::USR1);
-        assert_eq!(proxy.line(), "8 clients, 0 of them refused");
+        assert_eq!(proxy.signal(Signal::USR1).line(), "8 clients, 0 of them refused");
         let lines = [proxy.line(), proxy.line()];
         if lines == expected {
             break;
@@ -100,8 +99,7 @@ fn each_backend_has_its_turn_and_the_counters_say_so() {
     let (proxy, address) = proxy(&[&one, &two]);
     let all: Vec<String> = (0..4).map(|_| heard(&address)).collect();
     assert_eq!(all, ["one", "two", "one", "two"]);
-    proxy.signal(Signal::USR1);
-    assert_eq!(proxy.line(), "4 clients, 0 of them refused");
+    assert_eq!(proxy.signal(Signal::USR1).line(), "4 clients, 0 of them refused");
     let counted = "2 connections (0 open, 0 cut short), 0 failed; 0 bytes to it, 6 from it";
     assert_eq!(proxy.line(), format!("{one}: {counted}"));
     assert_eq!(proxy.line(), format!("{two}: {counted}"));
@@ -167,8 +165,7 @@ fn sigterm_lets_who_is_in_finish_and_takes_nobody_new() {
     client.write_all(b"hello").expect("it is open");
     // It is counted once it is coupled.
     loop {
-        proxy.signal(Signal::USR1);
-        proxy.line();
+        proxy.signal(Signal::USR1).line();
         if proxy.line().contains("1 open") {
             break;
         }

@@ -84,8 +84,7 @@ fn the_playground_serves_though_it_cannot_print_where_and_tells_what_it_has_done
         assert!(playground.is_running());
         thread::yield_now();
     }
-    playground.signal(Signal::USR1);
-    playground.error_with(" turns (");
+    playground.signal(Signal::USR1).error_with(" turns (");
 }
 
 #[test]
@@ -408,8 +407,7 @@ fn a_successor_that_fails_leaves_the_server_serving() {
     let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
     let address = server.told("listening on tcp ");
     std::fs::remove_file(&program).expect("it can be replaced while it runs");
-    server.signal(Signal::USR2);
-    server.error_with("a successor cannot be started");
+    server.signal(Signal::USR2).error_with("a successor cannot be started");
     std::os::unix::fs::symlink("/bin/false", &program).expect("another program");
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -448,10 +446,8 @@ fn a_server_that_ends_starts_no_successor() {
     let address = server.told("listening on tcp ");
     let client = connect(&address);
     let (backend, _) = backend.accept().expect("it comes");
-    server.signal(Signal::TERM);
-    server.error_with("waiting up to");
-    server.signal(Signal::USR2);
-    server.error_with("a successor cannot be started: this process is ending");
+    server.signal(Signal::TERM).error_with("waiting up to");
+    server.signal(Signal::USR2).error_with("a successor cannot be started: this process is ending");
     let refused = retry(|| TcpStream::connect(&address)).expect_err("nobody listens");
     assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
     drop((client, backend));
@@ -465,8 +461,7 @@ fn replaced_by(script: &str) -> (TempDir, Program, String, Pid) {
     let server = Program::start(&program, &["serve", "--listen", "127.0.0.1:0"]);
     let address = server.told("listening on tcp ");
     replace_by(script, &program);
-    server.signal(Signal::USR2);
-    let line = server.error_with("as successor");
+    let line = server.signal(Signal::USR2).error_with("as successor");
     let number = line.split_ascii_whitespace().nth(2).and_then(|word| word.parse().ok());
     let successor = number.and_then(Pid::from_raw).unwrap_or_else(|| panic!("no process: {line}"));
     (directory, server, address, successor)

@@ -70,13 +70,11 @@ fn a_new_certificate_is_taken_at_a_hangup_and_a_bad_one_is_not() {
     let ask = || echo(&["send", &address, "--tls-ca", &certificate, "hello"], b"");
     assert_eq!(ask().text(), "hello");
     certify(&folder);
-    server.signal(Signal::HUP);
-    let new = fingerprint(&server.error_with("read anew"));
+    let new = fingerprint(&server.signal(Signal::HUP).error_with("read anew"));
     assert_ne!(new, old);
     assert_eq!(ask().text(), "hello");
     fs::write(&key, "no key").expect("there is room");
-    server.signal(Signal::HUP);
-    server.error_with("the certificate stays as it was");
+    server.signal(Signal::HUP).error_with("the certificate stays as it was");
     assert_eq!(ask().text(), "hello");
 }
 
@@ -100,8 +98,7 @@ fn a_server_with_several_certificates_shows_the_one_that_is_asked_for() {
     assert_eq!(echo(&["send", &address, "--tls-pin", &first, "hello"], b"").text(), "hello");
     let (name, folder, certificate, _) = &folders[1];
     write_certificate(folder, &[name]);
-    server.signal(Signal::HUP);
-    server.error_with("read anew");
+    server.signal(Signal::HUP).error_with("read anew");
     assert_eq!(ask(name, certificate).text(), "hello");
 }
 
@@ -121,8 +118,7 @@ fn a_certificate_that_has_expired_takes_no_good_ones_place_at_a_hangup() {
     let (certificate, key) = certify(&folder);
     let (server, address, good) = serve(&["--tls", &certificate, &key]);
     certify_expired(&folder);
-    server.signal(Signal::HUP);
-    let told = server.error_with("the certificate stays as it was");
+    let told = server.signal(Signal::HUP).error_with("the certificate stays as it was");
     assert!(told.contains("EXPIRED on 2001-02-0"), "{told}");
     let ended = echo(&["send", &address, "--tls-pin", &good, "hello"], b"");
     assert_eq!(ended.text(), "hello", "{ended:?}");
@@ -130,8 +126,7 @@ fn a_certificate_that_has_expired_takes_no_good_ones_place_at_a_hangup() {
     // Where nothing is lost, it is taken.
     let (server, _, bad) = serve(&["--tls", &certificate, &key]);
     certify_expired(&folder);
-    server.signal(Signal::HUP);
-    let new = server.error_with("read anew");
+    let new = server.signal(Signal::HUP).error_with("read anew");
     assert!(!new.contains(&bad) && new.contains("EXPIRED"), "{new}");
 }
 

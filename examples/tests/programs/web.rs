@@ -48,14 +48,12 @@ fn prints(program: &str, arguments: &[&str]) -> Vec<u8> {
 
 #[test]
 fn curl() {
-    if program("curl").is_none() {
-        return;
-    }
+    let Some(curl) = program("curl") else { return };
     let tree = tree();
     let (server, url) = serve(&tree);
     let get = |path: &str, more: &[&str]| {
         let url = format!("{url}/{path}");
-        prints("curl", &[&["-sS", "--fail", &url], more].concat())
+        prints(curl, &[&["-sS", "--fail", &url], more].concat())
     };
     assert!(get("large", &[]) == noise(LARGE));
     assert!(get("large", &["--http1.0"]) == noise(LARGE));
@@ -72,7 +70,7 @@ fn curl() {
     // Two over one connection.
     let small = format!("{url}/small");
     let both = prints(
-        "curl",
+        curl,
         &["-sS", "-w", "[%{num_connects}]", &small, &small, "-o", "/dev/null", "-o", "/dev/null"],
     );
     assert_eq!(both, b"[1][0]");
@@ -83,9 +81,9 @@ fn curl() {
     let data = format!("@{}", large.display());
     for more in [&[][..], &["-H", "Transfer-Encoding: chunked"], &["-H", "Expect: 100-continue"]] {
         let arguments = [&["-sS", "--data-binary", &data, &url], more].concat();
-        assert!(prints("curl", &arguments) == noise(LARGE), "{more:?}");
+        assert!(prints(curl, &arguments) == noise(LARGE), "{more:?}");
     }
-    let seen = prints("curl", &["-sS", "-X", "BREW", "-d", "a=b", &format!("{url}/inspect?q")]);
+    let seen = prints(curl, &["-sS", "-X", "BREW", "-d", "a=b", &format!("{url}/inspect?q")]);
     let seen: serde_json::Value = serde_json::from_slice(&seen).expect("it is JSON");
     assert_eq!((&seen["method"], &seen["target"]), (&"BREW".into(), &"/inspect?q".into()));
     assert_eq!(seen["body"], "a=b");
@@ -94,14 +92,12 @@ fn curl() {
 
 #[test]
 fn wget() {
-    if program("wget").is_none() {
-        return;
-    }
+    let Some(wget) = program("wget") else { return };
     let tree = tree();
     let (server, url) = serve(&tree);
     let here = tempfile::tempdir().expect("a directory");
     let place = here.path().to_string_lossy().into_owned();
-    prints("wget", &["-q", "-r", "-nH", "-P", &place, &url]);
+    prints(wget, &["-q", "-r", "-nH", "-P", &place, &url]);
     assert!(fs::read(here.path().join("large")).expect("it came") == noise(LARGE));
     let deep = here.path().join("a b/gr\u{f6}\u{df}e");
     assert!(fs::read(deep).is_ok_and(|bytes| bytes == noise(70_000)));
@@ -110,9 +106,7 @@ fn wget() {
 
 #[test]
 fn python() {
-    if program("python3").is_none() {
-        return;
-    }
+    let Some(python) = program("python3") else { return };
     let (server, url) = start(&["echo"]);
     let place = url.strip_prefix("http://").expect("a URL");
     let script = "
@@ -124,7 +118,7 @@ for _ in range(3):
     it.request('HEAD', '/x')
     assert it.getresponse().read() == b''
 ";
-    prints("python3", &["-c", script, place]);
+    prints(python, &["-c", script, place]);
     if !is_there("Python with the package requests", &mut outside::python("import requests")) {
         return;
     }
@@ -135,15 +129,13 @@ for _ in range(3):
     assert it.post(sys.argv[1], data=b'x' * 3000000).content == b'x' * 3000000
     assert it.post(sys.argv[1] + '/inspect', json={'a': 1}).json()['body'] == '{\"a\": 1}'
 ";
-    prints("python3", &["-c", script, &url]);
+    prints(python, &["-c", script, &url]);
     server.stop();
 }
 
 #[test]
 fn node() {
-    if program("node").is_none() {
-        return;
-    }
+    let Some(node) = program("node") else { return };
     let (server, url) = start(&["echo"]);
     let script = "
 const url = process.argv[1];
@@ -156,7 +148,7 @@ const url = process.argv[1];
   const many = await Promise.all([...Array(50).keys()].map((at) => fetch(url, { method: 'POST', body: `${at}` }).then((it) => it.text())));
   if (many.join() !== [...Array(50).keys()].join()) process.exit(2);
 })();";
-    prints("node", &["-e", script, &url]);
+    prints(node, &["-e", script, &url]);
     server.stop();
 }
 
@@ -278,29 +270,25 @@ fn get_writes_into_a_pipe_or_a_device_and_puts_no_file_in_its_place() {
 
 #[test]
 fn get_from_python() {
-    if program("python3").is_none() {
-        return;
-    }
+    let Some(python) = program("python3") else { return };
     let (tree, port) = (tree(), free_port());
     let root = tree.path().to_string_lossy().into_owned();
     let arguments =
         ["-m", "http.server", &port.to_string(), "--bind", "127.0.0.1", "--directory", &root];
-    let _server = foreign("python3", &arguments, port);
+    let _server = foreign(python, &arguments, port);
     fetches_from(&format!("http://127.0.0.1:{port}"), false);
 }
 
 #[test]
 fn get_from_nginx() {
-    if program("nginx").is_none() {
-        return;
-    }
+    let Some(nginx) = program("nginx") else { return };
     let (tree, port) = (tree(), free_port());
     let scratch = tempfile::tempdir().expect("a directory");
     let config = nginx_config(scratch.path(), tree.path(), port);
     let file = scratch.path().join("nginx.conf");
     fs::write(&file, config).expect("it is written");
     let file = file.to_string_lossy().into_owned();
-    let _server = foreign("nginx", &["-c", &file, "-g", "daemon off; master_process off;"], port);
+    let _server = foreign(nginx, &["-c", &file, "-g", "daemon off; master_process off;"], port);
     fetches_from(&format!("http://127.0.0.1:{port}"), true);
 }
 
@@ -320,9 +308,7 @@ fn nginx_config(scratch: &Path, root: &Path, port: u16) -> String {
 
 #[test]
 fn get_from_apache() {
-    let Some(apache) = program("/usr/sbin/apache2") else {
-        return;
-    };
+    let Some(apache) = program("/usr/sbin/apache2") else { return };
     let (tree, port) = (tree(), free_port());
     let scratch = tempfile::tempdir().expect("a directory");
     let (place, root) = (scratch.path().display(), tree.path().display());
@@ -342,9 +328,7 @@ fn get_from_apache() {
 /// Its large answers go in chunks.
 #[test]
 fn get_from_node() {
-    if program("node").is_none() {
-        return;
-    }
+    let Some(node) = program("node") else { return };
     let script = "
 const { createServer } = require('http'), { readFile } = require('fs');
 const [root, port] = process.argv.slice(1);
@@ -357,7 +341,7 @@ createServer((request, answer) => {
 }).listen(port, '127.0.0.1');";
     let (tree, port) = (tree(), free_port());
     let root = tree.path().to_string_lossy().into_owned();
-    let _server = foreign("node", &["-e", script, &root, &port.to_string()], port);
+    let _server = foreign(node, &["-e", script, &root, &port.to_string()], port);
     fetches_from(&format!("http://127.0.0.1:{port}"), false);
 }
 

@@ -136,8 +136,10 @@ impl Program {
         Pid::from_child(&self.process.0)
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    /// Sends it a signal; this program again, for what it says to that.
+    pub(crate) fn signal(&self, signal: Signal) -> &Self {
         kill_process(Pid::from_child(&self.process.0), signal).expect("it runs");
+        self
     }
 
     /// Bytes of memory that it has, and the most that it ever had.

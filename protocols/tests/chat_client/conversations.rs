@@ -13,15 +13,12 @@ fn a_client_registers_joins_and_hears_what_is_said() {
     });
     assert_eq!(stage.hears(), ["CAP LS 302", "NICK ann", "USER ann 0 * :ann"]);
     assert_eq!(stage.events(), [Event::Connected]);
-    stage.says("CAP * LS :server-time sasl");
-    assert_eq!(stage.hears(), ["CAP REQ :server-time"]);
-    stage.says("CAP * ACK :server-time");
-    assert_eq!(stage.hears(), ["CAP END"]);
+    assert_eq!(stage.says("CAP * LS :server-time sasl").hears(), ["CAP REQ :server-time"]);
+    assert_eq!(stage.says("CAP * ACK :server-time").hears(), ["CAP END"]);
     stage.says(":irc.test 001 ann :Welcome");
     assert_eq!(stage.events(), [Event::Welcome { nick: "ann".into() }]);
     assert!(stage.does(|client, _| client.is_online()));
-    stage.says(":irc.test 376 ann :End of /MOTD command.");
-    assert_eq!(stage.events(), [Event::Ready]);
+    assert_eq!(stage.says(":irc.test 376 ann :End of /MOTD command.").events(), [Event::Ready]);
     assert_eq!(stage.hears(), ["JOIN #vault,#tea key"]);
 
     stage.says(":ann!a@h JOIN #tea");
@@ -36,8 +33,7 @@ fn a_client_registers_joins_and_hears_what_is_said() {
     });
     assert_eq!((topic.as_str(), members.join(" ").as_str()), ("Black or green", "ann bob"));
 
-    stage.says(":bob!b@h PRIVMSG #tea :Hello ann");
-    let events = stage.events();
+    let events = stage.says(":bob!b@h PRIVMSG #tea :Hello ann").events();
     let Some(Event::Message { kind: Kind::Message, from, text, own: false, .. }) = events.first()
     else {
         panic!("{events:?}");
@@ -53,11 +49,9 @@ fn a_client_registers_joins_and_hears_what_is_said() {
 fn a_server_is_answered_its_pings() {
     let mut stage = Stage::new(|_| {});
     stage.hears();
-    stage.says("PING :before the welcome");
-    assert_eq!(stage.hears(), ["PONG :before the welcome"]);
+    assert_eq!(stage.says("PING :before the welcome").hears(), ["PONG :before the welcome"]);
     stage.says(":irc.test 001 ann :Welcome");
-    stage.says(":irc.test PING irc.test");
-    assert_eq!(stage.hears(), ["PONG :irc.test"]);
+    assert_eq!(stage.says(":irc.test PING irc.test").hears(), ["PONG :irc.test"]);
 }
 
 #[test]
@@ -69,8 +63,7 @@ fn what_is_said_fast_leaves_slowly_and_pongs_do_not_wait() {
         stage.does(|client, registry| client.say(registry, "#a", &text)).expect("there is room");
     }
     assert_eq!(stage.hears().len(), 3);
-    stage.says("PING x");
-    assert_eq!(stage.hears(), ["PONG :x"]);
+    assert_eq!(stage.says("PING x").hears(), ["PONG :x"]);
     stage.wait(Duration::from_secs(4));
     assert_eq!(stage.hears(), ["PRIVMSG #a :3", "PRIVMSG #a :4", "PRIVMSG #a :5"]);
 }
@@ -149,8 +142,7 @@ fn a_login_that_is_put_off_is_tried_again() {
     stage.says("CAP * LS :sasl standard-replies");
     assert_eq!(stage.hears(), ["CAP REQ :sasl standard-replies"]);
     stage.says("CAP * ACK :sasl standard-replies");
-    stage.says("AUTHENTICATE +");
-    stage.hears();
+    stage.says("AUTHENTICATE +").hears();
     let fail = ":irc.test FAIL AUTHENTICATE TEMPORARILY_UNAVAILABLE :Too busy. Try again later";
     stage.says(&format!("{fail}\r\n:irc.test 904 ann :Too busy. Try again later"));
     let events = stage.events();

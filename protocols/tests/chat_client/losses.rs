@@ -26,8 +26,7 @@ fn a_lost_connection_is_tried_again_and_its_channels_are_joined_again() {
     stage.does(|client, registry| client.join(registry, "#c", Some("key"))).expect("room");
     stage.does(|client, registry| client.join(registry, "#d", None)).expect("room");
     stage.says(":ann!a@h JOIN #d");
-    stage.says(":bob!b@h KICK #d ann :out");
-    stage.hears();
+    stage.says(":bob!b@h KICK #d ann :out").hears();
     stage.says("ERROR :Closing link: server restarts");
     stage.ends(|registry, id| registry.close(id).expect("it is open"));
     let (why, pause) = loss(&mut stage);
@@ -50,12 +49,10 @@ fn what_one_has_missed_is_asked_for() {
         stage.hears();
         stage.says("CAP * LS :batch draft/chathistory server-time");
         assert_eq!(stage.hears(), ["CAP REQ :batch draft/chathistory server-time"]);
-        stage.says("CAP * ACK :batch draft/chathistory server-time");
-        stage.hears();
+        stage.says("CAP * ACK :batch draft/chathistory server-time").hears();
         stage.welcome();
         stage.says(":ann!a@h JOIN #a");
-        stage.says(":irc.test 353 ann = #a :ann");
-        assert_eq!(stage.hears(), ["JOIN #a"]);
+        assert_eq!(stage.says(":irc.test 353 ann = #a :ann").hears(), ["JOIN #a"]);
         stage.says(":irc.test 366 ann #a :End of /NAMES list");
     };
     register(&mut stage);
@@ -191,8 +188,7 @@ fn channels_of_a_list_are_left_and_joined_again_one_by_one() {
         stage.says(&format!(":ann!a@h JOIN {room}"));
     }
     stage.does(|client, registry| client.part(registry, "#b,#e", "")).expect("room");
-    stage.says(":ann!a@h PART #a");
-    stage.hears();
+    stage.says(":ann!a@h PART #a").hears();
     stage.ends(|registry, id| registry.abort(id).expect("it is open"));
     let (_, pause) = loss(&mut stage);
     stage.wait(pause);

@@ -99,14 +99,15 @@ impl Stage {
         std::mem::take(&mut self.server().heard)
     }
 
-    /// The server says a line.
+    /// The server says a line; this stage again, for what is to be heard of it.
     #[track_caller]
-    pub(crate) fn says(&mut self, line: &str) {
+    pub(crate) fn says(&mut self, line: &str) -> &mut Self {
         let line = Bytes::from(format!("{line}\r\n"));
         let (registry, server) = self.network.parts(self.server).expect("it is up");
         let connection = server.connection.expect("somebody is connected");
         let _ = registry.send(connection, line).expect("it is open");
         self.wait(MOMENT);
+        self
     }
 
     /// The server has the client's connection do something.

@@ -326,9 +326,7 @@ fn ovsdb(directory: &Path) -> Option<(Process, Address)> {
 #[test]
 fn a_database_that_speaks_version_one_is_asked_and_asks_back() {
     let directory = tempfile::tempdir().expect("a directory");
-    let Some((_stranger, server)) = ovsdb(directory.path()) else {
-        return;
-    };
+    let Some((_stranger, server)) = ovsdb(directory.path()) else { return };
     let mut service = service(Limits::default());
     service.method("echo", "Whether anybody is there", |_, words: Vec<Value>| Ok(words));
     let mut stage = Stage::with(service);
@@ -354,9 +352,7 @@ fn a_database_that_speaks_version_one_is_asked_and_asks_back() {
 #[test]
 fn a_database_that_speaks_version_one_alone_hangs_up_on_version_two_and_the_call_fails() {
     let directory = tempfile::tempdir().expect("a directory");
-    let Some((_stranger, server)) = ovsdb(directory.path()) else {
-        return;
-    };
+    let Some((_stranger, server)) = ovsdb(directory.path()) else { return };
     let mut stage = Stage::new();
     let client = stage.client(patient(server, Framing::Bare));
     stage.call(&client, "list_dbs", &json!([]));

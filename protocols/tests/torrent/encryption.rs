@@ -167,9 +167,7 @@ impl Protocol<Played> for Talks {
         if self.receiving.is_none() {
             let secured = self.dialling.handle(&bytes, &mut out).expect("it agrees");
             transport.write(&out);
-            let Some(Secured { sending, receiving, rest, .. }) = secured else {
-                return;
-            };
+            let Some(Secured { sending, receiving, rest, .. }) = secured else { return };
             assert!(sending.is_none(), "it is plain now");
             (self.receiving, bytes) = (Some(receiving), rest);
             // In plain, behind what was enciphered.

@@ -69,9 +69,7 @@ impl Side {
     /// Takes a packet.
     fn hears(&mut self, packet: &[u8], now: Instant) {
         let event = self.transfer.handle_packet(packet, now);
-        let Some(is_last) = note(&mut self.file, &mut self.outcome, event) else {
-            return;
-        };
+        let Some(is_last) = note(&mut self.file, &mut self.outcome, event) else { return };
         if is_last {
             self.transfer.handle_stored(now);
         }

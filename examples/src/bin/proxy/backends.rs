@@ -84,9 +84,7 @@ impl Backends {
     /// A backend could not be reached, and rests. It is told of once, until it answers again.
     pub(crate) fn note_failed(&mut self, Place(at): Place, now: Instant, why: &str) {
         let rest = self.rest;
-        let Some(backend) = self.all.get_mut(at) else {
-            return;
-        };
+        let Some(backend) = self.all.get_mut(at) else { return };
         // A rest that never ends is one of which nobody lives to see the end.
         let is_new = backend.rests_until.replace(now.checked_add(rest).unwrap_or(now)).is_none();
         backend.counters.failed += 1;

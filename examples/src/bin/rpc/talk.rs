@@ -224,9 +224,7 @@ impl Conversation {
     fn end(&mut self) {
         const PATIENCE: Duration = Duration::from_secs(1);
         const STEP: Duration = Duration::from_millis(5);
-        let Some(child) = &mut self.child else {
-            return;
-        };
+        let Some(child) = &mut self.child else { return };
         for _ in 0..PATIENCE.as_millis() / STEP.as_millis() {
             if !matches!(child.try_wait(), Ok(None)) {
                 return;

@@ -517,9 +517,7 @@ impl Sharing {
     /// Begins to ask them, if that has not begun.
     fn ask_trackers(&mut self, registry: &mut Registry<Self>) {
         let tiers = std::mem::take(&mut self.tiers);
-        let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else {
-            return;
-        };
+        let Some(port) = self.swarms.port().filter(|_| !tiers.is_empty()) else { return };
         let options = self.swarms.options();
         let from = match options.from[..] {
             // Also where that is everywhere: what has asked by the other family is listed where nobody listens.

@@ -92,8 +92,7 @@ fn a_tracker_has_what_servers_have() {
     let ask = || Program::start_with(TORRENT, &["show", &file, "--ask"], &trusted).ended().text();
     assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());
     write_certificate(&folder, &["127.0.0.1"]);
-    tracker.signal(Signal::HUP);
-    tracker.error_with("read anew (SIGHUP)");
+    tracker.signal(Signal::HUP).error_with("read anew (SIGHUP)");
     assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());
     let successor = tracker.upgrade(tracker.id());
     assert!(ask().contains("0 have it, 0 do not, "), "{}", ask());

@@ -58,8 +58,7 @@ fn a_hang_up_has_the_users_read_anew_and_drops_nobody() {
     change(&["add", "bob"]);
     change(&["remove", "ann"]);
     Client::logs_in(&scene.ftp, "bob", "530");
-    scene.server.signal(Signal::HUP);
-    scene.server.error_with("read the users anew (SIGHUP): 2 with a name");
+    scene.server.signal(Signal::HUP).error_with("read the users anew (SIGHUP): 2 with a name");
     Client::logs_in(&scene.ftp, "bob", "230");
     Client::logs_in(&scene.ftp, "given", "230");
     Client::logs_in(&scene.ftp, "ann", "530");
@@ -67,24 +66,20 @@ fn a_hang_up_has_the_users_read_anew_and_drops_nobody() {
 
     let good = fs::read(&users).expect("it is there");
     fs::write(&users, "# people\nbob:secret:/:r:\n").expect("it is written");
-    scene.server.signal(Signal::HUP);
-    let told = scene.server.error_with("the users stay as they were");
+    let told = scene.server.signal(Signal::HUP).error_with("the users stay as they were");
     assert!(told.contains("users.txt: line 2: not a password hash"), "{told}");
     fs::remove_file(&users).expect("it is there");
-    scene.server.signal(Signal::HUP);
-    scene.server.error_with("the users stay as they were");
+    scene.server.signal(Signal::HUP).error_with("the users stay as they were");
     Client::logs_in(&scene.ftp, "bob", "230");
     fs::write(&users, good).expect("it is written");
-    scene.server.signal(Signal::HUP);
-    scene.server.error_with("read the users anew");
+    scene.server.signal(Signal::HUP).error_with("read the users anew");
     ann.asks("QUIT", "221");
 }
 
 #[test]
 fn a_hang_up_without_a_file_of_users_ends_nothing() {
     let scene = Scene::new();
-    scene.server.signal(Signal::HUP);
-    scene.server.error_with("there is no file of --users");
+    scene.server.signal(Signal::HUP).error_with("there is no file of --users");
     Client::logs_in(&scene.ftp, "anonymous", "230");
 }
 
@@ -103,8 +98,7 @@ fn a_changed_quota_and_home_count_at_the_next_login() {
     let mut ann = Client::logs_in(&scene.ftp, "ann", "230");
     ann.asks("ALLO 501", "504");
     change("2000");
-    scene.server.signal(Signal::HUP);
-    scene.server.error_with("read the users anew");
+    scene.server.signal(Signal::HUP).error_with("read the users anew");
     ann.asks("ALLO 501", "504");
     let mut again = Client::logs_in(&scene.ftp, "ann", "230");
     again.asks("ALLO 501", "2");

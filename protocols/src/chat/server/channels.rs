@@ -146,9 +146,7 @@ impl Channel {
         let Some(&Member { connection, caps: before, index, .. }) = self.members.get(&key) else {
             return;
         };
-        let Some(connection) = connection else {
-            return;
-        };
+        let Some(connection) = connection else { return };
         self.remove_from_audience(index, before);
         let index = self.audience.add(key, connection, caps);
         if let Some(member) = self.members.get_mut(&key) {

@@ -440,9 +440,7 @@ impl<'a> Context<'a> {
         let batch = self.server.next_batch();
         let begin = self.by_server("BATCH").param(&format!("+{batch}")).param("labeled-response");
         let end = self.by_server("BATCH").param(&format!("-{batch}"));
-        let (Some(begin), Some(end)) = (self.line(begin), self.line(end)) else {
-            return;
-        };
+        let (Some(begin), Some(end)) = (self.line(begin), self.line(end)) else { return };
         for reply in replies.iter_mut() {
             reply.batch.get_or_insert_with(|| Rc::clone(&batch));
         }

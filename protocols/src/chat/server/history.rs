@@ -119,9 +119,7 @@ impl History {
     }
 
     pub(super) fn forget(&mut self, talk: &Talk) {
-        let Some(conversation) = self.conversations.remove(talk) else {
-            return;
-        };
+        let Some(conversation) = self.conversations.remove(talk) else { return };
         self.bytes -= conversation.bytes;
         self.ages.remove(&conversation.age);
         for guest in talk.guests() {
@@ -174,9 +172,7 @@ impl History {
 
     /// Forgets a post.
     pub(super) fn redact(&mut self, talk: &Talk, id: MessageId) {
-        let Some(conversation) = self.conversations.get_mut(talk) else {
-            return;
-        };
+        let Some(conversation) = self.conversations.get_mut(talk) else { return };
         let at = conversation.posts.iter().position(|post| post.id == id);
         if let Some(post) = at.and_then(|at| conversation.posts.remove(at)) {
             conversation.bytes -= post.bytes();

@@ -32,9 +32,7 @@ impl Server {
         }
         let (server, _) = self.server_of(key);
         self.note_quit(key, reason);
-        let Some(user) = self.users.remove(key) else {
-            return;
-        };
+        let Some(user) = self.users.remove(key) else { return };
         if user.is_local() {
             self.release(user.address);
             self.hash_queue.forget(|check| Some(check.session) == user.connection);
@@ -138,9 +136,7 @@ impl Server {
         let channel = &self.channels[key];
         if channel.len() == 0 && !channel.is_permanent {
             let is_registered = self.accounts.channel(channel.name.as_str()).is_some();
-            let Some(channel) = self.channels.remove(key) else {
-                return;
-            };
+            let Some(channel) = self.channels.remove(key) else { return };
             self.note_closed(key, &channel);
             if !is_registered {
                 self.history.forget(&channel.talk);
@@ -177,9 +173,7 @@ impl Server {
     /// The line that ends a connection (modern.ircdocs.horse, "ERROR message").
     pub(super) fn farewell(&mut self, network: &mut dyn Network, key: UserKey, reason: &str) {
         let user = &self.users[key];
-        let Some(connection) = user.connection else {
-            return;
-        };
+        let Some(connection) = user.connection else { return };
         let text = format!("Closing Link: {} ({reason})", user.host);
         if let Ok(line) = Line::new(Builder::new().command("ERROR").text(&text)) {
             // Without tags.

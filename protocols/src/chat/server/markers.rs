@@ -50,9 +50,7 @@ impl Markers {
     }
 
     fn forget_oldest(&mut self, party: &Party) {
-        let Some(markers) = self.parties.get_mut(party) else {
-            return;
-        };
+        let Some(markers) = self.parties.get_mut(party) else { return };
         let oldest =
             markers.iter().min_by_key(|(_, time)| **time).map(|(target, _)| target.clone());
         if oldest.is_some_and(|oldest| markers.remove(&oldest).is_some()) {

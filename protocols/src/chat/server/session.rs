@@ -219,9 +219,7 @@ impl Session {
         work: Work,
     ) {
         let server = app.as_mut();
-        let Some(user) = self.user(server) else {
-            return;
-        };
+        let Some(user) = self.user(server) else { return };
         let is_begun = if let Some(kib) = kib {
             let compute = |memory: &mut Memory| {
                 work(memory);
@@ -257,9 +255,7 @@ impl Session {
         done: Result<(), String>,
     ) {
         let server = app.as_mut();
-        let Some(user) = self.user(server) else {
-            return;
-        };
+        let Some(user) = self.user(server) else { return };
         // It has not been listened to meanwhile, and has taken what it was told of a long answer.
         self.heard = Some(transport.registry().now());
         let mut ctx = Context::new(server, transport.registry(), user, None);
@@ -282,9 +278,7 @@ impl Session {
         let now = transport.registry().now();
         let (interval, patience) =
             (server.settings.limits.ping_interval, server.settings.limits.ping_timeout);
-        let Some(key) = self.user(server) else {
-            return;
-        };
+        let Some(key) = self.user(server) else { return };
         let heard = self.heard.unwrap_or(now);
         if let Some(pinged) = self.pinged
             && heard < pinged
@@ -355,9 +349,7 @@ impl<App: AsMut<Server> + 'static> Protocol<App> for Session {
     }
 
     fn on_timer(&mut self, transport: &mut Transport<'_, App>, key: TimerKey, app: &mut App) {
-        let Some(user) = self.user(app.as_mut()) else {
-            return;
-        };
+        let Some(user) = self.user(app.as_mut()) else { return };
         let server = app.as_mut();
         match key {
             PATIENCE if server.users[user].is_registered() => self.check_silence(transport, app),

@@ -248,14 +248,10 @@ impl Workers {
 
     /// Calls a server for a task.
     fn call(&mut self, registry: &mut Registry<Self>, site: usize, task: Box<dyn Task>) {
-        let Some(server) = self.sites.get(site) else {
-            return;
-        };
+        let Some(server) = self.sites.get(site) else { return };
         let (login, security) = (server.login.clone(), server.security.clone());
         let options = ClientOptions { login, security, ..self.options.clone() };
-        let Some(place) = server.addresses.first().cloned() else {
-            return;
-        };
+        let Some(place) = server.addresses.first().cloned() else { return };
         let running = self.running(task);
         match Client::connect(registry, place, &options) {
             Ok(client) => {
@@ -305,9 +301,7 @@ impl Workers {
     }
 
     fn start(&mut self, registry: &mut Registry<Self>, id: ConnectionId, operation: Operation) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         let is_file = matches!(operation, Operation::Get { .. } | Operation::Put { .. });
         if let Some(running) = worker.job.as_mut().filter(|_| is_file) {
             running.since = Instant::now();
@@ -339,12 +333,8 @@ impl Workers {
         if outcome.is_err() && self.say_otherwise(id) {
             return self.begin_task(registry, id);
         }
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
-        let (site, Some(running)) = (worker.site, worker.job.take()) else {
-            return;
-        };
+        let Some(worker) = self.workers.get_mut(&id) else { return };
+        let (site, Some(running)) = (worker.site, worker.job.take()) else { return };
         match outcome {
             Ok((report, tasks)) => {
                 // In front of the rest, and in order: a tree is walked through as it is listed.
@@ -511,9 +501,7 @@ impl ftp::Caller for Workers {
         id: ConnectionId,
         outcome: Result<Done, Failure>,
     ) {
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return;
-        };
+        let Some(worker) = self.workers.get_mut(&id) else { return };
         if let (Some(running), Ok(Done::Received(_) | Done::Sent(_))) = (&mut worker.job, &outcome)
         {
             running.took = Some(running.since.elapsed());
@@ -532,9 +520,7 @@ impl ftp::Caller for Workers {
         id: ConnectionId,
         outcome: Result<(), Failure>,
     ) {
-        let Some(mut worker) = self.workers.remove(&id) else {
-            return;
-        };
+        let Some(mut worker) = self.workers.remove(&id) else { return };
         if let Some(running) = worker.job.take() {
             let failure = outcome.err().unwrap_or(Failure::Cancelled);
             if self.stopped.is_some() {

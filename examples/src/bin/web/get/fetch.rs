@@ -305,9 +305,7 @@ impl Reader<Getter> for Fetch {
     }
 
     fn on_body(&mut self, bytes: &[u8], call: &mut Call<'_, '_, Getter>, _: &mut Getter) {
-        let Step::Writing(sink) = &mut self.progress.step else {
-            return;
-        };
+        let Step::Writing(sink) = &mut self.progress.step else { return };
         self.progress.received += bytes.len() as u64;
         if let Some(bar) = &self.progress.bar {
             bar.inc(bytes.len() as u64);

@@ -91,9 +91,7 @@ pub(super) fn count_wrong_password(ctx: &mut Context<'_>, what: &str) {
 
 /// `REGISTER account|* email|* password` (IRCv3 account-registration).
 pub(super) fn register(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[name, _, password, ..] = message.params() else {
-        return;
-    };
+    let &[name, _, password, ..] = message.params() else { return };
     let name = if name == "*" { own_name(ctx) } else { name.to_owned() };
     begin(ctx, &name, password, true);
 }

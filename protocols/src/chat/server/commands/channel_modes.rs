@@ -247,9 +247,7 @@ pub(in crate::chat::server) fn show_changes(
 
 /// The server makes the user what it is on its channel, and shows that.
 pub(super) fn grant(ctx: &mut Context<'_>, channel: ChannelKey, status: Status) {
-    let Some(mine) = ctx.server.channels[channel].status_mut(ctx.me) else {
-        return;
-    };
+    let Some(mine) = ctx.server.channels[channel].status_mut(ctx.me) else { return };
     let is_new = mine.set(status, true) | mine.set(Status::OPERATOR, true);
     if !is_new {
         return;

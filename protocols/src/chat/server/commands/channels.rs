@@ -150,9 +150,7 @@ fn show_join(ctx: &mut Context<'_>, key: ChannelKey, name: &str) {
     let real_name = ctx.user().real_name.clone();
     let plain = ctx.by_me("JOIN").param(name);
     let extended = plain.clone().param(account.as_deref().unwrap_or("*")).text(&real_name);
-    let (Some(plain), Some(extended)) = (ctx.my_line(plain), ctx.my_line(extended)) else {
-        return;
-    };
+    let (Some(plain), Some(extended)) = (ctx.my_line(plain), ctx.my_line(extended)) else { return };
     let away = ctx.user().away.clone();
     let away = away.and_then(|away| ctx.my_line(ctx.by_me("AWAY").text(&away)));
     if ctx.server.is_gathering() {
@@ -267,9 +265,7 @@ fn tell_topic(ctx: &mut Context<'_>, channel: ChannelKey) {
 }
 
 fn set_topic(ctx: &mut Context<'_>, name: &str, text: &str) {
-    let Some(channel) = own_channel(ctx, name) else {
-        return;
-    };
+    let Some(channel) = own_channel(ctx, name) else { return };
     let is_locked = ctx.server.channels[channel].flags.has(Flags::TOPIC_LOCKED);
     if is_locked && !has_rank(ctx, channel, Status::HALF_OPERATOR) {
         return;
@@ -337,9 +333,7 @@ fn invite_one(ctx: &mut Context<'_>, nick: &str, name: &str) {
     let Some(guest) = ctx.reach(nick) else {
         return ctx.numeric(numeric::ERR_NOSUCHNICK, &[nick]);
     };
-    let Some(channel) = own_channel(ctx, name) else {
-        return;
-    };
+    let Some(channel) = own_channel(ctx, name) else { return };
     let is_closed = ctx.server.channels[channel].flags.has(Flags::INVITE_ONLY);
     if is_closed && !has_rank(ctx, channel, Status::HALF_OPERATOR) {
         return;
@@ -386,9 +380,7 @@ fn remember_invitation(invitations: &mut VecDeque<Invitation>, new: Invitation, 
 
 /// `KICK #channel[,…] nick[,…] [:reason]` (RFC 2812, 3.2.8).
 pub(super) fn kick(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[names, nicks, ref rest @ ..] = message.params() else {
-        return;
-    };
+    let &[names, nicks, ref rest @ ..] = message.params() else { return };
     let limits = &ctx.server.settings.limits;
     let reason = rest.first().filter(|reason| !reason.is_empty());
     let reason = cut(reason.unwrap_or(&ctx.user().nick()), limits.kick_length).to_owned();
@@ -404,9 +396,7 @@ pub(super) fn kick(ctx: &mut Context<'_>, message: &Message<'_>) {
 }
 
 fn kick_one(ctx: &mut Context<'_>, name: &str, nick: &str, reason: &str) {
-    let Some(channel) = own_channel(ctx, name) else {
-        return;
-    };
+    let Some(channel) = own_channel(ctx, name) else { return };
     if !has_rank(ctx, channel, Status::HALF_OPERATOR) {
         return;
     }

@@ -53,14 +53,10 @@ pub(in crate::chat::server) fn read_on(ctx: &mut Context<'_>, target: &str, time
     let most = ctx.server.settings.limits.read_markers;
     let before = ctx.server.markers.get(&party, &Folded::of(target));
     let now = ctx.server.markers.set(&party, &Folded::of(target), time, most);
-    let Some(account) = ctx.user().account.clone().filter(|_| before != Some(now)) else {
-        return;
-    };
+    let Some(account) = ctx.user().account.clone().filter(|_| before != Some(now)) else { return };
     ctx.publish(|_, user| Effect::Read { user, target: target.to_owned(), at: now });
     let line = ctx.by_server("MARKREAD").param(presentable(target));
-    let Some(line) = ctx.line(line.param(&format!("timestamp={now}"))) else {
-        return;
-    };
+    let Some(line) = ctx.line(line.param(&format!("timestamp={now}"))) else { return };
     let users = &ctx.server.users;
     let clients: Vec<_> = users
         .of_account(&account)

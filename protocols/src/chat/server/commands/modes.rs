@@ -11,9 +11,7 @@ use super::channel_modes;
 
 /// `MODE target [modes [parameters]]`
 pub(super) fn mode(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[target, ref rest @ ..] = message.params() else {
-        return;
-    };
+    let &[target, ref rest @ ..] = message.params() else { return };
     if ChannelName::is_meant(target) {
         return channel_modes::mode(ctx, target, rest);
     }

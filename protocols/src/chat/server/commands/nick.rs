@@ -124,13 +124,9 @@ pub(in crate::chat::server) fn announce(ctx: &mut Context<'_>) {
 /// A nickname that belongs to somebody else's account is kept for a while only.
 pub(super) fn guard_nick(ctx: &mut Context<'_>) {
     ctx.user_mut().nick_due = None;
-    let Some(connection) = ctx.user().connection else {
-        return;
-    };
+    let Some(connection) = ctx.user().connection else { return };
     let nick = ctx.user().nick().to_owned();
-    let Some(owner) = accounts::foreign_owner(ctx, &nick) else {
-        return;
-    };
+    let Some(owner) = accounts::foreign_owner(ctx, &nick) else { return };
     let grace = grace(ctx);
     ctx.user_mut().nick_due = Some(ctx.network.now() + grace);
     services::say(

@@ -16,9 +16,7 @@ use super::{accounts, modes};
 
 /// `OPER name password` (RFC 1459, 4.1.5).
 pub(super) fn oper(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[name, password, ..] = message.params() else {
-        return;
-    };
+    let &[name, password, ..] = message.params() else { return };
     let from = format!("{}@{}", ctx.user().name, ctx.user().real_host);
     let operators = &ctx.server.settings.operators;
     let known = operators.iter().find(|operator| operator.name == name);
@@ -145,9 +143,7 @@ pub(super) fn wallops(ctx: &mut Context<'_>, message: &Message<'_>) {
 pub(in crate::chat::server) fn tell_wallops(ctx: &mut Context<'_>, text: &str) {
     ctx.publish(|_, by| Effect::Wallops { by, text: text.to_owned() });
     let line = ctx.by_me("WALLOPS").text(text);
-    let Some(line) = ctx.my_line(line) else {
-        return;
-    };
+    let Some(line) = ctx.my_line(line) else { return };
     let listeners: Vec<_> = ctx
         .server
         .users
@@ -163,9 +159,7 @@ pub(in crate::chat::server) fn tell_wallops(ctx: &mut Context<'_>, text: &str) {
 
 /// `CHGHOST nick host`: gives a user another visible host (IRCv3 chghost).
 pub(super) fn chghost(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[nick, host, ..] = message.params() else {
-        return;
-    };
+    let &[nick, host, ..] = message.params() else { return };
     let is_host = !host.is_empty()
         && host.len() <= 64
         && presentable(host) == host

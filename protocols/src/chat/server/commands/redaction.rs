@@ -16,9 +16,7 @@ use super::history;
 
 /// `REDACT target id [:reason]`: one's own words, or anybody's on a channel of one's own.
 pub(super) fn redact(ctx: &mut Context<'_>, message: &Message<'_>) {
-    let &[target, text, ref rest @ ..] = message.params() else {
-        return;
-    };
+    let &[target, text, ref rest @ ..] = message.params() else { return };
     let user = ctx.reach(target);
     let Some(talk) = history::talk(ctx, target).or_else(|| watched(ctx, target)) else {
         return ctx.fail("REDACT", "INVALID_TARGET", &[target], history::OUT_OF_SIGHT);
@@ -83,9 +81,7 @@ pub(in crate::chat::server) fn take_back(
     }
     let line = ctx.by_me("REDACT").param(&target).param(&id.to_string());
     let line = ctx.my_line(if reason.is_empty() { line } else { line.text(reason) });
-    let Some(line) = line else {
-        return;
-    };
+    let Some(line) = line else { return };
     let knows = |caps: Caps| caps.has(Caps::MESSAGE_REDACTION);
     match (channel, user) {
         (Some(channel), _) => ctx.tell_others(channel, &line, knows),

@@ -24,9 +24,7 @@ pub(super) fn user(ctx: &mut Context<'_>, message: &Message<'_>) {
     if ctx.user().is_registered() {
         return ctx.numeric(numeric::ERR_ALREADYREGISTERED, &[]);
     }
-    let &[name, _, _, real_name, ..] = message.params() else {
-        return;
-    };
+    let &[name, _, _, real_name, ..] = message.params() else { return };
     if name.is_empty() || real_name.is_empty() {
         return ctx.numeric(numeric::ERR_NEEDMOREPARAMS, &["USER"]);
     }
@@ -50,9 +48,7 @@ pub(super) fn user(ctx: &mut Context<'_>, message: &Message<'_>) {
 /// Registers the connection, if it has said all it has to.
 pub(super) fn try_register(ctx: &mut Context<'_>) {
     let has_nick = ctx.user().nick.is_some();
-    let Some(registering) = ctx.user_mut().registering() else {
-        return;
-    };
+    let Some(registering) = ctx.user_mut().registering() else { return };
     if !has_nick || !registering.has_user || registering.is_negotiating {
         return;
     }
