@@ -84,6 +84,7 @@ pub(super) fn send_to_v4(
 
 /// Out of line, so that a call that succeeds does not pay for it.
 #[cold]
+#[inline(never)]
 fn failed(errno: Errno) -> io::Error {
     errno.into()
 }
