@@ -26,7 +26,7 @@ pub(crate) enum Either<Os, Sim> {
 }
 
 pub(crate) type Poller = Either<os::Poller, sim::System>;
-pub(crate) type Events = Either<os::Events, Vec<(Token, Readiness)>>;
+pub(crate) type Events = Either<os::Events, sim::Events>;
 pub(crate) type Waker = Either<os::Waker, sim::Waker>;
 pub(crate) type System = Either<os::System, sim::System>;
 pub(crate) type Pool = Either<os::Pool, sim::System>;
@@ -320,7 +320,7 @@ impl Events {
     pub(crate) fn new(poller: &Poller, most: usize) -> Self {
         match poller {
             Either::Os(poller) => Self::Os(os::Events::new(poller, most)),
-            Either::Sim(_) => Self::Sim(Vec::new()),
+            Either::Sim(_) => Self::Sim(sim::Events::new(most)),
         }
     }
 
@@ -328,7 +328,7 @@ impl Events {
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
         match self {
             Self::Os(events) => Either::Os(events.iter()),
-            Self::Sim(events) => Either::Sim(events.iter().copied()),
+            Self::Sim(events) => Either::Sim(events.iter()),
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `harness` | one protocol, tested with bytes |
 //! | `callbacks` | whatever a callback does beside writing, each byte that it writes comes once, and in order |
 //! | `coupled` | whatever happens to two coupled connections, each byte comes once, and each end |
+//! | `crowd` | each of a hundred thousand connections costs the loop what one of a thousand does, and no turn more |
 //! | `sockets` | simulated and real sockets are not mixed up |
 
 #![cfg(feature = "sim")]
@@ -21,6 +22,7 @@ mod support;
 mod callbacks;
 mod canaries;
 mod coupled;
+mod crowd;
 mod determinism;
 mod failures;
 mod harness;

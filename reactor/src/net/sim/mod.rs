@@ -60,6 +60,7 @@ pub use choices::{Choices, Rate};
 pub use faults::{Fault, FaultCounts, Faults};
 pub(crate) use log::Log;
 pub(crate) use names::{v4_of, v6_of};
+pub(crate) use poller::Events;
 pub use rules::{Payload, Segment, Verdict};
 pub(crate) use socket::{DatagramSocket, ListenerSocket, StreamSocket};
 pub(crate) use system::{SpareDescriptor, System, Waker};

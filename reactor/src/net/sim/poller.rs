@@ -7,10 +7,31 @@ use super::world::{Event, Ready, SocketIndex, World};
 use crate::id::Token;
 use crate::net::Readiness;
 
+/// What a wait has reported, and how much one may.
+pub(crate) struct Events {
+    told: Vec<(Token, Readiness)>,
+    most: usize,
+}
+
+impl Events {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { told: Vec::new(), most }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.told.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Token, Readiness)> {
+        self.told.iter().copied()
+    }
+}
+
 impl World {
     /// Reports what has come up on a host. No edge is ever lost: what is not reported now is
     /// reported later.
-    pub(super) fn wait(&mut self, host: u16, events: &mut Vec<(Token, Readiness)>) {
+    pub(super) fn wait(&mut self, host: u16, events: &mut Events) {
+        let Events { told: events, most } = events;
         events.clear();
         if self.strikes(Fault::Interrupted) {
             return self.plan(self.now, Event::Wake);
@@ -22,14 +43,20 @@ impl World {
         if ready.len() > 1 && self.strikes(Fault::Reordered) {
             self.shuffle(ready.make_contiguous());
         }
-        let most = self.batch(ready.len());
-        for entry in ready {
-            if entry.not_before > self.now || events.len() >= most {
+        let most = self.batch(ready.len()).min(*most);
+        while events.len() < most
+            && let Some(entry) = ready.pop_front()
+        {
+            if entry.not_before > self.now {
                 self.kernel_mut(host).ready.push_back(entry);
             } else {
                 self.report(host, entry, events);
             }
         }
+        // Those that nobody has asked about yet are in front.
+        let later = &mut self.kernel_mut(host).ready;
+        ready.append(later);
+        *later = ready;
         self.invent(host, events);
     }
 

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::Fault;
+use super::poller::Events;
 use super::socket::{DatagramSocket, ListenerSocket, Socket, StreamSocket};
 use super::world::{Event, Failure, Shared, SocketIndex};
-use crate::id::{Generations, Token};
-use crate::net::{
-    Found, NO_METADATA, NOBODY, Readiness, refuse_from, refuse_mismatch, refuse_name,
-};
+use crate::id::Generations;
+use crate::net::{Found, NO_METADATA, NOBODY, refuse_from, refuse_mismatch, refuse_name};
 use crate::offload::Job;
 use crate::{Address, ConnectOptions, DatagramOptions, Host, ListenOptions, OpenError};
 
@@ -60,7 +59,7 @@ impl System {
     }
 
     /// Fills `events` with what is reported now; never waits.
-    pub(crate) fn wait(&self, events: &mut Vec<(Token, Readiness)>) -> io::Result<()> {
+    pub(crate) fn wait(&self, events: &mut Events) -> io::Result<()> {
         self.world.borrow_mut().wait(self.host, events);
         Ok(())
     }

@@ -453,9 +453,11 @@ impl World {
         if let Some(socket) = self.sockets.get_mut(index)
             && let Some(token) = socket.token.take()
         {
-            socket.pending = Readiness::default();
+            let pending = std::mem::take(&mut socket.pending);
             let kernel = &mut self.kernels[usize::from(socket.host)];
-            kernel.ready.retain(|ready| ready.socket != index);
+            if pending != Readiness::default() {
+                kernel.ready.retain(|ready| ready.socket != index);
+            }
             kernel.closed.push_back(token);
             if kernel.closed.len() > 8 {
                 kernel.closed.pop_front();
