@@ -190,7 +190,7 @@ impl Site {
             Way::Datagrams(server) => Client::connect_datagrams(registry, server, &options),
             Way::NamedDatagrams(server) => {
                 let name = self.draws.draw(registry).to_le_bytes().to_vec();
-                options.from = Some(Address::Abstract(name));
+                options.connect.from = Some(Address::Abstract(name));
                 Client::connect_datagrams(registry, server, &options)
             }
         };

@@ -69,9 +69,9 @@ fn unix_datagrams_come_back_to_whoever_has_a_name() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut stage = Stage::new();
     let server = stage.bind(Address::from(directory.path().join("server")));
-    let from = Some(Address::from(directory.path().join("client")));
-    let client =
-        stage.connect_datagrams(&server, ClientOptions { from, ..ClientOptions::default() });
+    let mut options = ClientOptions::default();
+    options.connect.from = Some(Address::from(directory.path().join("client")));
+    let client = stage.connect_datagrams(&server, options);
     stage.sends(client, &["one", "two"]);
     stage.until("all is back", |world| world.replies.len() == 2);
 

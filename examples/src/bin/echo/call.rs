@@ -8,7 +8,7 @@ use clap::Args;
 use examples::endpoint::Endpoint;
 use examples::tls::CallTls;
 use protocols::echo::{Caller, Client, ClientOptions, Outcome};
-use reactor::Registry;
+use reactor::{ConnectOptions, Registry};
 
 /// With whom.
 #[derive(Args)]
@@ -38,7 +38,8 @@ impl Call {
         if tls.is_some() && matches!(server, Endpoint::Udp(_)) {
             return Err("TLS is not spoken over UDP; say HOST:PORT or unix:PATH".into());
         }
-        let options = ClientOptions { timeout, tls, ..ClientOptions::default() };
+        let connect = ConnectOptions { tls, ..ConnectOptions::default() };
+        let options = ClientOptions { connect, timeout, ..ClientOptions::default() };
         let client = match server {
             Endpoint::Udp(place) => Client::connect_datagrams(registry, place.first()?, &options)?,
             streams => Client::connect(registry, streams.address()?, &options)?,

@@ -136,12 +136,10 @@ pub enum ClientId {
 /// How a client talks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientOptions {
-    /// The local address. Default `None`: the system chooses. A client of Unix datagrams needs one,
-    /// since nobody can answer a socket without a name.
-    pub from: Option<Address>,
-    /// Speak TLS over streams. Default `None`.
-    #[cfg(feature = "tls")]
-    pub tls: Option<reactor::tls::ClientTls>,
+    /// How a stream is connected: over TLS, say. Of its limits, those of connecting and closing give way to
+    /// [`timeout`](Self::timeout), and the outbox holds the [`window`](Self::window) at least. Datagrams leave
+    /// [from](ConnectOptions::from) there, too.
+    pub connect: ConnectOptions,
     /// Bytes that may be on their way at one time; a payload beyond that is handed back. Each is
     /// charged 64 bytes beside its own.
     ///
@@ -203,9 +201,7 @@ pub enum NotSent {
 impl Default for ClientOptions {
     fn default() -> Self {
         Self {
-            from: None,
-            #[cfg(feature = "tls")]
-            tls: None,
+            connect: ConnectOptions::default(),
             window: 1024 * 1024,
             timeout: Duration::from_secs(10),
         }
@@ -224,12 +220,7 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let mut connect = ConnectOptions {
-            from: options.from.clone(),
-            #[cfg(feature = "tls")]
-            tls: options.tls.clone(),
-            ..ConnectOptions::default()
-        };
+        let mut connect = options.connect.clone();
         // The window is the bound: all that is on its way may still be here.
         connect.limits.outbox = connect.limits.outbox.max(options.window);
         connect.limits.connect_timeout = Some(options.timeout);
@@ -239,8 +230,8 @@ impl Client {
     }
 
     /// Binds a socket that sends its datagrams to a server and hears from nobody else: at any free port,
-    /// and for a Unix server without a name, unless one is given. For the rest as
-    /// [`connect`](Self::connect).
+    /// and for a Unix server without a name, which nobody can answer, unless
+    /// [`from`](ConnectOptions::from) has one. For the rest as [`connect`](Self::connect).
     ///
     /// # Errors
     ///
@@ -250,7 +241,7 @@ impl Client {
         server: Address,
         options: &ClientOptions,
     ) -> Result<Self, OpenError> {
-        let from = options.from.clone().unwrap_or_else(|| server.unspecified());
+        let from = options.connect.from.clone().unwrap_or_else(|| server.unspecified());
         let bind = DatagramOptions { peer: Some(server), ..DatagramOptions::default() };
         let id = registry.bind_datagram_with(from, &bind, Socket)?;
         Ok(Self::new(ClientId::Datagrams(id), options))
@@ -308,9 +299,7 @@ impl Client {
 
     /// Ends the conversation, without a care for what is on its way.
     pub fn close<App: Caller>(&mut self, registry: &mut Registry<App>) {
-        if self.is_listening() {
-            self.conclude(registry, Ok(()));
-        }
+        self.conclude(registry, Ok(()));
     }
 
     /// Its id, for as long as it lasts.
@@ -323,11 +312,6 @@ impl Client {
     #[must_use]
     pub fn exchange(&self) -> &Exchange {
         &self.exchange
-    }
-
-    /// Whether it still cares for what comes back.
-    fn is_listening(&self) -> bool {
-        !matches!(self.state, State::Over(_))
     }
 
     /// Time has passed: a stream may have failed, or a datagram may be lost.
@@ -363,10 +347,12 @@ impl Client {
         outcome
     }
 
-    /// Cares for nothing more: it went well, or it has failed.
+    /// Cares for nothing more: it went well, or it has failed. The first outcome counts.
     fn conclude<App>(&mut self, registry: &mut Registry<App>, outcome: Outcome) {
-        self.id.close(registry, outcome.is_ok());
-        self.state = State::Over(outcome);
+        if !matches!(self.state, State::Over(_)) {
+            self.id.close(registry, outcome.is_ok());
+            self.state = State::Over(outcome);
+        }
     }
 
     /// Ends a conversation over datagrams that waits only for its end; of any other it sees to it that what is

@@ -8,7 +8,7 @@ use reactor::{
     SocketClosed, Transport,
 };
 
-use super::{Caller, Client, ClientId, Event, Failure};
+use super::{Caller, Client, ClientId, Event, Failure, State};
 
 /// The protocol of a client's socket. It has no state: the client is the application's.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ pub(super) fn tell<'a, App: Caller>(
     mut next: impl FnMut(&mut Client, &mut Registry<App>) -> Option<Event<'a>>,
 ) {
     while let Some(client) = app.client(id) {
-        if !client.is_listening() {
+        if let State::Over(_) = client.state {
             return;
         }
         let Some(event) = next(client, registry) else {

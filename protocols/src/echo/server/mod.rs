@@ -153,6 +153,11 @@ impl Counters {
         self.refused[refusal as usize]
     }
 
+    fn each(&mut self) -> impl Iterator<Item = &mut u64> {
+        let Self { open, sessions, bytes, datagrams, unsent, datagram_bytes, refused } = self;
+        [open, sessions, bytes, datagrams, unsent, datagram_bytes].into_iter().chain(refused)
+    }
+
     fn answered(&mut self, length: usize, sent: bool) {
         if sent {
             self.datagrams += 1;
@@ -166,15 +171,8 @@ impl Counters {
 /// What servers on several loops have done together.
 impl Sum for Counters {
     fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::default(), |mut sum, one| {
-            let Self { open, sessions, bytes, datagrams, datagram_bytes, unsent, refused } = one;
-            sum.open += open;
-            sum.sessions += sessions;
-            sum.bytes += bytes;
-            sum.datagrams += datagrams;
-            sum.datagram_bytes += datagram_bytes;
-            sum.unsent += unsent;
-            sum.refused.iter_mut().zip(refused).for_each(|(sum, count)| *sum += count);
+        all.fold(Self::default(), |mut sum, mut one| {
+            sum.each().zip(one.each()).for_each(|(sum, count)| *sum += *count);
             sum
         })
     }
@@ -225,6 +223,18 @@ mod tests {
         let mut server = Server::new(&Limits { datagrams_per_second: 1, sources: 1 });
         assert_eq!(admitted(&mut server, "192.0.2.1:4000", now), Ok(()));
         assert_eq!(admitted(&mut server, "192.0.2.2:4000", now), Err(Refusal::TooManySources));
+    }
+
+    #[test]
+    fn what_several_loops_have_done_is_added_up() {
+        let mut counters = Counters { open: 1, sessions: 2, bytes: 4, ..Counters::default() };
+        counters.answered(8, true);
+        counters.refused[Refusal::ReplyPort as usize] += 16;
+        let mut twice = Counters { open: 2, sessions: 4, bytes: 8, ..Counters::default() };
+        twice.answered(0, true);
+        twice.answered(16, true);
+        twice.refused[Refusal::ReplyPort as usize] += 32;
+        assert_eq!([counters, counters].into_iter().sum::<Counters>(), twice);
     }
 
     #[test]
