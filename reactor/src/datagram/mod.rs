@@ -88,8 +88,8 @@ pub(crate) struct DatagramQueue {
     pub(crate) socket: DatagramSocket,
     state: State,
     readiness: Readiness,
-    /// Whether events tell of room in the system as well, which they do from when the first datagram had to wait:
-    /// before that, each that leaves would wake the loop for nothing.
+    /// Whether events tell of room in the system as well, which they do from when it first had none: before that, each
+    /// datagram that leaves would wake the loop for nothing.
     hears_of_room: bool,
     queue: VecDeque<Waiting>,
     charge: usize,
@@ -322,10 +322,6 @@ impl DatagramQueue {
         self.charge_for(bytes, false, ledger)?;
         let bytes = Bytes::copy_from_slice(bytes);
         self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
-        if self.is_forgotten() {
-            // Whoever visits it registers it for both directions.
-            self.make_ready(ledger);
-        }
         Ok(())
     }
 
@@ -356,6 +352,10 @@ impl DatagramQueue {
                 ledger.trace_of(self.id, || What::WriteBlocked { wanted: outgoing.bytes.len() });
                 if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
                     self.readiness = self.readiness.without(Readiness::WRITE);
+                    if self.is_forgotten() {
+                        // Whoever visits it registers it for both directions.
+                        self.make_ready(ledger);
+                    }
                 }
             }
             Err(error) => {
@@ -372,9 +372,10 @@ impl DatagramQueue {
         ledger.trace_of(self.id, || What::Sent { bytes: bytes.len() });
     }
 
-    /// Whether something waits for room of which no event would tell.
+    /// Whether it waits for room of which no event would tell. So it does also when nothing is queued, since nothing
+    /// may be.
     fn is_forgotten(&self) -> bool {
-        !self.queue.is_empty() && !self.hears_of_room
+        !self.readiness.contains(Readiness::WRITE) && !self.hears_of_room
     }
 
     /// Has the system tell of room. If it cannot, the next visit asks again.
