@@ -319,6 +319,10 @@ impl DatagramQueue {
 
     fn enqueue(&mut self, outgoing: &Outgoing<'_>, ledger: &mut Ledger) -> io::Result<()> {
         let Outgoing { bytes, stride, to, envelope } = *outgoing;
+        if self.is_forgotten() {
+            // Whoever visits it registers it for both directions.
+            self.make_ready(ledger);
+        }
         self.charge_for(bytes, false, ledger)?;
         let bytes = Bytes::copy_from_slice(bytes);
         self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
@@ -352,10 +356,6 @@ impl DatagramQueue {
                 ledger.trace_of(self.id, || What::WriteBlocked { wanted: outgoing.bytes.len() });
                 if error.kind() == io::ErrorKind::WouldBlock && !is_named(outgoing.to) {
                     self.readiness = self.readiness.without(Readiness::WRITE);
-                    if self.is_forgotten() {
-                        // Whoever visits it registers it for both directions.
-                        self.make_ready(ledger);
-                    }
                 }
             }
             Err(error) => {
@@ -372,8 +372,8 @@ impl DatagramQueue {
         ledger.trace_of(self.id, || What::Sent { bytes: bytes.len() });
     }
 
-    /// Whether it waits for room of which no event would tell. So it does also when nothing is queued, since nothing
-    /// may be.
+    /// Whether it waits for room of which no event would tell. So does one that has queued nothing, because nothing
+    /// fits.
     fn is_forgotten(&self) -> bool {
         !self.readiness.contains(Readiness::WRITE) && !self.hears_of_room
     }
