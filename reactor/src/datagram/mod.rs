@@ -88,8 +88,8 @@ pub(crate) struct DatagramQueue {
     pub(crate) socket: DatagramSocket,
     state: State,
     readiness: Readiness,
-    /// Whether events tell of room in the system as well, which they do from when the first datagram had to wait:
-    /// before that, each that leaves would wake the loop for nothing.
+    /// Whether events tell of room in the system as well, which they do from when it first had none: before that, each
+    /// datagram that leaves would wake the loop for nothing.
     hears_of_room: bool,
     queue: VecDeque<Waiting>,
     charge: usize,
@@ -319,13 +319,13 @@ impl DatagramQueue {
 
     fn enqueue(&mut self, outgoing: &Outgoing<'_>, ledger: &mut Ledger) -> io::Result<()> {
         let Outgoing { bytes, stride, to, envelope } = *outgoing;
-        self.charge_for(bytes, false, ledger)?;
-        let bytes = Bytes::copy_from_slice(bytes);
-        self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
         if self.is_forgotten() {
             // Whoever visits it registers it for both directions.
             self.make_ready(ledger);
         }
+        self.charge_for(bytes, false, ledger)?;
+        let bytes = Bytes::copy_from_slice(bytes);
+        self.queue.push_back(Waiting { bytes, stride, to: to.cloned(), envelope });
         Ok(())
     }
 
@@ -372,9 +372,10 @@ impl DatagramQueue {
         ledger.trace_of(self.id, || What::Sent { bytes: bytes.len() });
     }
 
-    /// Whether something waits for room of which no event would tell.
+    /// Whether it waits for room of which no event would tell. So does one that has queued nothing, because nothing
+    /// fits.
     fn is_forgotten(&self) -> bool {
-        !self.queue.is_empty() && !self.hears_of_room
+        !self.readiness.contains(Readiness::WRITE) && !self.hears_of_room
     }
 
     /// Has the system tell of room. If it cannot, the next visit asks again.

@@ -16,7 +16,7 @@ use std::io::{self, IoSlice};
 use bytes::{Buf, Bytes};
 
 use super::pending::Mark;
-use super::{Step, Stream, ended};
+use super::{Io, Step, Stream, ended};
 use crate::id::Key;
 use crate::ledger::Ledger;
 use crate::outbox::{Cork, FilePiece, Front, MAX_SLICES, Outbox, Parcel, Pressure, Spares};
@@ -112,20 +112,23 @@ impl Stream {
         result: io::Result<usize>,
         ledger: &mut Ledger,
     ) -> Step {
-        let sent = self.io.transmitted(result, bytes.len(), About::Visited, ledger)?;
+        let sent = match self.io.transmitted(result, bytes.len(), About::Visited, ledger)? {
+            0 => self.transmit_behind(&[], bytes, ledger)?,
+            sent => sent,
+        };
         self.queue_rest(bytes, sent, ledger)
     }
 
     /// Sends the corked bytes and `more` in one write, as far as the kernel takes them, if nothing waits in
     /// front of them. What is left of the corked ones is queued; how much of `more` has left is returned.
     fn transmit_behind(&mut self, corked: &[u8], more: &[u8], ledger: &mut Ledger) -> Step<usize> {
-        if !self.can_transmit() {
+        if !self.can_transmit() || corked.is_empty() && more.is_empty() {
             return self.transmit_otherwise(corked, more, ledger);
         }
         if !corked.is_empty() {
             return self.transmit_with(corked, more, ledger);
         }
-        self.io.send(more, About::Visited, ledger)
+        self.repeat(|io| io.send(more, About::Visited, ledger))
     }
 
     /// As [`Self::transmit_behind`], through a layer if there is one that takes something.
@@ -147,9 +150,19 @@ impl Stream {
 
     fn transmit_with(&mut self, corked: &[u8], more: &[u8], ledger: &mut Ledger) -> Step<usize> {
         let slices = [IoSlice::new(corked), IoSlice::new(more)];
-        let sent = self.io.transmit_vectored(&slices, ledger)?;
+        let sent = self.repeat(|io| io.transmit_vectored(&slices, ledger))?;
         self.queue_rest(corked, sent.min(corked.len()), ledger)?;
         Step::Continue(sent.saturating_sub(corked.len()))
+    }
+
+    /// Makes a write again that a signal has interrupted: no event would tell that it can be.
+    fn repeat(&mut self, mut write: impl FnMut(&mut Io) -> Step<usize>) -> Step<usize> {
+        loop {
+            let sent = write(&mut self.io)?;
+            if sent > 0 || !self.can_transmit() {
+                return Step::Continue(sent);
+            }
+        }
     }
 
     /// Queues what the kernel has not taken; of nothing, nothing.

@@ -92,6 +92,44 @@ fn tcp_over_ipv6_is_served_and_called() {
     }
 }
 
+/// Addresses of IPv6 are kept beside their connections, and their places are taken by others.
+#[test]
+fn every_connection_has_its_own_peer_until_its_end_whoever_comes_and_goes() {
+    let mut stage = Stage::new();
+    let Some(v6) = any_port_v6(&stage) else { return };
+    let bound = [v6, any_port()].map(|address| {
+        let server = |peer: &Address| {
+            let came = peer.clone();
+            Probe::new("server").on_data(move |transport, input, log| {
+                log.note("server", format!("its own: {}", transport.peer() == came));
+                input.take_all();
+            })
+        };
+        let id = stage.registry().listen(address, move |peer, _| server(peer)).unwrap();
+        stage.will_close(id);
+        stage.registry().listener_address(id).unwrap().socket_addr().unwrap()
+    });
+    let (mut here, mut gone) = (Vec::new(), Vec::new());
+    for round in 0..60 {
+        let mut stream = client(bound[round % 2]);
+        let name = stream.local_addr().unwrap();
+        stream.write_all(b"?").unwrap();
+        here.push((name, stream));
+        stage.until(|log| log.count("server", "its own: true") == round + 1);
+        if round % 3 > 0 {
+            let (name, stream) = here.swap_remove(round * 7 % here.len());
+            drop(stream);
+            gone.push(Address::from(name));
+            stage.until(|log| log.ends.len() == gone.len());
+            assert_eq!(stage.log.ends.last().unwrap().peer, *gone.last().unwrap());
+        }
+    }
+    let rows = stage.reactor.snapshot().sockets;
+    assert!(here.iter().all(|(name, _)| rows.iter().any(|row| row.peer == Some((*name).into()))));
+    drop(here);
+    stage.until(|log| log.ends.len() == 60);
+}
+
 #[test]
 fn an_ipv6_listener_leaves_ipv4_to_others() {
     let mut stage = Stage::new();

@@ -200,3 +200,70 @@ fn a_full_unix_peer_is_sent_everything_in_order_also_where_the_system_says_that_
     let other = |victim: &reactor::sim::Victim| victim.call == Call::Send && !met(&victim);
     assert!(torture.victims.iter().any(other), "another error loses what it is about");
 }
+
+/// Says so many bytes again and again, each time when the peer has said the last ones back. There is no other event by
+/// which a queue would be looked at.
+struct Dialogue {
+    length: usize,
+    unheard: usize,
+}
+
+impl Protocol<usize> for Dialogue {
+    fn on_open(&mut self, transport: &mut Transport<'_, usize>, _: &mut usize) {
+        transport.write(&vec![0; self.length]);
+    }
+
+    fn on_data(
+        &mut self,
+        transport: &mut Transport<'_, usize>,
+        input: &mut Input<'_>,
+        rounds: &mut usize,
+    ) {
+        self.unheard -= input.take_all().len();
+        if self.unheard > 0 {
+            return;
+        }
+        *rounds += 1;
+        if *rounds == ROUNDS {
+            return transport.close();
+        }
+        self.unheard = self.length;
+        // The first is gathered where it is short, and the second goes behind it.
+        let (front, rest) = [0; 100_000][..self.length].split_at(self.length / 2);
+        transport.write(front);
+        transport.write(rest);
+    }
+}
+
+const ROUNDS: usize = 4;
+
+fn dialogue(network: &mut Network, length: usize) -> Outcome {
+    let server = network.host("server", |registry| {
+        registry.listen("0.0.0.0:7".parse()?, |_, _| Echo)?;
+        Ok(())
+    });
+    let address = network.address(server, 7);
+    let client = network.host("client", move |registry| {
+        registry.connect(address.clone(), Dialogue { length, unheard: length })?;
+        Ok(0)
+    });
+    network.run_for(Duration::from_secs(60))?;
+    match network.app(client).copied() {
+        Some(ROUNDS) => Ok(network.finish(Duration::from_secs(1))?),
+        rounds => Err(format!("there were {rounds:?} rounds").into()),
+    }
+}
+
+#[test]
+fn a_call_that_a_signal_interrupts_is_made_again() {
+    for length in [10, 1_000, 20_000, 100_000] {
+        let simulation = Simulation::new(move |network: &mut Network| dialogue(network, length));
+        let torture = simulation.torture(|_, _| {}).expect("calm is fine");
+        let transfers = [Call::Read, Call::Write];
+        let interrupted = |victim: &&reactor::sim::Victim| {
+            transfers.contains(&victim.call) && victim.call_fault == CallFault::Error(Errno::EINTR)
+        };
+        let stuck: Vec<_> = torture.victims.iter().filter(interrupted).collect();
+        assert!(stuck.is_empty(), "{length}: {stuck:#?}");
+    }
+}

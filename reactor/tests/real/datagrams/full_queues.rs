@@ -5,6 +5,7 @@
 
 use super::*;
 
+use crate::support::until;
 use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 
@@ -96,4 +97,18 @@ fn closing_drops_what_is_queued_and_tells_how_much() {
     stage.registry().close_socket(id).unwrap();
     stage.until(|log| log.has("sender", "close closed"));
     stage.until(|log| log.has("sender", "3 unsent"));
+}
+
+#[test]
+fn a_socket_that_queues_nothing_sends_again_when_there_is_room() {
+    let mut stage = Stage::new();
+    let (id, peer) = blocked(&mut stage, 0);
+    while stage.registry().send_to(id, &[0; 1_000], None).is_ok() {}
+    let mut buffer = [0; 2_000];
+    peer.set_nonblocking(true).unwrap();
+    until(&mut stage.reactor, &mut stage.log, |_, registry| {
+        while peer.recv(&mut buffer).is_ok() {}
+        registry.send_to(id, b"again", None).is_ok()
+    });
+    assert_eq!(retry(|| peer.recv(&mut buffer)).unwrap(), 5);
 }
