@@ -32,9 +32,12 @@ const REST: Duration = Duration::from_millis(1);
 pub struct Budget {
     per_second: u32,
     capacity: usize,
-    /// Never more than `capacity`. A tree: nobody can choose addresses that make it slow, as he could with a
-    /// quick hash, and one that withstands that costs more than the comparisons.
-    buckets: BTreeMap<u64, TokenBucket>,
+    /// The place of each source's bucket. Never more than `capacity`. A tree: nobody can choose addresses that make it
+    /// slow, as he could with a quick hash, and one that withstands that costs more than the comparisons.
+    places: BTreeMap<u64, usize>,
+    buckets: Vec<TokenBucket>,
+    /// Who asked last, and the place of his bucket: who sends more than one thing is likely to be next again.
+    last: Option<(u64, usize)>,
     swept: Option<Instant>,
 }
 
@@ -53,7 +56,14 @@ impl Budget {
     /// A budget for each of at most `sources` sources at one time.
     #[must_use]
     pub fn new(per_second: u32, sources: usize) -> Self {
-        Self { per_second, capacity: sources, buckets: BTreeMap::new(), swept: None }
+        Self {
+            per_second,
+            capacity: sources,
+            places: BTreeMap::new(),
+            buckets: Vec::new(),
+            last: None,
+            swept: None,
+        }
     }
 
     /// Grants one request to a source. IPv6 sources are told apart by the first 64 bits of their
@@ -64,24 +74,34 @@ impl Budget {
     /// If the source, or the table, has nothing left.
     pub fn take(&mut self, source: IpAddr, now: Instant) -> Result<(), Spent> {
         let source = key(source);
-        match self.buckets.get_mut(&source) {
-            Some(bucket) => bucket.take(now).map_err(|_| Spent::Source),
-            None => self.take_first(source, now),
-        }
+        let place = match self.last {
+            Some((last, place)) if last == source => place,
+            _ => self.find(source, now)?,
+        };
+        self.buckets[place].take(now).map_err(|_| Spent::Source)
     }
 
-    /// Grants the first request of a source of which nothing is remembered.
-    fn take_first(&mut self, source: u64, now: Instant) -> Result<(), Spent> {
+    /// Where the bucket of a source is that is not the last one. It gets one if nothing is remembered of it.
+    fn find(&mut self, source: u64, now: Instant) -> Result<usize, Spent> {
+        let place = match self.places.get(&source) {
+            Some(place) => *place,
+            None => self.add(source, now)?,
+        };
+        self.last = Some((source, place));
+        Ok(place)
+    }
+
+    fn add(&mut self, source: u64, now: Instant) -> Result<usize, Spent> {
         if self.buckets.len() >= self.capacity {
             self.sweep(now);
         }
         if self.buckets.len() >= self.capacity {
             return Err(Spent::Table);
         }
-        let mut bucket = TokenBucket::new(self.per_second, self.per_second);
-        let granted = bucket.take(now).map_err(|_| Spent::Source);
-        self.buckets.insert(source, bucket);
-        granted
+        let place = self.buckets.len();
+        self.buckets.push(TokenBucket::new(self.per_second, self.per_second));
+        self.places.insert(source, place);
+        Ok(place)
     }
 
     /// How many sources are remembered.
@@ -96,7 +116,19 @@ impl Budget {
             return;
         }
         self.swept = Some(now);
-        self.buckets.retain(|_, bucket| !bucket.is_full(now));
+        // Those that stay close up.
+        let mut staying = Vec::with_capacity(self.buckets.len());
+        self.places.retain(|_, place| {
+            let bucket = self.buckets[*place];
+            if bucket.is_full(now) {
+                return false;
+            }
+            *place = staying.len();
+            staying.push(bucket);
+            true
+        });
+        self.buckets = staying;
+        self.last = None;
     }
 }
 
@@ -154,6 +186,20 @@ mod tests {
         assert_eq!(budget.take(v4(3), later), Ok(()));
         assert_eq!(budget.take(v4(4), later), Err(Spent::Table));
         assert_eq!(budget.sources(), 2);
+    }
+
+    #[test]
+    fn each_source_keeps_its_own_bucket_when_others_make_room() {
+        let now = Instant::now();
+        let mut budget = Budget::new(2, 2);
+        assert_eq!([1, 2, 2].map(|last| budget.take(v4(last), now)), [Ok(()); 3]);
+        assert_eq!(budget.take(v4(2), now), Err(Spent::Source));
+
+        // The first is full again and leaves; the second has one token, the newcomer two.
+        let later = now + Duration::from_millis(500);
+        assert_eq!([3, 2, 3].map(|last| budget.take(v4(last), later)), [Ok(()); 3]);
+        assert_eq!([2, 3].map(|last| budget.take(v4(last), later)), [Err(Spent::Source); 2]);
+        assert_eq!(budget.take(v4(1), later), Err(Spent::Table));
     }
 
     #[test]

@@ -170,27 +170,36 @@ impl DatagramQueue {
         self.readiness = self.readiness.without(Readiness::READ);
     }
 
-    /// Sends now if nothing waits in front, else queues; drops the datagram if the queue is full.
-    #[inline(always)]
+    /// Sends a plain datagram now, if nothing waits in front and the socket is of the kind that most are. What it
+    /// failed with, if it was tried, is for [`send_any`](Self::send_any).
+    pub(crate) fn send_at_once(
+        &self,
+        bytes: &[u8],
+        to: Option<&Address>,
+        ledger: &mut Ledger,
+    ) -> Result<(), Option<Failure>> {
+        if !self.queue.is_empty() || !self.readiness.contains(Readiness::WRITE) {
+            return Err(None);
+        }
+        match self.socket.send_at_once(bytes, to) {
+            Some(Ok(())) => {
+                self.sent(bytes, 1, ledger);
+                Ok(())
+            }
+            Some(Err(failure)) => Err(Some(failure)),
+            None => Err(None),
+        }
+    }
+
+    /// Sends a plain datagram now if nothing waits in front, else queues it; drops it if the queue is full.
     pub(crate) fn send(
         &mut self,
         bytes: &[u8],
         to: Option<&Address>,
         ledger: &mut Ledger,
     ) -> io::Result<()> {
-        if self.queue.is_empty()
-            && self.readiness.contains(Readiness::WRITE)
-            && let Some(sent) = self.socket.send_at_once(bytes, to)
-        {
-            return match sent {
-                Ok(()) => {
-                    self.sent(bytes, 1, ledger);
-                    Ok(())
-                }
-                Err(failure) => self.send_any(&Outgoing::plain(bytes, to), Some(failure), ledger),
-            };
-        }
-        self.send_any(&Outgoing::plain(bytes, to), None, ledger)
+        self.send_at_once(bytes, to, ledger)
+            .or_else(|failure| self.send_any(&Outgoing::plain(bytes, to), failure, ledger))
     }
 
     /// As [`send`](Self::send), for a datagram of any kind, or for one that has failed to leave at once.

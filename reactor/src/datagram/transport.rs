@@ -6,7 +6,7 @@ use std::io;
 use std::time::Duration;
 
 use super::DatagramQueue;
-use crate::net::Outgoing;
+use crate::net::{Failure, Outgoing};
 use crate::registry::Registry;
 use crate::{
     Address, CloseReason, Datagram, DatagramLimits, Envelope, Membership, SocketId, TimerKey,
@@ -47,7 +47,7 @@ impl<App> DatagramTransport<'_, App> {
     /// that bind to nothing). Otherwise what the system says of this datagram, or of an earlier one: too long, no
     /// route, refused. The socket goes on.
     pub fn send_to(&mut self, bytes: &[u8], to: &Address) -> io::Result<()> {
-        self.queue.send(bytes, Some(to), &mut self.registry.ledger)
+        self.send_plain(bytes, Some(to))
     }
 
     /// As [`send_to`](Self::send_to), to the peer the socket is connected to.
@@ -56,7 +56,28 @@ impl<App> DatagramTransport<'_, App> {
     ///
     /// As there, and if the socket is not connected.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.queue.send(bytes, None, &mut self.registry.ledger)
+        self.send_plain(bytes, None)
+    }
+
+    fn send_plain(&mut self, bytes: &[u8], to: Option<&Address>) -> io::Result<()> {
+        let Self { queue, registry } = self;
+        match queue.send_at_once(bytes, to, &mut registry.ledger) {
+            Ok(()) => Ok(()),
+            Err(failure) => Self::send_otherwise(queue, bytes, to, failure, registry),
+        }
+    }
+
+    /// What has not left at once. It is handed the parts of the transport, since those are at hand: what a call that
+    /// succeeds would have to keep for it costs five instructions more.
+    #[cold]
+    fn send_otherwise(
+        queue: &mut DatagramQueue,
+        bytes: &[u8],
+        to: Option<&Address>,
+        failure: Option<Failure>,
+        registry: &mut Registry<App>,
+    ) -> io::Result<()> {
+        queue.send_any(&Outgoing::plain(bytes, to), failure, &mut registry.ledger)
     }
 
     /// As [`send_to`](Self::send_to), or as [`send`](Self::send) if there is no address, from a local

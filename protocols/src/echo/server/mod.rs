@@ -51,7 +51,7 @@ pub struct Limits {
     pub datagrams_per_second: u32,
     /// Sources whose budget is kept at one time. New ones are dropped until one of the old is quiet.
     ///
-    /// Default 4,096: about 600 KiB, and more sources than spend at the same moment.
+    /// Default 4,096: about 300 KiB, and more sources than spend at the same moment.
     pub sources: usize,
 }
 
