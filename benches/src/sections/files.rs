@@ -116,7 +116,7 @@ fn stor(scale: Scale) -> Contest {
 fn large(name: String, scale: Scale, entrants: Vec<Entrant>) -> Contest {
     let [wall, processor] = times(["time", "server's processor time"]);
     let memory = Column::new("server's memory", Kind::Bytes);
-    Contest::new(name, scale.rounds, [wall, processor, memory], entrants)
+    Contest::new(name, scale.few_rounds, [wall, processor, memory], entrants)
 }
 
 /// A server, and a client that is logged in.
@@ -277,7 +277,7 @@ fn tftp(scale: Scale) -> Contest {
         scale.files.blocks >> 10
     );
     let columns = times(["time", "server's processor time"]);
-    Contest::new(name, scale.rounds, columns, all.into_iter().map(entrant).collect())
+    Contest::new(name, scale.few_rounds, columns, all.into_iter().map(entrant).collect())
 }
 
 fn fetch_in_blocks(server: &Server, tree: &Tree, window: u16) -> Result<Vec<f64>> {

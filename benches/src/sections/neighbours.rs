@@ -23,7 +23,7 @@ const QUIET: Schedule = Schedule { clients: 100, every: Duration::from_micros(50
 const SMALL_BUFFERS: usize = 64 * 1024;
 
 /// A turn is longer than those of others: its figures are quantiles.
-const SLICES: u32 = 5;
+const SLICES: u32 = 3;
 
 /// What happens beside the quiet clients.
 #[derive(Clone)]

@@ -32,7 +32,7 @@ pub(super) fn contest(scale: Scale) -> Contest {
     let name = format!(
         "a line to {MEMBERS} users, on {NODES} servers over NATS, to one that has them all"
     );
-    Contest::new(name, scale.rounds, columns, vec![entrant("one", 1), entrant(OURS, NODES)])
+    Contest::new(name, scale.few_rounds, columns, vec![entrant("one", 1), entrant(OURS, NODES)])
 }
 
 /// A channel whose members are on several servers.
