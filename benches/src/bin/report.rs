@@ -1,7 +1,7 @@
 //! `cargo run --release -p benches --bin report [SECTION…]`: measures, and writes the page, with its
 //! drawings and what was measured beside it.
 //!
-//! Without a section it measures all of them, which takes about nine minutes, on a machine that should
+//! Without a section it measures all of them, which takes about ten minutes, on a machine that should
 //! do nothing else meanwhile. `--quick` tries everything in a minute or two, and writes to `target`. So
 //! does whatever is measured on another machine than the page is of: it has no place beside what is there.
 

@@ -40,7 +40,6 @@ impl Protocol<Visitors> for Visitor {
 }
 
 /// What a server did for all of its connections, and what it did in one turn at the most.
-#[derive(Debug, PartialEq, Eq)]
 struct Work {
     reads: u64,
     writes: u64,
