@@ -13,7 +13,9 @@
 use reactor::ConnectionId;
 
 use super::Server;
+use super::channels::Channel;
 use super::context::Context;
+use super::keys::ChannelKey;
 
 /// Bytes of a piece.
 pub(super) const PIECE: u32 = 32 * 1024;
@@ -58,6 +60,11 @@ impl Context<'_> {
         let most = self.server.longest_answer();
         let is_in_pieces = !self.has_label() && most >= 4 * PIECE as usize;
         if is_in_pieces { usize::MAX } else { most }
+    }
+
+    /// A channel of which the answer tells, unless it has gone, or become secret, since that began.
+    pub(super) fn still_visible(&self, channel: ChannelKey) -> Option<&Channel> {
+        self.server.channels.get(channel).filter(|channel| channel.is_visible_to(self.me))
     }
 
     /// So many users or channels are looked at.

@@ -29,9 +29,7 @@ pub(super) fn names(ctx: &mut Context<'_>, message: &Message<'_>) {
             None => all(ctx),
         };
         let tell = |ctx: &mut Context<'_>, key| {
-            // It may have gone, or become secret, since the answer began.
-            let channel = ctx.server.channels.get(key);
-            if channel.is_some_and(|channel| channel.is_visible_to(ctx.me)) {
+            if ctx.still_visible(key).is_some() {
                 tell_members(ctx, key);
             }
         };
@@ -179,9 +177,7 @@ fn tell_channels(ctx: &mut Context<'_>, filters: &[Filter]) {
 }
 
 fn tell_channel(ctx: &mut Context<'_>, key: ChannelKey) {
-    // It may have gone, or become secret, since the answer began.
-    let channel = ctx.server.channels.get(key).filter(|channel| channel.is_visible_to(ctx.me));
-    let Some(channel) = channel else { return };
+    let Some(channel) = ctx.still_visible(key) else { return };
     let (name, users) = (channel.name.to_string(), channel.len().to_string());
     let topic = channel.topic.as_ref().map(|topic| topic.text.clone()).unwrap_or_default();
     ctx.numeric_text(numeric::RPL_LIST, &[&name, &users], &topic);

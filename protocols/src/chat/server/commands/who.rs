@@ -39,12 +39,9 @@ fn tell_all(ctx: &mut Context<'_>, mask: String, options: &str) {
     found.truncate(ctx.room_for_answer() / 192);
     found.shrink_to_fit();
     let tell_one = move |ctx: &mut Context<'_>, user| {
-        // It may have gone since the answer began, and the channel be secret.
+        // It may have gone since the answer began.
         let is_there = match channel {
-            Some(channel) => {
-                let channel = ctx.server.channels.get(channel);
-                channel.is_some_and(|it| it.has(user) && it.is_visible_to(ctx.me))
-            }
+            Some(channel) => ctx.still_visible(channel).is_some_and(|it| it.has(user)),
             None => ctx.server.users.get(user).is_some(),
         };
         match &fields {
