@@ -71,11 +71,13 @@ pub fn exit(program: &str, result: Result<(), Box<dyn Error>>) -> ExitCode {
         _ => return ExitCode::SUCCESS,
     };
     complain(format_args!("{program}: {error}"));
-    match () {
-        () if error.is::<Usage>() => ExitCode::from(2),
-        () if error.is::<NoAnswer>() => ExitCode::from(3),
-        () => ExitCode::FAILURE,
-    }
+    ExitCode::from(if error.is::<Usage>() {
+        2
+    } else if error.is::<NoAnswer>() {
+        3
+    } else {
+        1
+    })
 }
 
 /// A socket's error is never a bare [`io::Error`] here, so this is one of standard output.
