@@ -33,10 +33,8 @@ npm undici@7.30.2 axios@1.21.1 needle@3.5.0 superagent@10.4.2 got@16.1.0 node-fe
     make-fetch-happen@16.0.1 phin@4.0.0 bent@7.3.12 urllib@4.9.2
 experiment <<'PY'
 import gzip
-import socket
 import subprocess
-import threading
-from lib import ENV, PYTHON, TMP, expect, verdict
+from lib import ENV, PYTHON, TMP, expect, serve_http, verdict
 
 PAGE = b"hello, world\n"
 ONCE = gzip.compress(PAGE)
@@ -44,20 +42,8 @@ CODINGS = {"gzip": ONCE, "x-gzip": ONCE, "GZIP": ONCE, "gzip, gzip": gzip.compre
 
 
 def serve(coding, body):
-    """A server that sends this to everybody; its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: {coding}\r\nContent-Length: {len(body)}\r\n"
-
-    def run():
-        while True:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rb") as lines:
-                while lines.readline().strip():
-                    pass
-                connection.sendall(head.encode() + b"Connection: close\r\n\r\n" + body)
-
-    threading.Thread(target=run, daemon=True).start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    kind, length = "Content-Type: text/plain", f"Content-Length: {len(body)}"
+    return serve_http([kind, f"Content-Encoding: {coding}", length], body)
 
 
 # Each writes the page, as it was given it, to standard output.

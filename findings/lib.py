@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 TMP = os.environ["TMP"]
@@ -68,6 +69,23 @@ def stop_all():
 
 atexit.register(stop_all)
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(77))
+
+
+def serve_http(fields, body):
+    """A web server that gives this answer to every request, and closes; its URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    head = "".join(f"{line}\r\n" for line in ("HTTP/1.1 200 OK", *fields, "Connection: close", ""))
+
+    def run():
+        while True:
+            connection, _ = listener.accept()
+            with connection, connection.makefile("rb") as lines:
+                while lines.readline().strip():
+                    pass
+                connection.sendall(head.encode() + body)
+
+    threading.Thread(target=run, daemon=True).start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/"
 
 
 def reset(sock):

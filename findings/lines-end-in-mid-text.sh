@@ -29,10 +29,8 @@ pip httpx==0.28.1 requests==2.34.2 niquests==3.21.2 aiohttp==3.14.5 ndjson==0.3.
 npm byline@5.0.0 split2@4.2.0 ndjson@2.0.0 event-stream@4.0.1
 experiment <<'PY'
 import json
-import socket
 import subprocess
-import threading
-from lib import PYTHON, TMP, expect, verdict
+from lib import PYTHON, TMP, expect, serve_http, verdict
 
 SAID = "to be\u2028or\x85not"
 LINE = '{"say": "%s"}' % SAID
@@ -40,20 +38,7 @@ WHOLE, CUT = [LINE], ['{"say": "to be', "or", 'not"}']
 
 
 def serve(kind, body):
-    """A server that says this to everybody; its URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def run():
-        while True:
-            connection, _ = listener.accept()
-            with connection, connection.makefile("rb") as lines:
-                while lines.readline().strip():
-                    pass
-                head = "HTTP/1.1 200 OK\r\nContent-Type: %s; charset=utf-8\r\nConnection: close\r\n\r\n" % kind
-                connection.sendall((head + body).encode())
-
-    threading.Thread(target=run, daemon=True).start()
-    return f"http://127.0.0.1:{listener.getsockname()[1]}/"
+    return serve_http([f"Content-Type: {kind}; charset=utf-8"], body.encode())
 
 
 NDJSON = serve("application/x-ndjson", LINE + "\n")

@@ -67,7 +67,7 @@ pub(crate) struct Wheel<T> {
     vacant: Vec<u32>,
     /// Indices of timers that are gone, and have yet to leave their buckets: fewer than a batch.
     gone: Vec<u32>,
-    /// All others: those that are set.
+    /// All others: those that are set. The lists above would tell as well, and each turn asks.
     live: usize,
     generations: Generations,
     buckets: Box<[Bucket; LINES]>,
